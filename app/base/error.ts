@@ -1,0 +1,100 @@
+/**
+ * The two kinds of error that Diskferry throws.
+ *
+ * `DiskferryError` is everything that can happen to a user: refusals, hardware, missing programs. Its code is
+ * one of a closed list, so that the advice for each code (contract/advice.ts) is exhaustive, and its message
+ * names the device, the operation and the cause. `BugError` is only for broken assumptions in our own code.
+ */
+
+export const errorCodes = [
+  'device-missing',
+  'device-empty',
+  'device-not-a-disk',
+  'device-permission-denied',
+  'device-read-only',
+  'device-in-use',
+  'device-same',
+  'device-overlaps',
+  'device-changed',
+  'destination-too-small',
+  'logical-block-size-differs',
+  'size-not-in-blocks',
+  'memory-too-small',
+  'no-frontend',
+  'no-io-uring',
+  'no-journal-yet',
+  'state-directory-unusable',
+  'not-root',
+  'not-confirmed',
+  'usage',
+  'volume-busy',
+  'mount-not-supported',
+  'command-failed',
+  'program-missing',
+  'source-read-failed',
+  'destination-write-failed',
+  'destination-flush-failed',
+  'frontend-failed',
+  'engine-died',
+  'job-missing',
+  'job-state',
+  'verification-failed',
+  'undo-failed',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Values that help to understand an error; plain data, so that they cross process boundaries. */
+export type ErrorContext = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+export interface DiskferryErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly context: ErrorContext;
+}
+
+export class DiskferryError extends Error {
+  override readonly name = 'DiskferryError';
+  readonly code: ErrorCode;
+  readonly context: ErrorContext;
+
+  constructor(code: ErrorCode, message: string, options: { context?: ErrorContext; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.context = options.context ?? {};
+  }
+
+  toData(): DiskferryErrorData {
+    return { code: this.code, message: this.message, context: this.context };
+  }
+
+  static fromData(data: DiskferryErrorData): DiskferryError {
+    return new DiskferryError(data.code, data.message, { context: data.context });
+  }
+}
+
+/** A broken assumption in Diskferry itself. Never thrown for user input or hardware. */
+export class BugError extends Error {
+  override readonly name = 'BugError';
+}
+
+/** Runs in production: data depends on it. `message` says which assumption broke. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new BugError(message);
+}
+
+/** For a value that the surrounding code knows to be there. `what` says why it must be. */
+export function present<T>(value: T | null | undefined, what: string): T {
+  if (value === null || value === undefined) throw new BugError(`missing: ${what}`);
+  return value;
+}
+
+/** For text of an error that may be anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Sizes and offsets are doubles; beyond 2^53 they would silently lose bytes. */
+export function assertSafeInteger(value: number, name: string): void {
+  assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a safe size: ${value}`);
+}

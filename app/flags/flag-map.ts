@@ -1,0 +1,164 @@
+/**
+ * One bit per block: set or clear. The engine keeps two: *flags* (the destination holds the valid copy) and *written*
+ * (the consumer wrote it since the start).
+ *
+ * Beside the bits stands a count of clear bits per chunk of 32768 blocks (128 MiB of disk), so that
+ * searching and filling skip over whole chunks: a scan of a map of many TiB costs microseconds, not seconds.
+ * Memory: one bit per block, 32 MiB per TiB, taken page by page as bits are first set. Block numbers go
+ * beyond 2^32, so word numbers come from division, never from shifts of a block number.
+ */
+import { assert } from '../base/error.ts';
+
+const wordBits = 32;
+const chunkWords = 1024;
+/** Blocks whose clear bits are counted together. */
+export const chunkBlocks = chunkWords * wordBits;
+const allSet = 0xffffffff;
+
+/** A mask with the bits from `first` to before `end` set, 0 ≤ first < end ≤ 32. */
+function maskOf(first: number, end: number): number {
+  const upTo = end === wordBits ? allSet : ~(allSet << end);
+  return (upTo & (allSet << first)) >>> 0;
+}
+
+function countBits(word: number): number {
+  let x = word - ((word >>> 1) & 0x55555555);
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+  return (((x + (x >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+}
+
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
+
+export class FlagMap {
+  readonly blockCount: number;
+  readonly #words: Uint32Array;
+  readonly #clearInChunk: Uint32Array;
+  #setCount = 0;
+
+  constructor(blockCount: number) {
+    assert(Number.isSafeInteger(blockCount) && blockCount > 0, 'a flag map has at least one block');
+    this.blockCount = blockCount;
+    this.#words = new Uint32Array(Math.ceil(blockCount / wordBits));
+    const chunkCount = Math.ceil(blockCount / chunkBlocks);
+    this.#clearInChunk = new Uint32Array(chunkCount).fill(chunkBlocks);
+    this.#clearInChunk[chunkCount - 1] = blockCount - (chunkCount - 1) * chunkBlocks;
+  }
+
+  get setCount(): number {
+    return this.#setCount;
+  }
+
+  get clearCount(): number {
+    return this.blockCount - this.#setCount;
+  }
+
+  isSet(block: number): boolean {
+    return ((this.#word(Math.floor(block / wordBits)) >>> (block % wordBits)) & 1) === 1;
+  }
+
+  /** Sets the blocks from `first` to before `end`. Returns how many were clear. */
+  setRange(first: number, end: number): number {
+    return this.#change(first, end, true);
+  }
+
+  /** Clears the blocks from `first` to before `end`. Returns how many were set. */
+  clearRange(first: number, end: number): number {
+    return this.#change(first, end, false);
+  }
+
+  /** Where the run of equal flags that starts at `first` ends, at most `end`. */
+  runEnd(first: number, end: number): number {
+    return this.isSet(first) ? this.#nextWith(false, first, end) : this.#nextWith(true, first, end);
+  }
+
+  /** The first clear block at or after `from`, or `end`. */
+  nextClear(from: number, end = this.blockCount): number {
+    return from >= end ? end : this.#nextWith(false, from, end);
+  }
+
+  /** The first set block at or after `from`, or `end`. */
+  nextSet(from: number, end = this.blockCount): number {
+    return from >= end ? end : this.#nextWith(true, from, end);
+  }
+
+  #word(index: number): number {
+    return this.#words[index] as number;
+  }
+
+  #clearIn(chunk: number): number {
+    return this.#clearInChunk[chunk] as number;
+  }
+
+  #blocksIn(chunk: number): number {
+    return Math.min(chunkBlocks, this.blockCount - chunk * chunkBlocks);
+  }
+
+  #change(first: number, end: number, value: boolean): number {
+    assert(first >= 0 && first <= end && end <= this.blockCount, 'a range of blocks lies within the map');
+    let changed = 0;
+    for (let block = first; block < end; ) {
+      const chunk = Math.floor(block / chunkBlocks);
+      const chunkEnd = Math.min(end, (chunk + 1) * chunkBlocks);
+      const isWhole = block === chunk * chunkBlocks && chunkEnd - block === this.#blocksIn(chunk);
+      changed += isWhole ? this.#changeChunk(chunk, value) : this.#changeWords(chunk, block, chunkEnd, value);
+      block = chunkEnd;
+    }
+    this.#setCount += value ? changed : -changed;
+    return changed;
+  }
+
+  #changeChunk(chunk: number, value: boolean): number {
+    const blocks = this.#blocksIn(chunk);
+    const clear = this.#clearIn(chunk);
+    const firstWord = chunk * chunkWords;
+    const wordCount = Math.ceil(blocks / wordBits);
+    this.#words.fill(value ? allSet : 0, firstWord, firstWord + wordCount);
+    this.#clearInChunk[chunk] = value ? 0 : blocks;
+    // Bits behind the last block stay clear, so that a word never claims more than the map has.
+    if (value && blocks % wordBits > 0) this.#words[firstWord + wordCount - 1] = maskOf(0, blocks % wordBits);
+    return value ? clear : blocks - clear;
+  }
+
+  #changeWords(chunk: number, first: number, end: number, value: boolean): number {
+    let changed = 0;
+    for (let block = first; block < end; ) {
+      const index = Math.floor(block / wordBits);
+      const bit = block % wordBits;
+      const endBit = Math.min(wordBits, bit + end - block);
+      const old = this.#word(index);
+      const mask = maskOf(bit, endBit);
+      this.#words[index] = value ? old | mask : old & ~mask;
+      changed += countBits((value ? ~old : old) & mask);
+      block += endBit - bit;
+    }
+    this.#clearInChunk[chunk] = this.#clearIn(chunk) + (value ? -changed : changed);
+    return changed;
+  }
+
+  #nextWith(value: boolean, from: number, end: number): number {
+    for (let block = from; block < end; ) {
+      const chunk = Math.floor(block / chunkBlocks);
+      const chunkEnd = Math.min(end, (chunk + 1) * chunkBlocks);
+      const clear = this.#clearIn(chunk);
+      const hasAny = value ? clear < this.#blocksIn(chunk) : clear > 0;
+      const found = hasAny ? this.#nextInWords(value, block, chunkEnd) : chunkEnd;
+      if (found < chunkEnd) return found;
+      block = chunkEnd;
+    }
+    return end;
+  }
+
+  #nextInWords(value: boolean, from: number, end: number): number {
+    const flip = value ? 0 : allSet;
+    let index = Math.floor(from / wordBits);
+    let word = (this.#word(index) ^ flip) & (allSet << (from % wordBits));
+    while (word === 0) {
+      index += 1;
+      if (index * wordBits >= end) return end;
+      word = this.#word(index) ^ flip;
+    }
+    return Math.min(end, index * wordBits + lowestBit(word));
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * Decides for every consumer request which disk serves it, and keeps the flags true.
+ *
+ * Always holds: a block is flagged only after the destination holds all of it and before the write is acknowledged;
+ * overlapping operations run in the order of their arrival (ranges-in-flight.ts); reads never wait; the source
+ * is never written. What to do with a part of a request stands in decision.ts; here are the effects.
+ *
+ * A request goes: begin → (wait for its range) → (merge reads of its partial blocks) → writes → flags → answer.
+ * Called by a frontend on the engine's worker thread; answers through the RequestSink. Allocates nothing per request.
+ */
+import type { BufferPool } from '../base/buffer-pool.ts';
+import { assert } from '../base/error.ts';
+import { blockBytes } from '../base/units.ts';
+import type { Disk, DiskIo, DiskIoClient } from '../devices/disk-io.ts';
+import { destination, source } from '../devices/disk-io.ts';
+import type { FlagMap } from '../flags/flag-map.ts';
+import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+import type { ConsumerMeter } from './consumer-meter.ts';
+import { actions, decide } from './decision.ts';
+import { FlushRounds } from './flush-rounds.ts';
+import type { RequestHandler, RequestKind, RequestSink, RequestTable } from './request.ts';
+import { requestDataBytesMax, requestKinds } from './request.ts';
+
+const errnoInvalid = -22;
+
+/** Pieces of one fragmented read that are under way at once; the rest follow as these end. */
+const readPiecesMax = 16;
+
+/** What a request waits for while it has a range. */
+const phase = { merging: 1, writing: 2, discarding: 3, reading: 4 } as const;
+const noRange = -1;
+
+export interface RouterOptions {
+  /** Size of the virtual device, equal to the source's. */
+  readonly sizeBytes: number;
+  /** Requests are aligned to it. */
+  readonly logicalBlockBytes: number;
+  readonly requests: RequestTable;
+  readonly pool: BufferPool;
+  readonly io: DiskIo;
+  readonly flags: FlagMap;
+  readonly written: FlagMap;
+  readonly ranges: RangesInFlight;
+  readonly meter: ConsumerMeter;
+  /** One element, microseconds, advanced by the ring. */
+  readonly clockUs: Float64Array;
+}
+
+export class Router implements RequestHandler, DiskIoClient, RangeOwner {
+  readonly #sizeBytes: number;
+  readonly #logicalBlockBytes: number;
+  readonly #requests: RequestTable;
+  readonly #pool: BufferPool;
+  readonly #io: DiskIo;
+  readonly #flags: FlagMap;
+  readonly #written: FlagMap;
+  readonly #ranges: RangesInFlight;
+  readonly #meter: ConsumerMeter;
+  readonly #clockUs: Float64Array;
+  readonly #flushes: FlushRounds;
+  #sink: RequestSink | undefined;
+
+  // By slot.
+  readonly #phase: Uint8Array;
+  readonly #range: Int32Array;
+  readonly #pending: Int32Array;
+  readonly #result: Int32Array;
+  /** Blocks of the claimed range; flagged when the request succeeds. */
+  readonly #firstBlock: Float64Array;
+  readonly #endBlock: Float64Array;
+  readonly #mergesFirst: Uint8Array;
+  readonly #mergesLast: Uint8Array;
+  /** Up to where the pieces of a read have been started. */
+  readonly #readPosition: Float64Array;
+
+  constructor(options: RouterOptions) {
+    this.#sizeBytes = options.sizeBytes;
+    this.#logicalBlockBytes = options.logicalBlockBytes;
+    this.#requests = options.requests;
+    this.#pool = options.pool;
+    this.#io = options.io;
+    this.#flags = options.flags;
+    this.#written = options.written;
+    this.#ranges = options.ranges;
+    this.#meter = options.meter;
+    this.#clockUs = options.clockUs;
+    const capacity = options.requests.capacity;
+    this.#flushes = new FlushRounds(options.io, capacity, (slot, result) => this.#finish(slot, result));
+    this.#phase = new Uint8Array(capacity);
+    this.#range = new Int32Array(capacity).fill(noRange);
+    this.#pending = new Int32Array(capacity);
+    this.#result = new Int32Array(capacity);
+    this.#firstBlock = new Float64Array(capacity);
+    this.#endBlock = new Float64Array(capacity);
+    this.#mergesFirst = new Uint8Array(capacity);
+    this.#mergesLast = new Uint8Array(capacity);
+    this.#readPosition = new Float64Array(capacity);
+  }
+
+  /** Who gets the answers. Once, before the first request. */
+  connect(sink: RequestSink): void {
+    assert(this.#sink === undefined, 'a router has one frontend');
+    this.#sink = sink;
+  }
+
+  /** Takes over the request in `slot`, filled by the frontend. Answered exactly once, possibly from inside this call. */
+  begin(slot: number): void {
+    this.#requests.startedUs[slot] = this.#clockUs[0] as number;
+    this.#meter.begun();
+    const kind = this.#kindOf(slot);
+    this.#result[slot] = 0;
+    this.#pending[slot] = 0;
+    if (kind === requestKinds.flush) this.#flushes.join(slot);
+    else if (!this.#isWellFormed(slot, kind)) this.#finish(slot, errnoInvalid);
+    else if (kind === requestKinds.read) this.#beginRead(slot);
+    else this.#beginChange(slot, kind);
+  }
+
+  /** A request that waited for its blocks may go on (RangeOwner). */
+  rangeReady(slot: number): void {
+    if (this.#kindOf(slot) === requestKinds.discard) this.#discard(slot);
+    else this.#mergeOrWrite(slot);
+  }
+
+  diskOperationDone(slot: number, result: number): void {
+    if (result < 0 && this.#result[slot] === 0) this.#result[slot] = result;
+    this.#pending[slot] = (this.#pending[slot] as number) - 1;
+    const currentPhase = this.#phase[slot];
+    if (currentPhase === phase.reading && this.#result[slot] === 0) this.#startReadPieces(slot);
+    if (this.#pending[slot] !== 0) return;
+    if (currentPhase === phase.merging && this.#result[slot] === 0) this.#write(slot);
+    else this.#endRequest(slot);
+  }
+
+  #kindOf(slot: number): RequestKind {
+    return this.#requests.kind[slot] as RequestKind;
+  }
+
+  #offset(slot: number): number {
+    return this.#requests.offsetBytes[slot] as number;
+  }
+
+  /** Where the request ends on the disk. */
+  #end(slot: number): number {
+    return this.#offset(slot) + (this.#requests.lengthBytes[slot] as number);
+  }
+
+  #isWellFormed(slot: number, kind: RequestKind): boolean {
+    const length = this.#requests.lengthBytes[slot] as number;
+    const carriesData = kind === requestKinds.read || kind === requestKinds.write;
+    return (
+      length > 0 &&
+      this.#end(slot) <= this.#sizeBytes &&
+      this.#offset(slot) % this.#logicalBlockBytes === 0 &&
+      length % this.#logicalBlockBytes === 0 &&
+      (!carriesData || length <= requestDataBytesMax)
+    );
+  }
+
+  // ---- reads
+
+  #beginRead(slot: number): void {
+    this.#phase[slot] = phase.reading;
+    this.#readPosition[slot] = this.#offset(slot);
+    this.#startReadPieces(slot);
+  }
+
+  /** Starts pieces, one per run of equal flags. The flags are looked at when a piece starts: never older than the request. */
+  #startReadPieces(slot: number): void {
+    const end = this.#end(slot);
+    const endBlock = Math.ceil(end / blockBytes);
+    let position = this.#readPosition[slot] as number;
+    while (position < end && (this.#pending[slot] as number) < readPiecesMax) {
+      const block = Math.floor(position / blockBytes);
+      const runEnd = Math.min(end, this.#flags.runEnd(block, endBlock) * blockBytes);
+      const action = decide(requestKinds.read, true, this.#flags.isSet(block));
+      const disk = action === actions.readDestination ? destination : source;
+      const buffer = this.#requests.dataOffset(slot) + position - this.#offset(slot);
+      this.#pending[slot] = (this.#pending[slot] as number) + 1;
+      this.#io.read(disk, position, runEnd - position, buffer, this, slot);
+      position = runEnd;
+    }
+    this.#readPosition[slot] = position;
+  }
+
+  // ---- writes, write zeroes, discards
+
+  #beginChange(slot: number, kind: RequestKind): void {
+    let first = Math.floor(this.#offset(slot) / blockBytes);
+    let end = Math.ceil(this.#end(slot) / blockBytes);
+    if (kind === requestKinds.discard) {
+      if (this.#isLeftAlone(slot, first)) first += 1;
+      if (end > first && this.#isLeftAlone(slot, end - 1)) end -= 1;
+      if (first >= end) {
+        this.#finish(slot, 0);
+        return;
+      }
+    }
+    this.#firstBlock[slot] = first;
+    this.#endBlock[slot] = end;
+    const range = this.#ranges.claim(first, end, this, slot);
+    this.#range[slot] = range;
+    if (this.#ranges.isReady(range)) this.rangeReady(slot);
+  }
+
+  #isLeftAlone(slot: number, block: number): boolean {
+    return decide(requestKinds.discard, this.#isWhole(slot, block), this.#flags.isSet(block)) === actions.leaveAlone;
+  }
+
+  /** Whether the request covers all of the block that lies on the disk; the last block may be short. */
+  #isWhole(slot: number, block: number): boolean {
+    return this.#offset(slot) <= block * blockBytes && this.#end(slot) >= this.#blockEnd(block);
+  }
+
+  #blockEnd(block: number): number {
+    return Math.min(this.#sizeBytes, (block + 1) * blockBytes);
+  }
+
+  #mustMerge(slot: number, block: number): boolean {
+    return decide(requestKinds.write, this.#isWhole(slot, block), this.#flags.isSet(block)) === actions.mergeThenFlag;
+  }
+
+  /** The range is ours: flags of its blocks cannot change under us until it is released. */
+  #mergeOrWrite(slot: number): void {
+    const first = this.#firstBlock[slot] as number;
+    const last = (this.#endBlock[slot] as number) - 1;
+    const mergesFirst = this.#mustMerge(slot, first);
+    const mergesLast = last > first && this.#mustMerge(slot, last);
+    this.#mergesFirst[slot] = mergesFirst ? 1 : 0;
+    this.#mergesLast[slot] = mergesLast ? 1 : 0;
+    if (!mergesFirst && !mergesLast) {
+      this.#write(slot);
+      return;
+    }
+    this.#phase[slot] = phase.merging;
+    this.#pending[slot] = (mergesFirst ? 1 : 0) + (mergesLast ? 1 : 0);
+    if (mergesFirst) this.#readScratch(slot, first, 0);
+    if (mergesLast) this.#readScratch(slot, last, 1);
+  }
+
+  #readScratch(slot: number, block: number, which: 0 | 1): void {
+    const offset = block * blockBytes;
+    const scratch = this.#requests.scratchOffset(slot, which);
+    this.#io.read(source, offset, this.#blockEnd(block) - offset, scratch, this, slot);
+  }
+
+  /** Merged blocks go out whole from their scratch block, all between them from the request's own data. */
+  #write(slot: number): void {
+    const first = this.#firstBlock[slot] as number;
+    const last = (this.#endBlock[slot] as number) - 1;
+    const mergesFirst = this.#mergesFirst[slot] === 1;
+    const mergesLast = this.#mergesLast[slot] === 1;
+    const from = mergesFirst ? this.#blockEnd(first) : this.#offset(slot);
+    const to = mergesLast ? last * blockBytes : this.#end(slot);
+    const hasBody = from < to;
+    this.#phase[slot] = phase.writing;
+    this.#pending[slot] = (mergesFirst ? 1 : 0) + (mergesLast ? 1 : 0) + (hasBody ? 1 : 0);
+    if (mergesFirst) this.#writeMerged(slot, first, 0);
+    if (mergesLast) this.#writeMerged(slot, last, 1);
+    if (hasBody) this.#writeBody(slot, from, to);
+  }
+
+  #writeMerged(slot: number, block: number, which: 0 | 1): void {
+    const blockStart = block * blockBytes;
+    const from = Math.max(this.#offset(slot), blockStart);
+    const to = Math.min(this.#end(slot), this.#blockEnd(block));
+    const scratch = this.#requests.scratchOffset(slot, which);
+    const into = scratch + from - blockStart;
+    if (this.#kindOf(slot) === requestKinds.writeZeroes) {
+      this.#pool.bytes.fill(0, into, into + to - from);
+    } else {
+      const data = this.#requests.dataOffset(slot) + from - this.#offset(slot);
+      this.#pool.bytes.copyWithin(into, data, data + to - from);
+    }
+    this.#writeDestination(slot, blockStart, this.#blockEnd(block) - blockStart, scratch);
+  }
+
+  #writeBody(slot: number, from: number, to: number): void {
+    if (this.#kindOf(slot) === requestKinds.writeZeroes) {
+      this.#io.writeZeroes(destination, from, to - from, this.#isFua(slot), this, slot);
+    } else {
+      this.#writeDestination(slot, from, to - from, this.#requests.dataOffset(slot) + from - this.#offset(slot));
+    }
+  }
+
+  #writeDestination(slot: number, offsetBytes: number, lengthBytes: number, buffer: number): void {
+    const disk: Disk = destination;
+    this.#io.write(disk, offsetBytes, lengthBytes, buffer, this.#isFua(slot), this, slot);
+  }
+
+  #isFua(slot: number): boolean {
+    return this.#requests.fua[slot] === 1;
+  }
+
+  #discard(slot: number): void {
+    const from = (this.#firstBlock[slot] as number) * blockBytes;
+    const to = this.#blockEnd((this.#endBlock[slot] as number) - 1);
+    this.#phase[slot] = phase.discarding;
+    this.#pending[slot] = 1;
+    this.#io.discard(destination, from, to - from, this, slot);
+  }
+
+  // ---- ends
+
+  /** All parts are done. Flags first, then the blocks are free for who waits, then the answer. */
+  #endRequest(slot: number): void {
+    const result = this.#result[slot] as number;
+    if (this.#phase[slot] === phase.reading) {
+      this.#finish(slot, result);
+      return;
+    }
+    if (result === 0) this.#flagBlocks(slot);
+    const range = this.#range[slot] as number;
+    this.#range[slot] = noRange;
+    this.#ranges.release(range);
+    this.#finish(slot, result);
+  }
+
+  #flagBlocks(slot: number): void {
+    const first = this.#firstBlock[slot] as number;
+    const end = this.#endBlock[slot] as number;
+    this.#flags.setRange(first, end);
+    // What was discarded has no content that undo would have to bring back.
+    if (this.#phase[slot] === phase.discarding) return;
+    this.#written.setRange(first, end);
+    this.#flushes.destinationWritten();
+  }
+
+  #finish(slot: number, result: number): void {
+    const latencyUs = (this.#clockUs[0] as number) - (this.#requests.startedUs[slot] as number);
+    const length = this.#requests.lengthBytes[slot] as number;
+    this.#meter.done(this.#kindOf(slot), length, latencyUs, result < 0);
+    assert(this.#sink !== undefined, 'a frontend is connected before its first request');
+    this.#sink.requestDone(slot, result);
+  }
+}

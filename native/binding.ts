@@ -1,0 +1,114 @@
+/**
+ * The only file that loads the addon. Types of what it exports; the addon has mechanism and no policy.
+ * Every function that fails throws an `AddonError` whose `code` is the errno's name and `syscall` what failed.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/** What the addon throws: `code` such as 'EBUSY', positive `errno`, `syscall` such as 'ioctl(LOOP_CONFIGURE)'. */
+export interface AddonError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+}
+
+export interface RingMemory {
+  /** Submission entries to fill, `entries` × `submissionWords` (ring.ts documents the words). */
+  readonly submissions: Uint32Array;
+  /** Completions: `completionWords` each: tag, result, flags, unused. Four times as many as entries. */
+  readonly completions: Int32Array;
+  /** Pairs of pool offset and length for vectored operations. */
+  readonly vectors: Uint32Array;
+  /** All buffers of all operations lie in it; the addon checks the bounds of each. */
+  readonly pool: Uint8Array;
+  /** One element: CLOCK_MONOTONIC in microseconds, written before each submitAndWait returns. */
+  readonly clockUs: Float64Array;
+}
+
+export interface NativeRing {
+  /** Hands `count` prepared entries to the kernel and waits for none. Takes no completions. */
+  submit(count: number): void;
+  /**
+   * Hands `count` prepared entries over, waits until `minComplete` completions are there or `timeoutMs` has passed
+   * (-1: without limit), and copies the completions out. Returns how many.
+   */
+  submitAndWait(count: number, minComplete: number, timeoutMs: number): number;
+  /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
+  close(): void;
+}
+
+export interface BlockGeometry {
+  readonly sizeBytes: number;
+  readonly logicalBlockBytes: number;
+  readonly physicalBlockBytes: number;
+  readonly readOnly: boolean;
+}
+
+export interface LoopOptions {
+  /** An open fd of the backing file; the loop device keeps its own reference. */
+  readonly backingFd: number;
+  /** Shown by losetup; at most 63 bytes are kept. */
+  readonly backingName: string;
+  readonly logicalBlockBytes: number;
+  readonly readOnly: boolean;
+  readonly directIo: boolean;
+}
+
+export interface LoopDevice {
+  readonly path: string;
+  /** Open for as long as the caller wants to own the device; close it after detaching. */
+  readonly fd: number;
+}
+
+export interface Addon {
+  readonly Ring: new (entries: number, memory: RingMemory) => NativeRing;
+  /** Address of the view's first byte modulo 4096. */
+  misalignmentBytes(view: Uint8Array): number;
+  /** BLKGETSIZE64, BLKSSZGET, BLKPBSZGET, BLKROGET. */
+  blockGeometry(fd: number): BlockGeometry;
+  /** BLKDISCARD, BLKZEROOUT of a byte range; BLKFLSBUF; BLKRRPART. Promises: they may take long. */
+  blockDiscard(fd: number, offsetBytes: number, lengthBytes: number): Promise<void>;
+  blockZeroOut(fd: number, offsetBytes: number, lengthBytes: number): Promise<void>;
+  blockFlushBuffers(fd: number): Promise<void>;
+  blockRereadPartitions(fd: number): Promise<void>;
+  /** Sets up a free loop device (LOOP_CTL_GET_FREE, LOOP_CONFIGURE; races with others are retried). */
+  loopAttach(options: LoopOptions): Promise<LoopDevice>;
+  /** LOOP_CLR_FD on an open loop device. The kernel detaches at its last close if it is still in use. */
+  loopDetach(fd: number): Promise<void>;
+  /** Opens /dev/fuse (non-blocking) and mounts it over a regular file. Returns the open fd. */
+  fuseMount(options: { readonly path: string; readonly name: string; readonly maxReadBytes: number }): number;
+  /** umount2 with MNT_DETACH. */
+  unmountDetach(path: string): void;
+  /** A non-blocking eventfd. */
+  eventFd(): number;
+  /** A listening, non-blocking Unix stream socket, mode 0600, bound to a path that must not exist yet. */
+  listenUnix(path: string, backlog: number): number;
+  /** flock(LOCK_EX | LOCK_NB); throws EWOULDBLOCK when somebody else holds it. */
+  lockExclusive(fd: number): void;
+  /** Required alignment of O_DIRECT offsets by statx(STATX_DIOALIGN); 0 when the file cannot or the kernel cannot tell. */
+  directIoAlignmentBytes(fd: number): number;
+}
+
+const addonFile = 'native/diskferry.node';
+
+/** Looks beside the compiled JavaScript (build/native) and, when run from source, under build/. */
+function findAddon(): string {
+  const candidates = [`../${addonFile}`, `../build/${addonFile}`].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`the native addon is not built: run "npm run build" (looked for ${candidates.join(', ')})`);
+  return found;
+}
+
+let loaded: Addon | undefined;
+
+export function addon(): Addon {
+  loaded ??= createRequire(import.meta.url)(findAddon()) as Addon;
+  return loaded;
+}
+
+export function isAddonError(error: unknown): error is AddonError {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}
