@@ -82,7 +82,7 @@ export interface Addon {
   unmountDetach(path: string): void;
   /** A non-blocking eventfd. */
   eventFd(): number;
-  /** A listening, non-blocking Unix stream socket, mode 0600, bound to a path that must not exist yet. */
+  /** A listening Unix stream socket for `Ring.accept`, mode 0600, bound to a path that must not exist yet. */
   listenUnix(path: string, backlog: number): number;
   /** flock(LOCK_EX | LOCK_NB); throws EWOULDBLOCK when somebody else holds it. */
   lockExclusive(fd: number): void;

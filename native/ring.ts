@@ -13,10 +13,11 @@ import type { NativeRing } from './binding.ts';
 import { addon } from './binding.ts';
 
 /**
- * Words of a submission entry (each 32 bits; native/ring.cc decodes them):
- * 0 opcode | entry flags << 8 · 1 fd · 2 flags of the operation · 3, 4 file offset low, high ·
- * 5 buffer offset, or index of the first vector pair · 6 length in bytes, or number of vectors ·
- * 7 tag · 8, 9 range length low, high (fallocate) · 10 to 15 unused
+ * Words of a submission entry (each 32 bits; native/submission.cc decodes them):
+ * 0 opcode | entry flags << 8 · 1 fd · 2 flags of the operation (poll: events; fallocate: mode) ·
+ * 3, 4 file offset low, high · 5 buffer offset, or index of the first vector pair (cancel: the target's tag) ·
+ * 6 length in bytes, or number of vectors (cancel: 1 if the target has skipSuccess) · 7 tag ·
+ * 8, 9 range length low, high (fallocate) · 10 to 15 unused
  */
 export const submissionWords = 16;
 export const completionWords = 4;
@@ -26,7 +27,6 @@ const vectorPairsMax = 4096;
 
 /** Numbers of linux/io_uring.h. */
 const opcode = {
-  nop: 0,
   readv: 1,
   writev: 2,
   fsync: 3,
@@ -36,7 +36,6 @@ const opcode = {
   fallocate: 17,
   read: 22,
   write: 23,
-  send: 26,
   recv: 27,
 } as const;
 
@@ -47,6 +46,7 @@ export const skipSuccess = 1 << 6;
 
 const datasync = 1; // IORING_FSYNC_DATASYNC
 const rwfDsync = 2; // RWF_DSYNC of linux/fs.h
+const closeOnExec = 0o2000000; // SOCK_CLOEXEC
 /** For files without a position, such as /dev/fuse and sockets: offset -1 in both words. */
 const noOffset = 0xffffffff;
 const twoTo32 = 4294967296;
@@ -142,6 +142,7 @@ export class Ring {
   }
 
   addVector(buffer: number, lengthBytes: number): void {
+    assert(this.#vectorPairs < vectorPairsMax, 'more vectors than beginVectors was asked for');
     const at = this.#vectorPairs * 2;
     this.#vectors[at] = buffer;
     this.#vectors[at + 1] = lengthBytes;
@@ -149,12 +150,13 @@ export class Ring {
   }
 
   recv(fd: number, lengthBytes: number, buffer: number, flags: number, tag: number): void {
-    const at = this.#transfer(opcode.recv, fd, flags, 0, lengthBytes, buffer, tag);
-    this.#submissions[at + 3] = 0;
+    this.#transfer(opcode.recv, fd, flags, 0, lengthBytes, buffer, tag);
   }
 
+  /** The result is the new connection's fd, closed on exec. */
   accept(fd: number, tag: number): void {
-    this.#next(opcode.accept, fd, tag);
+    const at = this.#next(opcode.accept, fd, tag);
+    this.#submissions[at + 2] = closeOnExec;
   }
 
   /** fdatasync(2). */
@@ -178,18 +180,16 @@ export class Ring {
     this.#submissions[at + 2] = events;
   }
 
-  /** Cancels the operation that carries `target` as its tag. */
-  cancel(target: number, tag: number): void {
+  /** Cancels the operation that carries `target` as its tag; one with `skipSuccess` is found only as such. */
+  cancel(target: number, tag: number, targetSkipsSuccess = false): void {
     const at = this.#next(opcode.asyncCancel, -1, tag);
     this.#submissions[at + 5] = target;
+    this.#submissions[at + 6] = targetSkipsSuccess ? 1 : 0;
   }
 
   /** One loop turn: submits what is prepared and waits. Returns the number of completions. */
   submitAndWait(minComplete: number, timeoutMs: number): number {
-    const count = this.#prepared;
-    this.#prepared = 0;
-    this.#vectorPairs = 0;
-    return this.#native.submitAndWait(count, minComplete, timeoutMs);
+    return this.#native.submitAndWait(this.#takePrepared(), minComplete, timeoutMs);
   }
 
   completionTag(index: number): number {
@@ -216,9 +216,15 @@ export class Ring {
   }
 
   #submitPrepared(): void {
-    this.#native.submit(this.#prepared);
+    this.#native.submit(this.#takePrepared());
+  }
+
+  /** Forgets what is prepared before it is handed over, so that an error can never hand it over again. */
+  #takePrepared(): number {
+    const count = this.#prepared;
     this.#prepared = 0;
     this.#vectorPairs = 0;
+    return count;
   }
 
   #setOffset(at: number, offsetBytes: number): void {

@@ -1,0 +1,46 @@
+// The addon's table of contents: every name that binding.ts declares, and the function behind it.
+#include <napi.h>
+
+#include "error.h"
+#include "exports.h"
+#include "ring.h"
+
+namespace diskferry {
+
+namespace {
+
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value throwing(const Napi::CallbackInfo& info) {
+  return withJsErrors(info.Env(), [&] { return function(info); });
+}
+
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+void offer(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<throwing<function>>(exports.Env(), name));
+}
+
+// Runs once for each thread that loads the addon; nothing is shared between them.
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("Ring", Ring::define(env));
+  offer<blockGeometry>(exports, "blockGeometry");
+  offer<blockDiscard>(exports, "blockDiscard");
+  offer<blockZeroOut>(exports, "blockZeroOut");
+  offer<blockFlushBuffers>(exports, "blockFlushBuffers");
+  offer<blockRereadPartitions>(exports, "blockRereadPartitions");
+  offer<misalignmentBytes>(exports, "misalignmentBytes");
+  offer<eventFd>(exports, "eventFd");
+  offer<lockExclusive>(exports, "lockExclusive");
+  offer<directIoAlignmentBytes>(exports, "directIoAlignmentBytes");
+  offer<fuseMount>(exports, "fuseMount");
+  offer<unmountDetach>(exports, "unmountDetach");
+  offer<loopAttach>(exports, "loopAttach");
+  offer<loopDetach>(exports, "loopDetach");
+  offer<listenUnix>(exports, "listenUnix");
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(diskferry, initialize)
+
+}  // namespace diskferry

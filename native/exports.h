@@ -1,0 +1,33 @@
+// What each file of the addon offers to JavaScript. addon.cc gives the names; binding.ts has the types and says
+// what each does for its caller; the definitions say which fact of the kernel each relies on.
+#pragma once
+
+#include <napi.h>
+
+namespace diskferry {
+
+// block.cc
+Napi::Value blockGeometry(const Napi::CallbackInfo& info);
+Napi::Value blockDiscard(const Napi::CallbackInfo& info);
+Napi::Value blockZeroOut(const Napi::CallbackInfo& info);
+Napi::Value blockFlushBuffers(const Napi::CallbackInfo& info);
+Napi::Value blockRereadPartitions(const Napi::CallbackInfo& info);
+
+// file.cc
+Napi::Value misalignmentBytes(const Napi::CallbackInfo& info);
+Napi::Value eventFd(const Napi::CallbackInfo& info);
+Napi::Value lockExclusive(const Napi::CallbackInfo& info);
+Napi::Value directIoAlignmentBytes(const Napi::CallbackInfo& info);
+
+// fuse-mount.cc
+Napi::Value fuseMount(const Napi::CallbackInfo& info);
+Napi::Value unmountDetach(const Napi::CallbackInfo& info);
+
+// loop.cc
+Napi::Value loopAttach(const Napi::CallbackInfo& info);
+Napi::Value loopDetach(const Napi::CallbackInfo& info);
+
+// socket.cc
+Napi::Value listenUnix(const Napi::CallbackInfo& info);
+
+}  // namespace diskferry

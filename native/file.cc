@@ -1,0 +1,56 @@
+// Small calls on descriptors and memory that Node has no function for.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "error.h"
+#include "exports.h"
+
+// Since kernel 6.1; older headers lack them (linux/stat.h).
+#ifndef STATX_DIOALIGN
+#define STATX_DIOALIGN 0x00002000U
+#endif
+
+namespace diskferry {
+
+namespace {
+
+constexpr uintptr_t pageBytes = 4096;
+// Where stx_dio_offset_align lies in struct statx (linux/stat.h); the struct has had its 256 bytes from the beginning.
+constexpr size_t statxDioOffsetAlignAt = 0x9c;
+static_assert(sizeof(struct statx) == 256, "struct statx is 256 bytes in every version of linux/stat.h");
+
+}  // namespace
+
+Napi::Value misalignmentBytes(const Napi::CallbackInfo& info) {
+  auto address = reinterpret_cast<uintptr_t>(info[0].As<Napi::Uint8Array>().Data());
+  return Napi::Number::New(info.Env(), static_cast<double>(address % pageBytes));
+}
+
+Napi::Value eventFd(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+}
+
+// The lock belongs to the open file description: duplicates and children share it (flock(2)).
+Napi::Value lockExclusive(const Napi::CallbackInfo& info) {
+  checked(flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB), "flock");
+  return info.Env().Undefined();
+}
+
+// statx(2): the field is 0 when the file does not take O_DIRECT, and the mask lacks STATX_DIOALIGN when the kernel (before
+// 6.1) or the file system cannot tell.
+Napi::Value directIoAlignmentBytes(const Napi::CallbackInfo& info) {
+  struct statx status = {};
+  checked(statx(info[0].As<Napi::Number>().Int32Value(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status), "statx");
+  uint32_t alignmentBytes = 0;
+  if ((status.stx_mask & STATX_DIOALIGN) != 0) {
+    memcpy(&alignmentBytes, reinterpret_cast<const char*>(&status) + statxDioOffsetAlignAt, sizeof alignmentBytes);
+  }
+  return Napi::Number::New(info.Env(), alignmentBytes);
+}
+
+}  // namespace diskferry

@@ -1,0 +1,141 @@
+// Loop devices (linux/loop.h): a block device over a file, set up by one LOOP_CONFIGURE (kernel >= 5.8).
+//
+// A loop device over our own FUSE file waits for our own worker whenever the kernel reads it, so both calls run off the
+// calling thread. The descriptor of the device is the caller's: as long as it is open, the device cannot go to somebody else.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "error.h"
+#include "exports.h"
+#include "fd.h"
+#include "task.h"
+
+namespace diskferry {
+
+namespace {
+
+constexpr int attemptsMax = 64;
+constexpr auto pauseBetweenAttempts = std::chrono::milliseconds(10);
+constexpr uint64_t sectorBytes = 512;
+
+struct LoopOptions {
+  Fd backing;
+  std::string backingName;
+  uint32_t logicalBlockBytes;
+  bool readOnly;
+  bool directIo;
+};
+
+struct LoopDevice {
+  std::string path;
+  Fd fd;
+};
+
+uint64_t blockDeviceBytes(int fd) {
+  uint64_t bytes = 0;
+  checked(ioctl(fd, BLKGETSIZE64, &bytes), "ioctl(BLKGETSIZE64)");
+  return bytes;
+}
+
+uint64_t backingBytes(int fd) {
+  struct stat status = {};
+  checked(fstat(fd, &status), "fstat");
+  return S_ISBLK(status.st_mode) ? blockDeviceBytes(fd) : static_cast<uint64_t>(status.st_size);
+}
+
+loop_config configOf(const LoopOptions& options) {
+  loop_config config = {};
+  config.fd = static_cast<uint32_t>(options.backing.get());
+  config.block_size = options.logicalBlockBytes;
+  config.info.lo_flags = (options.readOnly ? LO_FLAGS_READ_ONLY : 0) | (options.directIo ? LO_FLAGS_DIRECT_IO : 0);
+  options.backingName.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
+  return config;
+}
+
+// The node of a device that LOOP_CTL_GET_FREE has just made is there at once with devtmpfs; under other arrangements it
+// follows a moment later, or never.
+Fd openDevice(const std::string& path, bool readOnly) {
+  for (int attempt = 1;; attempt += 1) {
+    int fd = open(path.c_str(), (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (fd >= 0) return Fd(fd);
+    if (errno != ENOENT || attempt == attemptsMax) throw SystemError(errno, "open", path);
+    std::this_thread::sleep_for(pauseBetweenAttempts);
+  }
+}
+
+// The kernel rounds a size down to sectors and, in some versions, changes a block size that it dislikes without an error.
+// A wrong one of either would give the consumer another disk than it had.
+void verifyGeometry(const LoopDevice& device, const LoopOptions& options) {
+  int blockBytes = 0;
+  checked(ioctl(device.fd.get(), BLKSSZGET, &blockBytes), "ioctl(BLKSSZGET)", device.path);
+  uint64_t bytes = blockDeviceBytes(device.fd.get());
+  uint64_t expectedBytes = backingBytes(options.backing.get()) / sectorBytes * sectorBytes;
+  if (static_cast<uint32_t>(blockBytes) == options.logicalBlockBytes && bytes == expectedBytes) return;
+
+  checked(ioctl(device.fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)", device.path);
+  throw SystemError(EINVAL, "ioctl(LOOP_CONFIGURE)",
+                    device.path + ": has " + std::to_string(bytes) + " bytes in blocks of " + std::to_string(blockBytes) +
+                        " instead of " + std::to_string(expectedBytes) + " in blocks of " +
+                        std::to_string(options.logicalBlockBytes));
+}
+
+// LOOP_CTL_GET_FREE only finds a free device; whoever configures it first has it, the others get EBUSY.
+LoopDevice attach(const LoopOptions& options) {
+  Fd control(checked(open("/dev/loop-control", O_RDWR | O_CLOEXEC), "open", "/dev/loop-control"));
+  loop_config config = configOf(options);
+  for (int attempt = 1;; attempt += 1) {
+    int number = checked(ioctl(control.get(), LOOP_CTL_GET_FREE, 0), "ioctl(LOOP_CTL_GET_FREE)");
+    std::string path = "/dev/loop" + std::to_string(number);
+    LoopDevice device = {path, openDevice(path, options.readOnly)};
+    if (ioctl(device.fd.get(), LOOP_CONFIGURE, &config) == 0) {
+      verifyGeometry(device, options);
+      return device;
+    }
+    if (errno != EBUSY || attempt == attemptsMax) throw SystemError(errno, "ioctl(LOOP_CONFIGURE)", path);
+    std::this_thread::sleep_for(pauseBetweenAttempts);
+  }
+}
+
+Napi::Value toJs(Napi::Env env, LoopDevice& device) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("path", device.path);
+  result.Set("fd", device.fd.release());
+  return result;
+}
+
+}  // namespace
+
+// With LO_FLAGS_DIRECT_IO the kernel goes around the backing file's page cache where the file allows that, and silently
+// through it where not (drivers/block/loop.c).
+Napi::Value loopAttach(const Napi::CallbackInfo& info) {
+  Napi::Object given = info[0].As<Napi::Object>();
+  LoopOptions options;
+  options.backing = Fd::duplicateOf(given.Get("backingFd").As<Napi::Number>());
+  options.backingName = given.Get("backingName").As<Napi::String>().Utf8Value();
+  options.logicalBlockBytes = given.Get("logicalBlockBytes").As<Napi::Number>();
+  options.readOnly = given.Get("readOnly").As<Napi::Boolean>();
+  options.directIo = given.Get("directIo").As<Napi::Boolean>();
+
+  auto work = [options = std::move(options)] { return attach(options); };
+  return promiseOf(info.Env(), std::move(work), toJs);
+}
+
+// Detached at once if nobody else has the device open, else at its last close; since kernel 6.10 always at the last
+// close, which may be that of the caller's own descriptor (drivers/block/loop.c, loop_clr_fd).
+Napi::Value loopDetach(const Napi::CallbackInfo& info) {
+  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>().Int32Value())] {
+    checked(ioctl(fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)");
+  };
+  return promiseOf(info.Env(), std::move(work));
+}
+
+}  // namespace diskferry

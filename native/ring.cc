@@ -1,0 +1,159 @@
+#include "ring.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "error.h"
+
+namespace diskferry {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC
+
+// The kernel refuses entries only while memory is short; ten seconds of that and the ring gives up.
+constexpr uint32_t refusalsMax = 10'000;
+constexpr auto pauseAfterRefusal = std::chrono::milliseconds(1);
+constexpr int64_t noLimit = -1;
+
+int64_t nowNs() { return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(); }
+
+}  // namespace
+
+Napi::Function Ring::define(Napi::Env env) {
+  return DefineClass(env, "Ring",
+                     {
+                         InstanceMethod<&Ring::submit>("submit"),
+                         InstanceMethod<&Ring::submitAndWait>("submitAndWait"),
+                         InstanceMethod<&Ring::close>("close"),
+                     });
+}
+
+// napi_get_typedarray_info moves small arrays off JavaScript's heap, so that their address is final.
+template <typename Array>
+Array Ring::keep(const Napi::Object& memory, const char* name) {
+  Array array = memory.Get(name).As<Array>();
+  kept_.push_back(Napi::Persistent(array.template As<Napi::Object>()));
+  return array;
+}
+
+Ring::Ring(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ring>(info) {
+  uint32_t entries = info[0].As<Napi::Number>();
+  Napi::Object memory = info[1].As<Napi::Object>();
+
+  auto submissions = keep<Napi::Uint32Array>(memory, "submissions");
+  submissions_ = reinterpret_cast<const Submission*>(submissions.Data());
+  submissionsMax_ = static_cast<uint32_t>(std::min<size_t>(entries, submissions.ByteLength() / sizeof(Submission)));
+
+  auto completions = keep<Napi::Int32Array>(memory, "completions");
+  completions_ = reinterpret_cast<Completion*>(completions.Data());
+  completionsMax_ = static_cast<uint32_t>(completions.ByteLength() / sizeof(Completion));
+
+  auto vectors = keep<Napi::Uint32Array>(memory, "vectors");
+  memory_.vectorPairs = reinterpret_cast<const VectorPair*>(vectors.Data());
+  memory_.vectors.resize(vectors.ByteLength() / sizeof(VectorPair));
+
+  auto pool = keep<Napi::Uint8Array>(memory, "pool");
+  memory_.pool = pool.Data();
+  memory_.poolBytes = pool.ByteLength();
+
+  clockUs_ = keep<Napi::Float64Array>(memory, "clockUs").Data();
+  uring_ = withJsErrors(info.Env(), [&] { return std::make_unique<Uring>(entries); });
+}
+
+Napi::Value Ring::submit(const Napi::CallbackInfo& info) {
+  return withJsErrors(info.Env(), [&] {
+    prepare(info[0].As<Napi::Number>());
+    while (open().pending() > 0) enter(0, noLimit);
+    return info.Env().Undefined();
+  });
+}
+
+// The kernel may end a wait early (a signal, entries taken only in part), so this goes on until the queues and the clock
+// say that it is done. The deadline is the clock's, not the kernel's answer: the number of entries taken hides it.
+Napi::Value Ring::submitAndWait(const Napi::CallbackInfo& info) {
+  return withJsErrors(info.Env(), [&]() -> Napi::Value {
+    uint32_t minComplete = std::min(info[1].As<Napi::Number>().Uint32Value(), completionsMax_);
+    int64_t timeoutNs = info[2].As<Napi::Number>().Int64Value() * 1'000'000;
+    prepare(info[0].As<Napi::Number>());
+
+    int64_t now = nowNs();
+    const int64_t deadline = now + timeoutNs;
+    uint32_t taken = takeCompletions(0);
+    for (;;) {
+      enter(minComplete - std::min(taken, minComplete), timeoutNs < 0 ? noLimit : std::max<int64_t>(deadline - now, 0));
+      taken = takeCompletions(taken);
+      now = nowNs();
+      bool waited = taken >= minComplete || (timeoutNs >= 0 && now >= deadline);
+      if (waited && open().pending() == 0) break;
+    }
+    *clockUs_ = static_cast<double>(now) / 1000;
+    return Napi::Number::New(info.Env(), taken);
+  });
+}
+
+// Requests in flight are cancelled by the kernel in its own time (io_uring_release); the pool stays referenced by this object.
+Napi::Value Ring::close(const Napi::CallbackInfo& info) {
+  uring_.reset();
+  return info.Env().Undefined();
+}
+
+Uring& Ring::open() {
+  if (uring_ == nullptr) throw SystemError(EBADF, "io_uring_enter", "the ring is closed");
+  return *uring_;
+}
+
+// Translates all before publishing any: after a throw the kernel has seen none. Entries left from a call that gave up would
+// find their vectors overwritten, so there is no going on after that.
+void Ring::prepare(uint32_t count) {
+  if (open().pending() > 0) throw SystemError(EBUSY, "io_uring_enter", "an earlier call gave up");
+  if (count > submissionsMax_) {
+    throw std::out_of_range(std::to_string(count) + " entries for a ring of " + std::to_string(submissionsMax_));
+  }
+  for (uint32_t index = 0; index < count; index += 1) {
+    translate(submissions_[index], memory_, uring_->canSkipSuccess(), uring_->unpublished(index));
+  }
+  uring_->publish(count);
+}
+
+// After a refusal the kernel's completion queue is emptied, because a full one may be the reason.
+void Ring::enter(uint32_t minComplete, int64_t timeoutNs) {
+  if (open().enter(minComplete, timeoutNs) == Uring::Entered::done) {
+    refusals_ = 0;
+    return;
+  }
+  refusals_ += 1;
+  if (refusals_ == refusalsMax) throw SystemError(EAGAIN, "io_uring_enter");
+  setCompletionsAside();
+  std::this_thread::sleep_for(pauseAfterRefusal);
+}
+
+// Kernels that do not know IOSQE_CQE_SKIP_SUCCESS post the successes too that nobody wants; they end here.
+bool Ring::nextCompletion(Completion& next) {
+  while (const io_uring_cqe* completion = uring_->completion()) {
+    bool wanted = (completion->user_data & skipsSuccessMark) == 0 || completion->res < 0;
+    next = {static_cast<int32_t>(completion->user_data), completion->res, static_cast<int32_t>(completion->flags), 0};
+    uring_->dropCompletion();
+    if (wanted) return true;
+  }
+  return false;
+}
+
+// What does not fit stays in the kernel's queue until the next call.
+uint32_t Ring::takeCompletions(uint32_t taken) {
+  for (; !setAside_.empty() && taken < completionsMax_; taken += 1) {
+    completions_[taken] = setAside_.front();
+    setAside_.pop_front();
+  }
+  while (taken < completionsMax_ && nextCompletion(completions_[taken])) taken += 1;
+  return taken;
+}
+
+void Ring::setCompletionsAside() {
+  Completion next = {};
+  while (nextCompletion(next)) setAside_.push_back(next);
+}
+
+}  // namespace diskferry

@@ -1,0 +1,43 @@
+// Unix sockets whose clients the ring accepts.
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "error.h"
+#include "exports.h"
+#include "fd.h"
+
+namespace diskferry {
+
+namespace {
+
+sockaddr_un addressOf(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw SystemError(ENAMETOOLONG, "bind", path);
+  memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+}  // namespace
+
+// bind(2) creates the socket file with the mode of the socket itself, masked by umask (net/unix/af_unix.c, unix_bind_bsd): set
+// before, there is no moment in which others may connect. The listener is blocking: with a non-blocking one, kernels before 6.0
+// end an accept in the ring with EAGAIN instead of waiting for a client (io_accept).
+Napi::Value listenUnix(const Napi::CallbackInfo& info) {
+  std::string path = info[0].As<Napi::String>();
+  int backlog = info[1].As<Napi::Number>();
+
+  sockaddr_un address = addressOf(path);
+  Fd listener(checked(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  checked(fchmod(listener.get(), S_IRUSR | S_IWUSR), "fchmod", path);
+  checked(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", path);
+  checked(listen(listener.get(), backlog), "listen", path);
+  return Napi::Number::New(info.Env(), listener.release());
+}
+
+}  // namespace diskferry

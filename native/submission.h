@@ -1,0 +1,51 @@
+// One prepared operation as JavaScript writes it, and its translation into the kernel's form.
+//
+// The words are those of the table in ring.ts: change both together. Nothing reaches the kernel whose memory is not
+// inside the pool: a wrong offset throws here, before any entry of the same call is handed over.
+#pragma once
+
+#include <linux/io_uring.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace diskferry {
+
+struct Submission {
+  uint32_t opcodeAndFlags;  // opcode | entry flags << 8
+  int32_t fd;
+  uint32_t operationFlags;
+  uint32_t offsetLow;
+  uint32_t offsetHigh;
+  uint32_t buffer;  // offset in the pool, or index of the first vector pair; cancel: the target's tag
+  uint32_t length;  // bytes, or number of vectors; cancel: whether the target skips its success
+  uint32_t tag;
+  uint32_t rangeLow;
+  uint32_t rangeHigh;
+  uint32_t unused[6];
+};
+static_assert(sizeof(Submission) == 64, "submissionWords in ring.ts is 16");
+
+struct VectorPair {
+  uint32_t buffer;
+  uint32_t length;
+};
+
+// In user_data, above the tag: the operation asked for no completion if it succeeds. Kernels before 5.17 post one
+// nevertheless, and ring.cc drops it.
+constexpr uint64_t skipsSuccessMark = uint64_t{1} << 32;
+
+// What submissions refer to by number.
+struct SubmissionMemory {
+  uint8_t* pool;
+  uint64_t poolBytes;
+  const VectorPair* vectorPairs;
+  // As many as there are vector pairs. The kernel reads them when it takes the entry (IORING_FEAT_SUBMIT_STABLE).
+  std::vector<iovec> vectors;
+};
+
+// Throws std::out_of_range for memory outside the pool and for an unknown opcode.
+void translate(const Submission& from, SubmissionMemory& memory, bool canSkipSuccess, io_uring_sqe& to);
+
+}  // namespace diskferry
