@@ -1,0 +1,127 @@
+/**
+ * What a job will do, before it does anything: what `plan --json` prints, what a person confirms, and what the
+ * migration then carries out. Plain data, complete enough to render for people without looking anything up.
+ *
+ * Sizes are bytes. Texts in it (`reason`, `message`, `meaning`) are whole sentences for people; programs
+ * use the codes beside them.
+ */
+import { z } from 'zod';
+
+const bytes = z.int().nonnegative();
+
+export const frontendSchema = z.enum(['fuse', 'nbd-socket']);
+export type FrontendName = z.infer<typeof frontendSchema>;
+
+export const waySchema = z.enum(['attach', 'remount']);
+/** `remount`: the source is mounted, and its mounts move to the virtual device. `attach`: nothing uses it yet. */
+export type Way = z.infer<typeof waySchema>;
+
+export const speedSchema = z.enum(['gentle', 'balanced', 'full']);
+export type Speed = z.infer<typeof speedSchema>;
+
+export const contentSchema = z.object({
+  /** As libblkid names it: `ext4`, `LVM2_member`, …; null: no known content. */
+  fileSystemType: z.string().nullable(),
+  fileSystemUuid: z.string().nullable(),
+  label: z.string().nullable(),
+  partitionTableType: z.string().nullable(),
+  partitionTableUuid: z.string().nullable(),
+});
+export type DeviceContent = z.infer<typeof contentSchema>;
+
+/** How a disk is recognised again right before it is opened: null where the disk does not tell. */
+export const identitySchema = z.object({
+  path: z.string(),
+  /** Of the device node's device; for files of the file system that the file lies on. */
+  majorMinor: z.string(),
+  /** For regular files only. */
+  inode: z.number().nullable(),
+  sizeBytes: bytes,
+  /** The kernel's number for this appearance of the disk; another one after unplugging or detaching. */
+  diskSequence: z.string().nullable(),
+  serial: z.string().nullable(),
+  wwn: z.string().nullable(),
+  /** Null when nobody has looked yet, which without root may be so. */
+  content: contentSchema.nullable(),
+});
+export type DeviceIdentity = z.infer<typeof identitySchema>;
+
+export const plannedDiskSchema = z.object({
+  path: z.string(),
+  kind: z.enum(['block', 'file']),
+  /** True for a destination image that `--create` makes after the confirmation. */
+  toBeCreated: z.boolean(),
+  sizeBytes: bytes,
+  logicalBlockBytes: bytes,
+  physicalBlockBytes: bytes,
+  model: z.string().nullable(),
+  serial: z.string().nullable(),
+  bus: z.string().nullable(),
+  content: contentSchema.nullable(),
+  /** Null only for a destination that is to be created. */
+  identity: identitySchema.nullable(),
+});
+export type PlannedDisk = z.infer<typeof plannedDiskSchema>;
+
+export const plannedMountSchema = z.object({
+  target: z.string(),
+  fsType: z.string(),
+  /** Comma-separated, as mount -o takes them. */
+  options: z.string(),
+  /** `/`, or the subvolume's path for Btrfs. */
+  root: z.string(),
+});
+/** Listed in the order of mounting; unmount in reverse. */
+export type PlannedMount = z.infer<typeof plannedMountSchema>;
+
+export const copyScopeSchema = z.object({
+  scope: z.enum(['allocated', 'all']),
+  /** What will be read from the source; null while that is not known. */
+  bytes: bytes.nullable(),
+  /** False while `bytes` is an estimate; the start of the job reads the exact map. */
+  exact: z.boolean(),
+  reason: z.string(),
+});
+export type CopyScope = z.infer<typeof copyScopeSchema>;
+
+export const planWarningCodes = [
+  'no-journal',
+  'duplicate-identity',
+  'destination-not-empty',
+  'destination-space',
+  'physical-block-size',
+  'gpt-backup-header',
+  'copies-everything',
+  'stops-users',
+] as const;
+
+export const planWarningSchema = z.object({ code: z.enum(planWarningCodes), message: z.string() });
+export type PlanWarning = z.infer<typeof planWarningSchema>;
+export type PlanWarningCode = PlanWarning['code'];
+
+export const planPhaseSchema = z.object({
+  phase: z.enum(['before', 'copying', 'synchronized', 'committed']),
+  /** Which disk holds the valid data; `both`: each holds the valid copy of some blocks. */
+  truth: z.enum(['source', 'both', 'destination']),
+  meaning: z.string(),
+});
+export type PlanPhase = z.infer<typeof planPhaseSchema>;
+
+export const planSchema = z.object({
+  source: plannedDiskSchema,
+  destination: plannedDiskSchema,
+  way: waySchema,
+  frontend: frontendSchema,
+  mode: z.literal('redirect'),
+  /** Of the source; empty for `attach`. */
+  mounts: z.array(plannedMountSchema),
+  copy: copyScopeSchema,
+  /** What the flags and the fixed buffers take. */
+  memoryBytes: bytes,
+  stateDirectory: z.string(),
+  /** True when the job itself must run as root. */
+  needsRoot: z.boolean(),
+  warnings: z.array(planWarningSchema),
+  phases: z.array(planPhaseSchema),
+});
+export type Plan = z.infer<typeof planSchema>;
