@@ -31,7 +31,7 @@ export interface NativeRing {
   submit(count: number): void;
   /**
    * Hands `count` prepared entries over, waits until `minComplete` completions are there or `timeoutMs` has passed
-   * (-1: without limit), and copies the completions out. Returns how many.
+   * (may be a fraction; -1: without limit), and copies the completions out. Returns how many.
    */
   submitAndWait(count: number, minComplete: number, timeoutMs: number): number;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */

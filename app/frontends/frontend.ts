@@ -28,6 +28,8 @@ export interface Frontend extends RequestSink {
   prepareTurn(): void;
   /** One of the frontend's ring operations is done; `index` is the lower part of its tag. */
   ringDone(index: number, result: number): void;
+  /** No new consumer from now on, and those that are there are let go. A mounted one goes by being unmounted. */
+  stopAccepting(): void;
   /** True when the consumer's side is gone for good (unmounted, every client has left and none can come). */
   readonly isClosed: boolean;
 }

@@ -1,0 +1,322 @@
+/**
+ * Carries pending blocks from one disk to the other in the background, several pieces at a time.
+ *
+ * Always holds: a block is written only if it is still pending and no consumer operation lies on it at that moment
+ * (invariant 4); it is marked done only after its write ended well; while a piece is being written,
+ * consumer writes to it wait for that one write. Which blocks are pending can shrink at any time under a piece:
+ *
+ *   copy piece:      reads 7..9 ────────────── writes 7 and 9, skips 8 ── marks 7 and 9
+ *   consumer write:      writes 8, flags 8, acknowledged ─┘
+ *
+ * A whole span is read in one piece, across small gaps of blocks that are done already: consumer writes riddle the map
+ * with holes, and one read per run would be many times slower. `pump` is called once per turn of the worker's loop.
+ */
+import { assert, messageOf } from '../base/error.ts';
+import { blockBytes, kibibyte } from '../base/units.ts';
+import type { DiskIo, DiskIoClient } from '../devices/disk-io.ts';
+import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+import type { Pace } from './pace.ts';
+import { pieceBytesMax, piecesMax } from './pace.ts';
+import type { PendingBlocks } from './pending-blocks.ts';
+
+/** A piece reads across gaps up to this long; longer ones (free space, finished areas) are not read again. */
+const gapBytesMax = 64 * kibibyte;
+const gapBlocksMax = gapBytesMax / blockBytes;
+const pieceBlocksMax = pieceBytesMax / blockBytes;
+/** How often a failed read or write of a piece is tried again before the loop stops. */
+const retriesMax = 3;
+
+/** Pool bytes that a CopyLoop reserves. */
+export const copyPoolBytes = piecesMax * pieceBytesMax;
+
+const phase = { free: 0, reading: 1, writing: 2 } as const;
+const noRange = -1;
+
+export type CopyState = 'waiting' | 'running' | 'complete' | 'failed';
+
+export type CopyFailure =
+  | {
+      readonly operation: 'read' | 'write';
+      readonly offsetBytes: number;
+      readonly lengthBytes: number;
+      /** Negative, as the kernel gave it. */
+      readonly errno: number;
+    }
+  /** A broken assumption: copying stops, serving goes on. */
+  | { readonly operation: 'bug'; readonly message: string };
+
+export interface CopyLoopOptions {
+  readonly pending: PendingBlocks;
+  readonly sizeBytes: number;
+  readonly io: DiskIo;
+  readonly ranges: RangesInFlight;
+  /** Pool offset of `copyPoolBytes`. */
+  readonly buffers: number;
+  readonly pace: Pace;
+  readonly clockUs: Float64Array;
+}
+
+export class CopyLoop implements DiskIoClient, RangeOwner {
+  readonly #pending: PendingBlocks;
+  readonly #sizeBytes: number;
+  readonly #io: DiskIo;
+  readonly #ranges: RangesInFlight;
+  readonly #buffers: number;
+  readonly #pace: Pace;
+  readonly #clockUs: Float64Array;
+  #state: CopyState = 'waiting';
+  #failure: CopyFailure | undefined;
+  #cursor = 0;
+  #inFlight = 0;
+  #carriedBytes = 0;
+
+  // By piece.
+  readonly #phase = new Uint8Array(piecesMax);
+  readonly #first = new Float64Array(piecesMax);
+  readonly #end = new Float64Array(piecesMax);
+  readonly #startedUs = new Float64Array(piecesMax);
+  readonly #range = new Int32Array(piecesMax).fill(noRange);
+  readonly #writesPending = new Int32Array(piecesMax);
+  readonly #result = new Int32Array(piecesMax);
+  readonly #retries = new Uint8Array(piecesMax);
+  /** One byte per block of the piece: 1 if this piece writes the block. */
+  readonly #masks = Array.from({ length: piecesMax }, () => new Uint8Array(pieceBlocksMax));
+
+  constructor(options: CopyLoopOptions) {
+    this.#pending = options.pending;
+    this.#sizeBytes = options.sizeBytes;
+    this.#io = options.io;
+    this.#ranges = options.ranges;
+    this.#buffers = options.buffers;
+    this.#pace = options.pace;
+    this.#clockUs = options.clockUs;
+  }
+
+  get state(): CopyState {
+    return this.#state;
+  }
+
+  get failure(): CopyFailure | undefined {
+    return this.#failure;
+  }
+
+  /** True when no piece is under way: after a pause or a failure, the disks are then still. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
+  }
+
+  /** Bytes that this loop has carried over; what the consumer wrote itself is not among them. */
+  get carriedBytes(): number {
+    return this.#carriedBytes;
+  }
+
+  start(): void {
+    if (this.#state === 'waiting') this.#state = 'running';
+  }
+
+  /** Pieces under way end as usual; no new one starts. */
+  pause(): void {
+    if (this.#state === 'running') this.#state = 'waiting';
+  }
+
+  /** Starts as many pieces as the pace allows. */
+  pump(): void {
+    if (this.#state !== 'running') return;
+    try {
+      this.#startPieces();
+    } catch (error) {
+      this.#stopBroken(error);
+    }
+  }
+
+  diskOperationDone(piece: number, result: number): void {
+    try {
+      if (this.#phase[piece] === phase.reading) this.#readDone(piece, result);
+      else this.#writeDone(piece, result);
+    } catch (error) {
+      this.#stopBroken(error);
+    }
+  }
+
+  /** Never called: pieces claim only what is free at once. */
+  rangeReady(): void {
+    assert(false, 'a copy piece never waits for its range');
+  }
+
+  get #nowUs(): number {
+    return this.#clockUs[0] as number;
+  }
+
+  #stopBroken(error: unknown): void {
+    this.#failure ??= { operation: 'bug', message: messageOf(error) };
+    this.#state = 'failed';
+  }
+
+  #startPieces(): void {
+    let hasWrapped = false;
+    while (this.#inFlight < piecesMax) {
+      const lengthBytes = this.#pace.nextPieceBytes(this.#nowUs, this.#inFlight);
+      if (lengthBytes === 0) return;
+      const first = this.#pending.next(this.#cursor, this.#pending.blockCount);
+      if (first < this.#pending.blockCount) {
+        this.#startPiece(first, lengthBytes / blockBytes);
+      } else if (this.#inFlight > 0 || hasWrapped) {
+        return;
+      } else if (this.#pending.count === 0) {
+        this.#state = 'complete';
+        return;
+      } else {
+        // Passed over while a consumer's operation lay on them; if that operation failed they are still ours to carry.
+        this.#cursor = 0;
+        hasWrapped = true;
+      }
+    }
+  }
+
+  #startPiece(first: number, blocks: number): void {
+    const piece = this.#phase.indexOf(phase.free);
+    assert(piece >= 0, 'there is a free piece below the maximum in flight');
+    const end = this.#pieceEnd(first, Math.min(first + blocks, this.#pending.blockCount));
+    this.#cursor = end;
+    this.#inFlight += 1;
+    this.#phase[piece] = phase.reading;
+    this.#first[piece] = first;
+    this.#end[piece] = end;
+    this.#retries[piece] = 0;
+    this.#startedUs[piece] = this.#nowUs;
+    this.#read(piece);
+  }
+
+  /** The end of the last pending run from `first` that is reached across short gaps only. */
+  #pieceEnd(first: number, limit: number): number {
+    let end = this.#pending.runEnd(first, limit);
+    while (end < limit) {
+      const next = this.#pending.next(end, limit);
+      if (next === limit || next - end > gapBlocksMax) break;
+      end = this.#pending.runEnd(next, limit);
+    }
+    return end;
+  }
+
+  #read(piece: number): void {
+    const first = this.#first[piece] as number;
+    const offset = first * blockBytes;
+    const length = this.#bytesBetween(first, this.#end[piece] as number);
+    this.#io.read(this.#pending.from, offset, length, this.#bufferOf(piece), this, piece);
+  }
+
+  #readDone(piece: number, result: number): void {
+    if (result < 0) {
+      this.#retryOrFail(piece, 'read', result);
+      return;
+    }
+    this.#maskPiece(piece);
+    const first = this.#first[piece] as number;
+    const mask = this.#maskOf(piece);
+    const from = mask.indexOf(1);
+    if (from < 0) {
+      this.#endPiece(piece);
+      return;
+    }
+    this.#range[piece] = this.#ranges.claimAtOnce(first + from, first + mask.lastIndexOf(1) + 1, this, piece);
+    this.#write(piece);
+  }
+
+  /** Marks the blocks that are still pending and that no operation lies on. */
+  #maskPiece(piece: number): void {
+    const first = this.#first[piece] as number;
+    const end = this.#end[piece] as number;
+    const mask = this.#maskOf(piece);
+    mask.fill(0);
+    for (let run = this.#pending.next(first, end); run < end; ) {
+      const runEnd = this.#pending.runEnd(run, end);
+      mask.fill(1, run - first, runEnd - first);
+      run = this.#pending.next(runEnd, end);
+    }
+    this.#ranges.takeOut(first, end, mask);
+  }
+
+  /** Writes every run of masked blocks. */
+  #write(piece: number): void {
+    const first = this.#first[piece] as number;
+    const mask = this.#maskOf(piece);
+    this.#phase[piece] = phase.writing;
+    this.#result[piece] = 0;
+    this.#writesPending[piece] = 0;
+    for (let run = mask.indexOf(1); run >= 0; ) {
+      const runEnd = endOfRun(mask, run);
+      const offset = (first + run) * blockBytes;
+      const length = this.#bytesBetween(first + run, first + runEnd);
+      this.#writesPending[piece] = (this.#writesPending[piece] as number) + 1;
+      this.#io.write(this.#pending.to, offset, length, this.#bufferOf(piece) + run * blockBytes, false, this, piece);
+      run = mask.indexOf(1, runEnd);
+    }
+  }
+
+  #writeDone(piece: number, result: number): void {
+    if (result < 0) this.#result[piece] = result;
+    this.#writesPending[piece] = (this.#writesPending[piece] as number) - 1;
+    if (this.#writesPending[piece] !== 0) return;
+    const failed = this.#result[piece] as number;
+    if (failed < 0) {
+      this.#retryOrFail(piece, 'write', failed);
+      return;
+    }
+    this.#markDone(piece);
+    this.#endPiece(piece);
+  }
+
+  #markDone(piece: number): void {
+    const first = this.#first[piece] as number;
+    const mask = this.#maskOf(piece);
+    for (let run = mask.indexOf(1); run >= 0; ) {
+      const runEnd = endOfRun(mask, run);
+      this.#pending.markDone(first + run, first + runEnd);
+      this.#carriedBytes += this.#bytesBetween(first + run, first + runEnd);
+      run = mask.indexOf(1, runEnd);
+    }
+  }
+
+  #retryOrFail(piece: number, operation: 'read' | 'write', errno: number): void {
+    const retries = (this.#retries[piece] as number) + 1;
+    this.#retries[piece] = retries;
+    if (retries <= retriesMax) {
+      if (operation === 'read') this.#read(piece);
+      else this.#write(piece);
+      return;
+    }
+    const first = this.#first[piece] as number;
+    const lengthBytes = this.#bytesBetween(first, this.#end[piece] as number);
+    this.#failure ??= { operation, offsetBytes: first * blockBytes, lengthBytes, errno };
+    this.#state = 'failed';
+    this.#endPiece(piece);
+  }
+
+  #endPiece(piece: number): void {
+    const range = this.#range[piece] as number;
+    this.#range[piece] = noRange;
+    this.#phase[piece] = phase.free;
+    this.#inFlight -= 1;
+    const length = this.#bytesBetween(this.#first[piece] as number, this.#end[piece] as number);
+    this.#pace.pieceDone(this.#nowUs, this.#nowUs - (this.#startedUs[piece] as number), length);
+    if (range !== noRange) this.#ranges.release(range);
+  }
+
+  /** The disk's last block may be short. */
+  #bytesBetween(firstBlock: number, endBlock: number): number {
+    return Math.min(endBlock * blockBytes, this.#sizeBytes) - firstBlock * blockBytes;
+  }
+
+  #bufferOf(piece: number): number {
+    return this.#buffers + piece * pieceBytesMax;
+  }
+
+  #maskOf(piece: number): Uint8Array {
+    return this.#masks[piece] as Uint8Array;
+  }
+}
+
+function endOfRun(mask: Uint8Array, start: number): number {
+  const end = mask.indexOf(0, start);
+  return end < 0 ? mask.length : end;
+}

@@ -1,0 +1,81 @@
+/**
+ * Which blocks a copy loop still has to carry over, in terms of a flag map. Copying carries what is not flagged from
+ * the source to the destination; undo carries what the consumer wrote back from the destination to the source.
+ */
+import type { Disk } from '../devices/disk-io.ts';
+import { destination, source } from '../devices/disk-io.ts';
+import type { FlagMap } from '../flags/flag-map.ts';
+
+export interface PendingBlocks {
+  readonly from: Disk;
+  readonly to: Disk;
+  readonly count: number;
+  readonly blockCount: number;
+  /** The first pending block at or after `block`, or `end`. */
+  next(block: number, end: number): number;
+  /** The first block after `block` that is not pending, or `end`. */
+  runEnd(block: number, end: number): number;
+  /** The blocks have arrived. */
+  markDone(first: number, end: number): void;
+}
+
+export class BlocksToCopy implements PendingBlocks {
+  readonly from = source;
+  readonly to = destination;
+  readonly #flags: FlagMap;
+
+  constructor(flags: FlagMap) {
+    this.#flags = flags;
+  }
+
+  get count(): number {
+    return this.#flags.clearCount;
+  }
+
+  get blockCount(): number {
+    return this.#flags.blockCount;
+  }
+
+  next(block: number, end: number): number {
+    return this.#flags.nextClear(block, end);
+  }
+
+  runEnd(block: number, end: number): number {
+    return this.#flags.nextSet(block, end);
+  }
+
+  markDone(first: number, end: number): void {
+    this.#flags.setRange(first, end);
+  }
+}
+
+/** Only while no consumer can reach the virtual device: its writes would go past this. */
+export class BlocksToReturn implements PendingBlocks {
+  readonly from = destination;
+  readonly to = source;
+  readonly #written: FlagMap;
+
+  constructor(written: FlagMap) {
+    this.#written = written;
+  }
+
+  get count(): number {
+    return this.#written.setCount;
+  }
+
+  get blockCount(): number {
+    return this.#written.blockCount;
+  }
+
+  next(block: number, end: number): number {
+    return this.#written.nextSet(block, end);
+  }
+
+  runEnd(block: number, end: number): number {
+    return this.#written.nextClear(block, end);
+  }
+
+  markDone(first: number, end: number): void {
+    this.#written.clearRange(first, end);
+  }
+}

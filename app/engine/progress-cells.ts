@@ -1,0 +1,46 @@
+/**
+ * Progress numbers in memory that worker and control thread share: the worker writes once per turn, the control
+ * thread reads whenever it likes. Each cell is a double; a reader may see cells of two neighbouring turns.
+ */
+
+const cell = { copiedBytes: 0, skippedBytes: 1, pendingBytes: 2, writtenBytes: 3, copying: 4 } as const;
+export const progressCellsBytes = 5 * Float64Array.BYTES_PER_ELEMENT;
+
+export interface EngineProgress {
+  /** Carried over by the copy loop. */
+  readonly copiedBytes: number;
+  /** Not copied because no file system relies on them. */
+  readonly skippedBytes: number;
+  /** Still valid on the source only. */
+  readonly pendingBytes: number;
+  /** What the consumer has written at least once: the destination holds the only copy of it. */
+  readonly writtenBytes: number;
+  readonly isCopying: boolean;
+}
+
+export class ProgressCells {
+  readonly #cells: Float64Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#cells = new Float64Array(memory);
+  }
+
+  /** Positional: called once per turn. */
+  write(copiedBytes: number, skippedBytes: number, pendingBytes: number, writtenBytes: number, isCopying: boolean): void {
+    this.#cells[cell.copiedBytes] = copiedBytes;
+    this.#cells[cell.skippedBytes] = skippedBytes;
+    this.#cells[cell.pendingBytes] = pendingBytes;
+    this.#cells[cell.writtenBytes] = writtenBytes;
+    this.#cells[cell.copying] = isCopying ? 1 : 0;
+  }
+
+  read(): EngineProgress {
+    return {
+      copiedBytes: this.#cells[cell.copiedBytes] as number,
+      skippedBytes: this.#cells[cell.skippedBytes] as number,
+      pendingBytes: this.#cells[cell.pendingBytes] as number,
+      writtenBytes: this.#cells[cell.writtenBytes] as number,
+      isCopying: this.#cells[cell.copying] === 1,
+    };
+  }
+}
