@@ -1,0 +1,81 @@
+/**
+ * What Diskferry needs from the system: each program (or file) with the Debian package that has it and the reason.
+ *
+ * Programs are looked for rather than packages, so that one installed in another way counts, and so that
+ * systems without apt can be told what is missing. `tests` needs what `run` needs and more, `bench` again more.
+ */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** @typedef {{ needs: string, package: string, why: string }} Requirement */
+
+/** @type {Requirement[]} */
+const toRun = [
+  { needs: 'cmake', package: 'cmake', why: 'builds the native addon' },
+  { needs: 'make', package: 'make', why: 'builds the native addon' },
+  { needs: 'g++', package: 'g++', why: 'builds the native addon' },
+  { needs: 'losetup', package: 'mount', why: 'shows and makes loop devices' },
+  { needs: 'mount', package: 'mount', why: 'mounts the volume that moves' },
+  { needs: 'lsblk', package: 'util-linux', why: 'lists disks' },
+  { needs: 'findmnt', package: 'util-linux', why: 'finds what is mounted' },
+  { needs: 'blkid', package: 'util-linux', why: 'recognises file systems' },
+  { needs: 'mkfs.ext4', package: 'e2fsprogs', why: 'makes and checks ext4' },
+  { needs: 'mkfs.xfs', package: 'xfsprogs', why: 'makes and checks XFS' },
+  { needs: 'mkfs.btrfs', package: 'btrfs-progs', why: 'makes and checks Btrfs' },
+  { needs: 'partclone.ext4', package: 'partclone', why: 'tells which blocks a file system uses' },
+];
+
+/** @type {Requirement[]} */
+const toTest = [
+  { needs: 'fio', package: 'fio', why: 'writes under verification' },
+  { needs: 'qemu-img', package: 'qemu-utils', why: 'an NBD client that is not ours' },
+  { needs: 'qemu-io', package: 'qemu-utils', why: 'an NBD client that is not ours' },
+  { needs: 'nbdinfo', package: 'libnbd-bin', why: 'an NBD client that is not ours' },
+  { needs: 'nbdcopy', package: 'libnbd-bin', why: 'an NBD client that is not ours' },
+  { needs: 'mkfs.vfat', package: 'dosfstools', why: 'makes FAT volumes to move' },
+  { needs: 'mkfs.ntfs', package: 'ntfs-3g', why: 'makes NTFS volumes to move' },
+  { needs: 'mkfs.exfat', package: 'exfatprogs', why: 'makes exFAT volumes to move' },
+  { needs: 'pvcreate', package: 'lvm2', why: 'makes disks that LVM holds' },
+];
+
+/** @type {Requirement[]} */
+const toBench = [
+  { needs: 'qemu-storage-daemon', package: 'qemu-system-common', why: 'a peer to compare with' },
+  { needs: 'nbdkit', package: 'nbdkit', why: 'a peer to compare with' },
+  { needs: 'ddrescue', package: 'gddrescue', why: 'a peer to compare with' },
+  { needs: '/usr/include/fuse3/fuse.h', package: 'libfuse3-dev', why: 'builds the smallest FUSE daemon to compare with' },
+  { needs: 'pkg-config', package: 'pkg-config', why: 'builds the smallest FUSE daemon to compare with' },
+];
+
+/** By purpose, as in `setup.mjs --for PURPOSE`. */
+export const requirementsFor = {
+  run: toRun,
+  tests: [...toRun, ...toTest],
+  bench: [...toRun, ...toTest, ...toBench],
+};
+
+/** An ordinary user's PATH often lacks the folders of programs that only root runs. */
+const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false; // absent and forbidden are the same here: it cannot be run
+  }
+}
+
+export function hasProgram(name) {
+  return searchPath.some((folder) => folder !== '' && isExecutable(join(folder, name)));
+}
+
+/** @param {Requirement[]} requirements */
+export function missingOf(requirements) {
+  return requirements.filter(({ needs }) => (needs.startsWith('/') ? !existsSync(needs) : !hasProgram(needs)));
+}
+
+/** @param {Requirement[]} requirements */
+export function packagesOf(requirements) {
+  return [...new Set(requirements.map((requirement) => requirement.package))];
+}

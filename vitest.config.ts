@@ -1,0 +1,29 @@
+/**
+ * The two kinds of test that vitest runs: `unit` needs nothing but the built addon; `system` uses real devices as
+ * root, one file at a time, because loop devices and mounts belong to the whole machine.
+ */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['tests/unit/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'system',
+          include: ['tests/system/**/*.test.ts'],
+          // After the unit tests: they would disturb each other's timing on a small machine.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
