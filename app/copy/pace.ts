@@ -24,7 +24,7 @@ interface Profile {
   readonly floor: number;
 }
 
-const unhindered: Profile = { pieceBytes: 256 * kibibyte, inFlight: piecesMax, share: 1, floor: 1 };
+const unhindered: Profile = { pieceBytes: 512 * kibibyte, inFlight: piecesMax, share: 1, floor: 1 };
 
 const whileBusy: Readonly<Record<Speed, Profile>> = {
   gentle: { pieceBytes: 64 * kibibyte, inFlight: 1, share: 0.06, floor: 0.02 },

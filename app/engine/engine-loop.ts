@@ -116,9 +116,9 @@ export class EngineLoop {
       this.#frontend.prepareTurn();
       this.#copy.pump();
       this.#return?.pump();
+      this.#report();
       const count = this.#ring.submitAndWait(1, this.#turnMs());
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
-      this.#report();
     }
     this.#ring.close();
     this.#mailbox.post({ kind: 'stopped' });

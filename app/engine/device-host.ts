@@ -1,0 +1,25 @@
+/**
+ * The kernel's or the network's side of a frontend, as the control thread sees it: made before the engine, because
+ * the engine is handed its file descriptor; put in place when the engine serves; gone before the engine ends.
+ */
+import type { DeviceGeometry } from '../frontends/frontend.ts';
+import type { FrontendChoice } from './messages.ts';
+
+export interface DeviceHost {
+  /** What the worker needs to serve it. */
+  readonly choice: FrontendChoice;
+  /** Makes the virtual device usable. The engine must be serving. */
+  attach(geometry: DeviceGeometry): Promise<VirtualDevice>;
+  /** Gives back what was made, after the engine has stopped. */
+  release(): Promise<void>;
+}
+
+export interface VirtualDevice {
+  /** What consumers use: a block device's path, or an `nbd+unix:` URI. */
+  readonly name: string;
+  /**
+   * Takes it away from consumers. Throws `volume-busy`, and changes nothing for them, while it is in use.
+   * Idempotent.
+   */
+  detach(): Promise<void>;
+}

@@ -1,0 +1,176 @@
+/**
+ * The control side of an engine: starts the worker thread, passes commands to it, and turns its answers
+ * into promises. Owned by a migration; one engine serves one job. Never touches the disks itself.
+ *
+ * If the worker dies, every promise that waits and `died` reject with `engine-died`: the virtual device then answers
+ * nothing any more, and the owner must say so.
+ */
+import { closeSync, writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { DiskferryError, messageOf } from '../base/error.ts';
+import type { Extent } from '../base/units.ts';
+import type { CopyFailure } from '../copy/copy-loop.ts';
+import type { Speed } from '../copy/pace.ts';
+import { addon } from '../../native/binding.ts';
+import { ConsumerMeter, consumerMeterBytes } from '../router/consumer-meter.ts';
+import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
+import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
+import type { EngineProgress } from './progress-cells.ts';
+import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
+
+export type EngineSetting = Omit<WorkerSetting, 'wakeFd' | 'consumerCells' | 'progressCells'>;
+type MessageKind = WorkerMessage['kind'];
+type MessageOf<Kind extends MessageKind> = Extract<WorkerMessage, { kind: Kind }>;
+type Listener = (message: WorkerMessage | Error) => void;
+
+const wakeOnce = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+export class Engine {
+  readonly #worker: Worker;
+  readonly #wakeFd: number;
+  readonly #meter: ConsumerMeter;
+  readonly #progress: ProgressCells;
+  readonly #listeners = new Set<Listener>();
+  #death: DiskferryError | undefined;
+  #isStopped = false;
+
+  /** Resolves when the worker serves its frontend. */
+  static async start(setting: EngineSetting): Promise<Engine> {
+    const engine = new Engine(setting);
+    await engine.#next('ready');
+    return engine;
+  }
+
+  private constructor(setting: EngineSetting) {
+    const consumerCells = new SharedArrayBuffer(consumerMeterBytes);
+    const progressCells = new SharedArrayBuffer(progressCellsBytes);
+    this.#meter = new ConsumerMeter(consumerCells);
+    this.#progress = new ProgressCells(progressCells);
+    this.#wakeFd = addon().eventFd();
+    const workerData: WorkerSetting = { ...setting, wakeFd: this.#wakeFd, consumerCells, progressCells };
+    this.#worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? '../../build/app/engine/worker.js' : './worker.js', import.meta.url), { workerData });
+    this.#worker.on('message', (message: WorkerMessage) => this.#tell(message));
+    this.#worker.on('error', (cause) => this.#die(cause));
+    this.#worker.on('exit', () => this.#die(undefined));
+  }
+
+  get progress(): EngineProgress {
+    return this.#progress.read();
+  }
+
+  get consumer(): ConsumerSnapshot {
+    return this.#meter.snapshot();
+  }
+
+  /** Rejects when the worker dies; stays pending otherwise. */
+  async died(): Promise<never> {
+    await this.#next('stopped');
+    throw new DiskferryError('engine-died', 'the engine has stopped');
+  }
+
+  /** Flags extents that nobody relies on, so that they are not copied. Before the virtual device is used. */
+  async skip(extents: readonly Extent[]): Promise<void> {
+    await this.#ask({ kind: 'skip', extents }, 'skipped');
+  }
+
+  /** Starts or resumes copying. */
+  startCopy(): void {
+    this.#send({ kind: 'start-copy' });
+  }
+
+  pauseCopy(): void {
+    this.#send({ kind: 'pause' });
+  }
+
+  setSpeed(speed: Speed): void {
+    this.#send({ kind: 'speed', speed });
+  }
+
+  /** Resolves when every block has crossed; rejects when copying has failed. Serving goes on either way. */
+  async synchronized(): Promise<void> {
+    const message = await this.#next('synchronized', 'copy-failed');
+    if (message.kind === 'copy-failed') throw copyError(message.failure, 'source', 'destination');
+  }
+
+  /** Makes everything on the destination durable. */
+  async flushDestination(): Promise<void> {
+    const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
+    if (errno < 0) {
+      throw new DiskferryError('destination-flush-failed', `flush of the destination failed: errno ${-errno}`);
+    }
+  }
+
+  /** Resolves when no consumer can reach the virtual device any more and nothing is in flight. */
+  async closeFrontend(): Promise<void> {
+    await this.#ask({ kind: 'close-frontend' }, 'frontend-closed');
+  }
+
+  /** Carries what the consumer wrote back to the source and makes it durable there. The frontend must be closed. */
+  async returnWritten(sourceFd: number): Promise<void> {
+    this.#send({ kind: 'return-written', sourceFd });
+    const message = await this.#next('returned', 'return-failed');
+    if (message.kind === 'return-failed') throw copyError(message.failure, 'destination', 'source');
+  }
+
+  /** Ends the worker when what is in flight has ended. Idempotent, also after the worker's death. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    if (this.#death === undefined) await this.#ask({ kind: 'stop' }, 'stopped');
+    this.#isStopped = true;
+    await this.#worker.terminate();
+    closeSync(this.#wakeFd);
+  }
+
+  #send(message: ControlMessage): void {
+    if (this.#death !== undefined) return;
+    this.#worker.postMessage(message);
+    writeSync(this.#wakeFd, wakeOnce);
+  }
+
+  async #ask<Kind extends MessageKind>(message: ControlMessage, answer: Kind): Promise<MessageOf<Kind>> {
+    const answered = this.#next(answer);
+    this.#send(message);
+    return answered;
+  }
+
+  /** The next message of one of the kinds. */
+  #next<Kind extends MessageKind>(...kinds: readonly Kind[]): Promise<MessageOf<Kind>> {
+    return new Promise((resolve, reject) => {
+      if (this.#death !== undefined) {
+        reject(this.#death);
+        return;
+      }
+      const listener: Listener = (message) => {
+        if (message instanceof Error) reject(message);
+        else if (isOneOf(message, kinds)) resolve(message);
+        else return;
+        this.#listeners.delete(listener);
+      };
+      this.#listeners.add(listener);
+    });
+  }
+
+  #tell(message: WorkerMessage | Error): void {
+    for (const listener of [...this.#listeners]) listener(message);
+  }
+
+  #die(cause: unknown): void {
+    if (this.#death !== undefined) return;
+    const why = cause === undefined ? 'it ended' : messageOf(cause);
+    this.#death = new DiskferryError('engine-died', `the engine's worker has died: ${why}`, { cause });
+    this.#tell(this.#death);
+  }
+}
+
+function isOneOf<Kind extends MessageKind>(message: WorkerMessage, kinds: readonly Kind[]): message is MessageOf<Kind> {
+  return (kinds as readonly MessageKind[]).includes(message.kind);
+}
+
+function copyError(failure: CopyFailure, from: string, to: string): DiskferryError | Error {
+  if (failure.operation === 'bug') return new Error(failure.message);
+  const { operation, offsetBytes, lengthBytes, errno } = failure;
+  const disk = operation === 'read' ? from : to;
+  const code = disk === 'source' ? 'source-read-failed' : 'destination-write-failed';
+  const what = `${operation} of ${lengthBytes} bytes at ${offsetBytes}`;
+  return new DiskferryError(code, `${disk}: ${what} failed: errno ${-errno}`, { context: { offsetBytes, lengthBytes, errno: -errno } });
+}

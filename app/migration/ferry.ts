@@ -1,0 +1,110 @@
+/**
+ * The running heart of a job: both disks open and claimed, an engine that serves the virtual device, and the device
+ * itself. Brought up once, taken down once; what was acquired is released in reverse whatever fails in between.
+ *
+ * The disks are opened exactly once each, exclusively, and only after their identities have been compared with the
+ * plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never through the path.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { ReleaseStack } from '../base/release.ts';
+import type { Extent } from '../base/units.ts';
+import type { Plan, Speed } from '../contract/plan.ts';
+import { openDisk, reopenForWriting } from '../devices/open-disk.ts';
+import { Engine } from '../engine/engine.ts';
+import type { DeviceHost, VirtualDevice } from '../engine/device-host.ts';
+import { FuseHost } from '../engine/fuse-device.ts';
+import { NbdSocket } from '../engine/nbd-device.ts';
+import type { DeviceGeometry } from '../frontends/frontend.ts';
+
+export interface FerryOptions {
+  readonly job: string;
+  readonly plan: Plan;
+  readonly speed: Speed;
+  /** The job's own directory; the FUSE file is mounted in it. */
+  readonly directory: string;
+  /** Where the nbd-socket frontend listens. */
+  readonly socketPath: string;
+  /** What nobody relies on, so that it is not copied. */
+  readonly freeExtents: readonly Extent[];
+}
+
+export class Ferry {
+  readonly engine: Engine;
+  readonly device: VirtualDevice;
+  readonly #source: FileHandle;
+  readonly #held: ReleaseStack;
+
+  static async bringUp(options: FerryOptions): Promise<Ferry> {
+    const held = new ReleaseStack();
+    try {
+      return await acquire(options, held);
+    } catch (error) {
+      await held.releaseAll();
+      throw error;
+    }
+  }
+
+  constructor(parts: { engine: Engine; device: VirtualDevice; source: FileHandle; held: ReleaseStack }) {
+    this.engine = parts.engine;
+    this.device = parts.device;
+    this.#source = parts.source;
+    this.#held = parts.held;
+  }
+
+  /**
+   * Takes the virtual device away. Throws `volume-busy`, and goes on serving, while a consumer still has it.
+   * Afterwards nothing can reach the disks but the engine's own commands.
+   */
+  async detach(): Promise<void> {
+    await this.device.detach();
+    this.engine.pauseCopy();
+    await this.engine.closeFrontend();
+  }
+
+  /** Undo: what the consumer wrote goes back to the source. After `detach`. */
+  async returnWritten(): Promise<void> {
+    const writable = await reopenForWriting(this.#source);
+    try {
+      await this.engine.returnWritten(writable.fd);
+    } finally {
+      await writable.close();
+    }
+  }
+
+  /** Stops the engine and lets go of both disks. */
+  async release(): Promise<void> {
+    await this.#held.releaseAll();
+  }
+}
+
+async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry> {
+  const { plan } = options;
+  const source = await openDisk(plan.source, 'read');
+  held.add('the source', () => source.close());
+  const destination = await openDisk(plan.destination, 'write');
+  held.add('the destination', () => destination.close());
+
+  const geometry: DeviceGeometry = {
+    sizeBytes: plan.source.sizeBytes,
+    logicalBlockBytes: plan.source.logicalBlockBytes,
+    physicalBlockBytes: plan.source.physicalBlockBytes,
+  };
+  const disks = { geometry, sourceFd: source.fd, destinationFd: destination.fd, speed: options.speed };
+  const host = await makeHost(options);
+  held.add('the frontend', () => host.release());
+  const engine = await Engine.start({ ...disks, frontend: host.choice });
+  held.add('the engine', () => engine.stop());
+  if (options.freeExtents.length > 0) await engine.skip(options.freeExtents);
+  const device = await host.attach(geometry);
+  held.add('the virtual device', () => device.detach());
+  return new Ferry({ engine, device, source, held });
+}
+
+function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
+  switch (options.plan.frontend) {
+    case 'fuse':
+      return FuseHost.mount(options.directory, options.job);
+    case 'nbd-socket':
+      return NbdSocket.listen(options.socketPath);
+  }
+}
