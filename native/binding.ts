@@ -1,12 +1,12 @@
 /**
- * The only file that loads the addon. Types of what it exports; the addon has mechanism and no policy.
- * Every function that fails throws an `AddonError` whose `code` is the errno's name and `syscall` what failed.
+ * The only file that loads the addon. Types of what it exports; the addon has mechanism and no policy. Every
+ * function that fails throws an `AddonError` whose `code` is the errno's name and `syscall` what failed.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** What the addon throws: `code` such as 'EBUSY', positive `errno`, `syscall` such as 'ioctl(LOOP_CONFIGURE)'. */
+/** `code` such as 'EBUSY', positive `errno`, `syscall` such as 'ioctl(LOOP_CONFIGURE)'. */
 export interface AddonError extends Error {
   readonly code: string;
   readonly errno: number;
@@ -30,8 +30,8 @@ export interface NativeRing {
   /** Hands `count` prepared entries to the kernel and waits for none. Takes no completions. */
   submit(count: number): void;
   /**
-   * Hands `count` prepared entries over, waits until `minComplete` completions are there or `timeoutMs` has passed
-   * (may be a fraction; -1: without limit), and copies the completions out. Returns how many.
+   * Hands `count` prepared entries over, waits until `minComplete` completions are there or `timeoutMs` has
+   * passed (may be a fraction; -1: without limit), and copies the completions out. Returns how many.
    */
   submitAndWait(count: number, minComplete: number, timeoutMs: number): number;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
@@ -74,7 +74,7 @@ export interface Addon {
   blockRereadPartitions(fd: number): Promise<void>;
   /** Sets up a free loop device (LOOP_CTL_GET_FREE, LOOP_CONFIGURE; races with others are retried). */
   loopAttach(options: LoopOptions): Promise<LoopDevice>;
-  /** LOOP_CLR_FD on an open loop device. The kernel detaches at its last close if it is still in use. */
+  /** LOOP_CLR_FD on an open loop device. The kernel may detach it only at its last close. */
   loopDetach(fd: number): Promise<void>;
   /** Opens /dev/fuse (non-blocking) and mounts it over a regular file. Returns the open fd. */
   fuseMount(options: { readonly path: string; readonly name: string; readonly maxReadBytes: number }): number;
@@ -86,7 +86,7 @@ export interface Addon {
   listenUnix(path: string, backlog: number): number;
   /** flock(LOCK_EX | LOCK_NB); throws EWOULDBLOCK when somebody else holds it. */
   lockExclusive(fd: number): void;
-  /** Required alignment of O_DIRECT offsets by statx(STATX_DIOALIGN); 0 when the file cannot or the kernel cannot tell. */
+  /** Of O_DIRECT offsets, by statx(STATX_DIOALIGN); 0 when the file cannot or the kernel cannot tell. */
   directIoAlignmentBytes(fd: number): number;
 }
 
@@ -98,8 +98,8 @@ function findAddon(): string {
     fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = candidates.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`the native addon is not built: run "npm run build" (looked for ${candidates.join(', ')})`);
-  return found;
+  if (found !== undefined) return found;
+  throw new Error(`the native addon is not built: run "npm run build" (looked for ${candidates.join(', ')})`);
 }
 
 let loaded: Addon | undefined;

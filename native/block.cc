@@ -1,6 +1,8 @@
-// Ioctls of linux/fs.h on block devices: what they are, and discarding, zeroing and dropping what the kernel caches of them.
+// Ioctls of linux/fs.h on block devices: what they are, and discarding, zeroing and dropping what the kernel
+// caches of them.
 //
-// All but the geometry may take long or wait for whoever serves the device, so they run off the calling thread.
+// All but the geometry may take long or wait for whoever serves the device, so they run off the calling
+// thread.
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -17,19 +19,19 @@ namespace diskferry {
 
 namespace {
 
-// BLKDISCARD and BLKZEROOUT take start and length in bytes (block/ioctl.c: both multiples of the logical block, within the
-// device, else EINVAL; the page cache of the range is dropped first).
+// BLKDISCARD and BLKZEROOUT take start and length in bytes (block/ioctl.c: both multiples of the logical
+// block, within the device, else EINVAL; the page cache of the range is dropped first).
 Napi::Value rangeIoctl(const Napi::CallbackInfo& info, unsigned long request, const char* call) {
   std::array<uint64_t, 2> range = {static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()),
                                    static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value())};
-  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>().Int32Value()), range, request, call]() mutable {
+  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>()), range, request, call]() mutable {
     checked(ioctl(fd.get(), request, range.data()), call);
   };
   return promiseOf(info.Env(), std::move(work));
 }
 
 Napi::Value plainIoctl(const Napi::CallbackInfo& info, unsigned long request, const char* call) {
-  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>().Int32Value()), request, call] {
+  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>()), request, call] {
     checked(ioctl(fd.get(), request, 0), call);
   };
   return promiseOf(info.Env(), std::move(work));
@@ -37,10 +39,10 @@ Napi::Value plainIoctl(const Napi::CallbackInfo& info, unsigned long request, co
 
 }  // namespace
 
-// BLKGETSIZE64 is in bytes (its declared type is size_t, its real one u64); BLKSSZGET is the logical block size,
-// BLKPBSZGET the physical one (linux/fs.h, block/ioctl.c).
+// BLKGETSIZE64 is in bytes (its declared type is size_t, its real one u64); BLKSSZGET is the logical block
+// size, BLKPBSZGET the physical one (linux/fs.h, block/ioctl.c).
 Napi::Value blockGeometry(const Napi::CallbackInfo& info) {
-  int fd = info[0].As<Napi::Number>().Int32Value();
+  int fd = info[0].As<Napi::Number>();
   uint64_t sizeBytes = 0;
   int logicalBlockBytes = 0;
   unsigned int physicalBlockBytes = 0;
@@ -59,12 +61,17 @@ Napi::Value blockGeometry(const Napi::CallbackInfo& info) {
 }
 
 // Afterwards the range reads as anything: the device decides.
-Napi::Value blockDiscard(const Napi::CallbackInfo& info) { return rangeIoctl(info, BLKDISCARD, "ioctl(BLKDISCARD)"); }
+Napi::Value blockDiscard(const Napi::CallbackInfo& info) {
+  return rangeIoctl(info, BLKDISCARD, "ioctl(BLKDISCARD)");
+}
 
 // Afterwards the range reads as zeroes; the kernel writes them where the device has no faster way.
-Napi::Value blockZeroOut(const Napi::CallbackInfo& info) { return rangeIoctl(info, BLKZEROOUT, "ioctl(BLKZEROOUT)"); }
+Napi::Value blockZeroOut(const Napi::CallbackInfo& info) {
+  return rangeIoctl(info, BLKZEROOUT, "ioctl(BLKZEROOUT)");
+}
 
-// Writes back and drops the device's page cache (block/ioctl.c, blkdev_flushbuf): later buffered reads see the device.
+// Writes back and drops the device's page cache (block/ioctl.c, blkdev_flushbuf): later buffered reads see
+// the device.
 Napi::Value blockFlushBuffers(const Napi::CallbackInfo& info) {
   return plainIoctl(info, BLKFLSBUF, "ioctl(BLKFLSBUF)");
 }

@@ -1,8 +1,8 @@
 // Errors of system calls, and their way to JavaScript.
 //
-// Code below the N-API surface throws SystemError for what the kernel refused, and std::out_of_range for an entry that
-// would make the kernel touch memory outside the pool. `withJsErrors` turns them into what binding.ts promises:
-// an Error with `code`, `errno` and `syscall`, and a RangeError.
+// Code below the N-API surface throws SystemError for what the kernel refused, and std::out_of_range for an
+// entry that would make the kernel touch memory outside the pool. `withJsErrors` turns them into what
+// binding.ts promises: an Error with `code`, `errno` and `syscall`, and a RangeError.
 #pragma once
 
 #include <cerrno>
@@ -16,8 +16,8 @@ namespace diskferry {
 
 class SystemError : public std::exception {
  public:
-  // `number` is a positive errno; `call` names what failed, e.g. "ioctl(LOOP_CONFIGURE)"; `subject` is the file or
-  // the value it failed for, where that helps.
+  // `number` is a positive errno; `call` names what failed, e.g. "ioctl(LOOP_CONFIGURE)"; `subject` is the
+  // file or the value it failed for, where that helps.
   SystemError(int number, std::string call, const std::string& subject = "");
 
   const char* what() const noexcept override { return message_.c_str(); }

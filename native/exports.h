@@ -1,5 +1,5 @@
-// What each file of the addon offers to JavaScript. addon.cc gives the names; binding.ts has the types and says
-// what each does for its caller; the definitions say which fact of the kernel each relies on.
+// What each file of the addon offers to JavaScript. addon.cc gives the names; binding.ts has the types and
+// says what each does for its caller; the definitions say which fact of the kernel each relies on.
 #pragma once
 
 #include <napi.h>

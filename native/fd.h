@@ -1,7 +1,7 @@
 // An owned file descriptor: closed when its owner goes, movable, never copied by accident.
 //
-// Close errors are not reported: nothing that is written through these descriptors is buffered by them (writes that matter
-// are flushed by fsync, whose error is reported).
+// Close errors are not reported: nothing that is written through these descriptors is buffered by them
+// (writes that matter are flushed by fsync, whose error is reported).
 #pragma once
 
 #include <fcntl.h>
@@ -33,7 +33,9 @@ class Fd {
 
   // A duplicate for work on another thread: whatever the caller closes meanwhile, the number cannot come to
   // mean another device.
-  static Fd duplicateOf(int fd) { return Fd(checked(fcntl(fd, F_DUPFD_CLOEXEC, 3), "fcntl(F_DUPFD_CLOEXEC)")); }
+  static Fd duplicateOf(int fd) {
+    return Fd(checked(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
+  }
 
  private:
   int fd_ = -1;

@@ -20,7 +20,8 @@ namespace diskferry {
 namespace {
 
 constexpr uintptr_t pageBytes = 4096;
-// Where stx_dio_offset_align lies in struct statx (linux/stat.h); the struct has had its 256 bytes from the beginning.
+// Where stx_dio_offset_align lies in struct statx (linux/stat.h); the struct has had its 256 bytes from the
+// beginning.
 constexpr size_t statxDioOffsetAlignAt = 0x9c;
 static_assert(sizeof(struct statx) == 256, "struct statx is 256 bytes in every version of linux/stat.h");
 
@@ -37,18 +38,21 @@ Napi::Value eventFd(const Napi::CallbackInfo& info) {
 
 // The lock belongs to the open file description: duplicates and children share it (flock(2)).
 Napi::Value lockExclusive(const Napi::CallbackInfo& info) {
-  checked(flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB), "flock");
+  int fd = info[0].As<Napi::Number>();
+  checked(flock(fd, LOCK_EX | LOCK_NB), "flock");
   return info.Env().Undefined();
 }
 
-// statx(2): the field is 0 when the file does not take O_DIRECT, and the mask lacks STATX_DIOALIGN when the kernel (before
-// 6.1) or the file system cannot tell.
+// statx(2): the field is 0 when the file does not take O_DIRECT, and the mask lacks STATX_DIOALIGN when the
+// kernel (before 6.1) or the file system cannot tell.
 Napi::Value directIoAlignmentBytes(const Napi::CallbackInfo& info) {
+  int fd = info[0].As<Napi::Number>();
   struct statx status = {};
-  checked(statx(info[0].As<Napi::Number>().Int32Value(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status), "statx");
+  checked(statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status), "statx");
   uint32_t alignmentBytes = 0;
   if ((status.stx_mask & STATX_DIOALIGN) != 0) {
-    memcpy(&alignmentBytes, reinterpret_cast<const char*>(&status) + statxDioOffsetAlignAt, sizeof alignmentBytes);
+    auto bytes = reinterpret_cast<const char*>(&status);
+    memcpy(&alignmentBytes, bytes + statxDioOffsetAlignAt, sizeof alignmentBytes);
   }
   return Napi::Number::New(info.Env(), alignmentBytes);
 }

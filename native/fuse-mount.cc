@@ -10,9 +10,10 @@
 
 namespace diskferry {
 
-// Mounting over a regular file makes the FUSE root that file: rootmode is its type and permissions in octal (fs/fuse/inode.c,
-// fuse_parse_param). Without allow_other only the mounting user's processes get in, and the kernel's loop threads with
-// that user's credentials. The descriptor is non-blocking: a blocking read in flight keeps later ones of the ring waiting.
+// Mounting over a regular file makes the FUSE root that file: rootmode is its type and permissions in octal
+// (fs/fuse/inode.c, fuse_parse_param). Without allow_other only the mounting user's processes get in, and the
+// kernel's loop threads with that user's credentials. The descriptor is non-blocking: a blocking read in
+// flight keeps later ones of the ring waiting.
 Napi::Value fuseMount(const Napi::CallbackInfo& info) {
   Napi::Object options = info[0].As<Napi::Object>();
   std::string path = options.Get("path").As<Napi::String>();
@@ -20,9 +21,10 @@ Napi::Value fuseMount(const Napi::CallbackInfo& info) {
   uint32_t maxReadBytes = options.Get("maxReadBytes").As<Napi::Number>();
 
   Fd device(checked(open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC), "open", "/dev/fuse"));
-  std::string data = "fd=" + std::to_string(device.get()) + ",rootmode=100600,user_id=0,group_id=0,max_read=" +
-                     std::to_string(maxReadBytes);
-  checked(mount(name.c_str(), path.c_str(), "fuse.diskferry", MS_NOSUID | MS_NODEV, data.c_str()), "mount", path);
+  std::string data = "rootmode=100600,user_id=0,group_id=0,fd=" + std::to_string(device.get()) +
+                     ",max_read=" + std::to_string(maxReadBytes);
+  unsigned long flags = MS_NOSUID | MS_NODEV;
+  checked(mount(name.c_str(), path.c_str(), "fuse.diskferry", flags, data.c_str()), "mount", path);
   return Napi::Number::New(info.Env(), device.release());
 }
 

@@ -1,7 +1,8 @@
 // Loop devices (linux/loop.h): a block device over a file, set up by one LOOP_CONFIGURE (kernel >= 5.8).
 //
-// A loop device over our own FUSE file waits for our own worker whenever the kernel reads it, so both calls run off the
-// calling thread. The descriptor of the device is the caller's: as long as it is open, the device cannot go to somebody else.
+// A loop device over our own FUSE file waits for our own worker whenever the kernel reads it, so both calls
+// run off the calling thread. The descriptor of the device is the caller's: as long as it is open, the device
+// cannot go to somebody else.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -56,13 +57,14 @@ loop_config configOf(const LoopOptions& options) {
   loop_config config = {};
   config.fd = static_cast<uint32_t>(options.backing.get());
   config.block_size = options.logicalBlockBytes;
-  config.info.lo_flags = (options.readOnly ? LO_FLAGS_READ_ONLY : 0) | (options.directIo ? LO_FLAGS_DIRECT_IO : 0);
+  if (options.readOnly) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
+  if (options.directIo) config.info.lo_flags |= LO_FLAGS_DIRECT_IO;
   options.backingName.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
   return config;
 }
 
-// The node of a device that LOOP_CTL_GET_FREE has just made is there at once with devtmpfs; under other arrangements it
-// follows a moment later, or never.
+// The node of a device that LOOP_CTL_GET_FREE has just made is there at once with devtmpfs; under other
+// arrangements it follows a moment later, or never.
 Fd openDevice(const std::string& path, bool readOnly) {
   for (int attempt = 1;; attempt += 1) {
     int fd = open(path.c_str(), (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
@@ -72,20 +74,35 @@ Fd openDevice(const std::string& path, bool readOnly) {
   }
 }
 
-// The kernel rounds a size down to sectors and, in some versions, changes a block size that it dislikes without an error.
-// A wrong one of either would give the consumer another disk than it had.
-void verifyGeometry(const LoopDevice& device, const LoopOptions& options) {
-  int blockBytes = 0;
-  checked(ioctl(device.fd.get(), BLKSSZGET, &blockBytes), "ioctl(BLKSSZGET)", device.path);
-  uint64_t bytes = blockDeviceBytes(device.fd.get());
-  uint64_t expectedBytes = backingBytes(options.backing.get()) / sectorBytes * sectorBytes;
-  if (static_cast<uint32_t>(blockBytes) == options.logicalBlockBytes && bytes == expectedBytes) return;
+std::string described(uint64_t bytes, uint32_t blockBytes, bool readOnly) {
+  return std::to_string(bytes) + " bytes in blocks of " + std::to_string(blockBytes) +
+         (readOnly ? ", read-only" : ", writable");
+}
 
-  checked(ioctl(device.fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)", device.path);
-  throw SystemError(EINVAL, "ioctl(LOOP_CONFIGURE)",
-                    device.path + ": has " + std::to_string(bytes) + " bytes in blocks of " + std::to_string(blockBytes) +
-                        " instead of " + std::to_string(expectedBytes) + " in blocks of " +
-                        std::to_string(options.logicalBlockBytes));
+// The kernel changes without an error what it cannot do: another block size, read-only where the backing
+// descriptor is, whole sectors of the size. Any but the last would give the consumer another disk than it
+// had.
+void verifyConfigured(const LoopDevice& device, const LoopOptions& options) {
+  uint32_t blockBytes = 0;
+  int readOnly = 0;
+  checked(ioctl(device.fd.get(), BLKSSZGET, &blockBytes), "ioctl(BLKSSZGET)", device.path);
+  checked(ioctl(device.fd.get(), BLKROGET, &readOnly), "ioctl(BLKROGET)", device.path);
+  uint64_t wholeSectorBytes = backingBytes(options.backing.get()) / sectorBytes * sectorBytes;
+  std::string expected = described(wholeSectorBytes, options.logicalBlockBytes, options.readOnly);
+  std::string found = described(blockDeviceBytes(device.fd.get()), blockBytes, readOnly != 0);
+  if (found == expected) return;
+  std::string difference = device.path + " has " + found + " instead of " + expected;
+  throw SystemError(EINVAL, "ioctl(LOOP_CONFIGURE)", difference);
+}
+
+LoopDevice verifiedOrDetached(LoopDevice device, const LoopOptions& options) {
+  try {
+    verifyConfigured(device, options);
+  } catch (const SystemError&) {
+    checked(ioctl(device.fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)", device.path);
+    throw;
+  }
+  return device;
 }
 
 // LOOP_CTL_GET_FREE only finds a free device; whoever configures it first has it, the others get EBUSY.
@@ -96,10 +113,8 @@ LoopDevice attach(const LoopOptions& options) {
     int number = checked(ioctl(control.get(), LOOP_CTL_GET_FREE, 0), "ioctl(LOOP_CTL_GET_FREE)");
     std::string path = "/dev/loop" + std::to_string(number);
     LoopDevice device = {path, openDevice(path, options.readOnly)};
-    if (ioctl(device.fd.get(), LOOP_CONFIGURE, &config) == 0) {
-      verifyGeometry(device, options);
-      return device;
-    }
+    int configured = ioctl(device.fd.get(), LOOP_CONFIGURE, &config);
+    if (configured == 0) return verifiedOrDetached(std::move(device), options);
     if (errno != EBUSY || attempt == attemptsMax) throw SystemError(errno, "ioctl(LOOP_CONFIGURE)", path);
     std::this_thread::sleep_for(pauseBetweenAttempts);
   }
@@ -114,8 +129,8 @@ Napi::Value toJs(Napi::Env env, LoopDevice& device) {
 
 }  // namespace
 
-// With LO_FLAGS_DIRECT_IO the kernel goes around the backing file's page cache where the file allows that, and silently
-// through it where not (drivers/block/loop.c).
+// With LO_FLAGS_DIRECT_IO the kernel goes around the backing file's page cache where the file allows that,
+// and silently through it where not (drivers/block/loop.c).
 Napi::Value loopAttach(const Napi::CallbackInfo& info) {
   Napi::Object given = info[0].As<Napi::Object>();
   LoopOptions options;
@@ -129,10 +144,10 @@ Napi::Value loopAttach(const Napi::CallbackInfo& info) {
   return promiseOf(info.Env(), std::move(work), toJs);
 }
 
-// Detached at once if nobody else has the device open, else at its last close; since kernel 6.10 always at the last
-// close, which may be that of the caller's own descriptor (drivers/block/loop.c, loop_clr_fd).
+// Detached at once if nobody else has the device open, else at its last close; newer kernels (6.11) always
+// wait for the last close, which may be that of the caller's own descriptor (drivers/block/loop.c, loop_clr_fd).
 Napi::Value loopDetach(const Napi::CallbackInfo& info) {
-  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>().Int32Value())] {
+  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>())] {
     checked(ioctl(fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)");
   };
   return promiseOf(info.Env(), std::move(work));

@@ -18,6 +18,12 @@ constexpr uint32_t refusalsMax = 10'000;
 constexpr auto pauseAfterRefusal = std::chrono::milliseconds(1);
 constexpr int64_t noLimit = -1;
 
+// How many `Item`s a typed array has room for.
+template <typename Item>
+uint32_t countOf(const Napi::TypedArray& array) {
+  return static_cast<uint32_t>(array.ByteLength() / sizeof(Item));
+}
+
 int64_t nowNs() { return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(); }
 
 }  // namespace
@@ -45,15 +51,15 @@ Ring::Ring(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ring>(info) {
 
   auto submissions = keep<Napi::Uint32Array>(memory, "submissions");
   submissions_ = reinterpret_cast<const Submission*>(submissions.Data());
-  submissionsMax_ = static_cast<uint32_t>(std::min<size_t>(entries, submissions.ByteLength() / sizeof(Submission)));
+  submissionsMax_ = std::min(entries, countOf<Submission>(submissions));
 
   auto completions = keep<Napi::Int32Array>(memory, "completions");
   completions_ = reinterpret_cast<Completion*>(completions.Data());
-  completionsMax_ = static_cast<uint32_t>(completions.ByteLength() / sizeof(Completion));
+  completionsMax_ = countOf<Completion>(completions);
 
   auto vectors = keep<Napi::Uint32Array>(memory, "vectors");
   memory_.vectorPairs = reinterpret_cast<const VectorPair*>(vectors.Data());
-  memory_.vectors.resize(vectors.ByteLength() / sizeof(VectorPair));
+  memory_.vectors.resize(countOf<VectorPair>(vectors));
 
   auto pool = keep<Napi::Uint8Array>(memory, "pool");
   memory_.pool = pool.Data();
@@ -71,8 +77,9 @@ Napi::Value Ring::submit(const Napi::CallbackInfo& info) {
   });
 }
 
-// The kernel may end a wait early (a signal, entries taken only in part), so this goes on until the queues and the clock
-// say that it is done. The deadline is the clock's, not the kernel's answer: the number of entries taken hides it.
+// The kernel may end a wait early (a signal, entries taken only in part), so this goes on until the queues
+// and the clock say that it is done. The deadline is the clock's, not the kernel's answer: the number of
+// entries taken hides it.
 Napi::Value Ring::submitAndWait(const Napi::CallbackInfo& info) {
   return withJsErrors(info.Env(), [&]() -> Napi::Value {
     uint32_t minComplete = std::min(info[1].As<Napi::Number>().Uint32Value(), completionsMax_);
@@ -80,13 +87,15 @@ Napi::Value Ring::submitAndWait(const Napi::CallbackInfo& info) {
     prepare(info[0].As<Napi::Number>());
 
     int64_t now = nowNs();
+    const bool limited = timeoutNs >= 0;
     const int64_t deadline = now + timeoutNs;
     uint32_t taken = takeCompletions(0);
     for (;;) {
-      enter(minComplete - std::min(taken, minComplete), timeoutNs < 0 ? noLimit : std::max<int64_t>(deadline - now, 0));
+      int64_t remainingNs = limited ? std::max<int64_t>(deadline - now, 0) : noLimit;
+      enter(minComplete - std::min(taken, minComplete), remainingNs);
       taken = takeCompletions(taken);
       now = nowNs();
-      bool waited = taken >= minComplete || (timeoutNs >= 0 && now >= deadline);
+      bool waited = taken >= minComplete || (limited && now >= deadline);
       if (waited && open().pending() == 0) break;
     }
     *clockUs_ = static_cast<double>(now) / 1000;
@@ -94,7 +103,8 @@ Napi::Value Ring::submitAndWait(const Napi::CallbackInfo& info) {
   });
 }
 
-// Requests in flight are cancelled by the kernel in its own time (io_uring_release); the pool stays referenced by this object.
+// Requests in flight are cancelled by the kernel in its own time (io_uring_release); the pool stays
+// referenced by this object.
 Napi::Value Ring::close(const Napi::CallbackInfo& info) {
   uring_.reset();
   return info.Env().Undefined();
@@ -105,12 +115,13 @@ Uring& Ring::open() {
   return *uring_;
 }
 
-// Translates all before publishing any: after a throw the kernel has seen none. Entries left from a call that gave up would
-// find their vectors overwritten, so there is no going on after that.
+// Translates all before publishing any: after a throw the kernel has seen none. Entries left from a call that
+// gave up would find their vectors overwritten, so there is no going on after that.
 void Ring::prepare(uint32_t count) {
   if (open().pending() > 0) throw SystemError(EBUSY, "io_uring_enter", "an earlier call gave up");
   if (count > submissionsMax_) {
-    throw std::out_of_range(std::to_string(count) + " entries for a ring of " + std::to_string(submissionsMax_));
+    auto room = std::to_string(submissionsMax_);
+    throw std::out_of_range(std::to_string(count) + " entries for a ring of " + room);
   }
   for (uint32_t index = 0; index < count; index += 1) {
     translate(submissions_[index], memory_, uring_->canSkipSuccess(), uring_->unpublished(index));
@@ -134,7 +145,8 @@ void Ring::enter(uint32_t minComplete, int64_t timeoutNs) {
 bool Ring::nextCompletion(Completion& next) {
   while (const io_uring_cqe* completion = uring_->completion()) {
     bool wanted = (completion->user_data & skipsSuccessMark) == 0 || completion->res < 0;
-    next = {static_cast<int32_t>(completion->user_data), completion->res, static_cast<int32_t>(completion->flags), 0};
+    auto tag = static_cast<int32_t>(completion->user_data);
+    next = {tag, completion->res, static_cast<int32_t>(completion->flags), 0};
     uring_->dropCompletion();
     if (wanted) return true;
   }

@@ -1,5 +1,5 @@
-// The `Ring` of binding.ts: takes prepared operations out of typed arrays, hands them to the kernel, and brings completions
-// back in another. One call per loop turn, nothing allocated in it.
+// The `Ring` of binding.ts: takes prepared operations out of typed arrays, hands them to the kernel, and
+// brings completions back in another. One call per loop turn, nothing allocated in it.
 #pragma once
 
 #include <napi.h>

@@ -1,6 +1,7 @@
 /**
- * io_uring as typed arrays: operations are written into a submission array and one native call per loop turn hands
- * them over and brings the completions. Owns the encoding of an entry; knows nothing of what operations mean.
+ * io_uring as typed arrays: operations are written into a submission array and one native call per loop turn
+ * hands them over and brings the completions. Owns the encoding of an entry; knows nothing of what operations
+ * mean.
  *
  * Always holds: a buffer is an offset in the pool, checked natively before the kernel sees it; no more
  * than `ringEntries` entries wait for submission (a full array is submitted in the middle of a turn).
@@ -15,7 +16,8 @@ import { addon } from './binding.ts';
 /**
  * Words of a submission entry (each 32 bits; native/submission.cc decodes them):
  * 0 opcode | entry flags << 8 · 1 fd · 2 flags of the operation (poll: events; fallocate: mode) ·
- * 3, 4 file offset low, high · 5 buffer offset, or index of the first vector pair (cancel: the target's tag) ·
+ * 3, 4 file offset low, high ·
+ * 5 buffer offset, or index of the first vector pair (cancel: the target's tag) ·
  * 6 length in bytes, or number of vectors (cancel: 1 if the target has skipSuccess) · 7 tag ·
  * 8, 9 range length low, high (fallocate) · 10 to 15 unused
  */
@@ -79,7 +81,14 @@ export class Ring {
   }
 
   /** With `fua`, RWF_DSYNC: done when durable. */
-  write(fd: number, offsetBytes: number, lengthBytes: number, buffer: number, fua: boolean, tag: number): void {
+  write(
+    fd: number,
+    offsetBytes: number,
+    lengthBytes: number,
+    buffer: number,
+    fua: boolean,
+    tag: number,
+  ): void {
     this.#transfer(opcode.write, fd, fua ? rwfDsync : 0, offsetBytes, lengthBytes, buffer, tag);
   }
 
@@ -118,8 +127,8 @@ export class Ring {
   }
 
   /**
-   * Writes `vectorCount` buffers to a file without a position; `vectorAt` was returned by `beginVectors` and the
-   * vectors were added by `addVector` since. May be done in part, as writev(2).
+   * Writes `vectorCount` buffers to a file without a position; `vectorAt` was returned by `beginVectors` and
+   * the vectors were added by `addVector` since. May be done in part, as writev(2).
    */
   writeVectors(fd: number, vectorAt: number, vectorCount: number, tag: number): void {
     const at = this.#next(opcode.writev, fd, tag);
@@ -129,9 +138,13 @@ export class Ring {
     this.#submissions[at + 6] = vectorCount;
   }
 
-  /** Submits what is prepared unless `entries` more (with two vectors each) fit in: linked entries must go together. */
+  /**
+   * Submits what is prepared unless `entries` more (with two vectors each) fit in: linked entries must go
+   * together.
+   */
   makeRoom(entries: number): void {
-    if (this.#prepared + entries > ringEntries || this.#vectorPairs + entries * 2 > vectorPairsMax) this.#submitPrepared();
+    const fits = this.#prepared + entries <= ringEntries && this.#vectorPairs + entries * 2 <= vectorPairsMax;
+    if (!fits) this.#submitPrepared();
   }
 
   /** Makes room for `count` vectors that stay together and returns where they start. */
@@ -232,7 +245,15 @@ export class Ring {
     this.#submissions[at + 4] = offsetBytes < 0 ? noOffset : Math.floor(offsetBytes / twoTo32);
   }
 
-  #transfer(code: number, fd: number, flags: number, offset: number, length: number, buffer: number, tag: number): number {
+  #transfer(
+    code: number,
+    fd: number,
+    flags: number,
+    offset: number,
+    length: number,
+    buffer: number,
+    tag: number,
+  ): number {
     const at = this.#next(code, fd, tag);
     this.#submissions[at + 2] = flags;
     this.#setOffset(at, offset);

@@ -21,8 +21,8 @@ uint8_t* poolAddress(const SubmissionMemory& memory, uint32_t buffer, uint32_t l
 
 const iovec* vectorsOf(SubmissionMemory& memory, uint32_t first, uint32_t count) {
   if (uint64_t{first} + count > memory.vectors.size()) {
-    throw std::out_of_range(std::to_string(count) + " vectors at " + std::to_string(first) + " leave the array of " +
-                            std::to_string(memory.vectors.size()));
+    throw std::out_of_range(std::to_string(count) + " vectors at " + std::to_string(first) +
+                            " leave the array of " + std::to_string(memory.vectors.size()));
   }
   for (uint32_t index = first; index < first + count; index += 1) {
     const VectorPair& pair = memory.vectorPairs[index];

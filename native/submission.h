@@ -1,7 +1,7 @@
 // One prepared operation as JavaScript writes it, and its translation into the kernel's form.
 //
-// The words are those of the table in ring.ts: change both together. Nothing reaches the kernel whose memory is not
-// inside the pool: a wrong offset throws here, before any entry of the same call is handed over.
+// The words are those of the table in ring.ts: change both together. Nothing reaches the kernel whose memory
+// is not inside the pool: a wrong offset throws here, before any entry of the same call is handed over.
 #pragma once
 
 #include <linux/io_uring.h>
@@ -32,8 +32,8 @@ struct VectorPair {
   uint32_t length;
 };
 
-// In user_data, above the tag: the operation asked for no completion if it succeeds. Kernels before 5.17 post one
-// nevertheless, and ring.cc drops it.
+// In user_data, above the tag: the operation asked for no completion if it succeeds. Kernels before 5.17 post
+// one nevertheless, and ring.cc drops it.
 constexpr uint64_t skipsSuccessMark = uint64_t{1} << 32;
 
 // What submissions refer to by number.
@@ -41,7 +41,8 @@ struct SubmissionMemory {
   uint8_t* pool;
   uint64_t poolBytes;
   const VectorPair* vectorPairs;
-  // As many as there are vector pairs. The kernel reads them when it takes the entry (IORING_FEAT_SUBMIT_STABLE).
+  // As many as there are vector pairs. The kernel reads them when it takes the entry
+  // (IORING_FEAT_SUBMIT_STABLE).
   std::vector<iovec> vectors;
 };
 

@@ -1,7 +1,8 @@
 // Work that may block in the kernel, done on one of libuv's threads and given to JavaScript as a promise.
 //
-// Ioctls on a device that our own worker serves wait for that worker, so they may run neither on it nor on a thread
-// that it waits for. The work and what it owns (descriptors) end on the other thread, before the promise settles.
+// Ioctls on a device that our own worker serves wait for that worker, so they may run neither on it nor on a
+// thread that it waits for. The work and what it owns (descriptors) end on the other thread, before the
+// promise settles.
 #pragma once
 
 #include <napi.h>
@@ -56,7 +57,8 @@ class Task : public Napi::AsyncWorker {
   std::optional<SystemError> failure_;
 };
 
-// `work` runs on another thread and must not touch JavaScript; `toJs(env, result)` makes the promise's value of its result.
+// `work` runs on another thread and must not touch JavaScript; `toJs(env, result)` makes the promise's value
+// of its result.
 template <typename Work, typename ToJs>
 Napi::Value promiseOf(Napi::Env env, Work work, ToJs toJs) {
   return Task<Work, ToJs>::start(env, std::move(work), std::move(toJs));
@@ -69,7 +71,8 @@ Napi::Value promiseOf(Napi::Env env, Work work) {
     work();
     return std::monostate();
   };
-  return promiseOf(env, std::move(workThenNothing), [](Napi::Env env, std::monostate) { return env.Undefined(); });
+  auto toUndefined = [](Napi::Env env, std::monostate) { return env.Undefined(); };
+  return promiseOf(env, std::move(workThenNothing), toUndefined);
 }
 
 }  // namespace diskferry

@@ -1,5 +1,6 @@
 #include "uring.h"
 
+#include <linux/time_types.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,8 +15,9 @@ namespace {
 constexpr uint32_t completionsPerEntry = 4;
 constexpr int64_t nsPerSecond = 1'000'000'000;
 
-// Tried from the best to what every kernel with io_uring takes. DEFER_TASKRUN (6.1) does the work of completing within our
-// own calls instead of interrupting them; COOP_TASKRUN (5.19) comes near; SUBMIT_ALL (5.18) goes on behind a bad entry.
+// Tried from the best to what every kernel with io_uring takes. DEFER_TASKRUN (6.1) does the work of
+// completing within our own calls instead of interrupting them; COOP_TASKRUN (5.19) comes near; SUBMIT_ALL
+// (5.18) goes on behind a bad entry.
 constexpr uint32_t setupFlagSets[] = {
     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
@@ -23,7 +25,8 @@ constexpr uint32_t setupFlagSets[] = {
     0,
 };
 
-// What the code below relies on: one mapping for both queues (5.4), no completion lost (5.5), a time limit for enter (5.11).
+// What the code below relies on: one mapping for both queues (5.4), no completion lost (5.5), a time limit
+// for enter (5.11).
 constexpr uint32_t neededFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
 // No IORING_SETUP_CLAMP: fewer entries than asked for would break the caller's count.
@@ -67,8 +70,11 @@ Uring::Uring(uint32_t entries) {
   for (uint32_t index = 0; index < parameters.sq_entries; index += 1) indexes[index] = index;
 }
 
-// Heads and tails run freely through 32 bits; each is written by one side (release) and read by the other (acquire).
-uint32_t Uring::pending() const { return *submissionTail_ - __atomic_load_n(submissionHead_, __ATOMIC_ACQUIRE); }
+// Heads and tails run freely through 32 bits; each is written by one side (release) and read by the other
+// (acquire).
+uint32_t Uring::pending() const {
+  return *submissionTail_ - __atomic_load_n(submissionHead_, __ATOMIC_ACQUIRE);
+}
 
 io_uring_sqe& Uring::unpublished(uint32_t index) {
   return entries_.at<io_uring_sqe>(0)[(*submissionTail_ + index) & submissionMask_];
@@ -78,8 +84,9 @@ void Uring::publish(uint32_t count) {
   __atomic_store_n(submissionTail_, *submissionTail_ + count, __ATOMIC_RELEASE);
 }
 
-// io_uring_enter(2). A number of entries taken hides what ended the wait, and fewer than asked for are not an error; so only the
-// queues tell what happened. EBUSY: completions wait for room in their queue. EAGAIN: no memory for requests.
+// io_uring_enter(2). A number of entries taken hides what ended the wait, and fewer than asked for are not an
+// error; so only the queues tell what happened. EBUSY: completions wait for room in their queue. EAGAIN: no
+// memory for requests.
 Uring::Entered Uring::enter(uint32_t minComplete, int64_t timeoutNs) {
   __kernel_timespec timeout = {timeoutNs / nsPerSecond, timeoutNs % nsPerSecond};
   io_uring_getevents_arg argument = {};

@@ -1,7 +1,8 @@
 // The kernel's side of io_uring without liburing: set-up, the two shared queues, and io_uring_enter(2).
 //
-// Always holds: an entry that was published stays in the submission queue until the kernel takes it, so that nothing is
-// lost or handed over twice however often a call is interrupted or refused. One thread only: the one that constructs.
+// Always holds: an entry that was published stays in the submission queue until the kernel takes it, so that
+// nothing is lost or handed over twice however often a call is interrupted or refused. One thread only: the
+// one that constructs.
 #pragma once
 
 #include <linux/io_uring.h>
@@ -48,9 +49,9 @@ class Uring {
   void publish(uint32_t count);
 
   enum class Entered { done, refused };
-  // Hands over what is published and waits for `minComplete` completions in the queue, at most `timeoutNs` (negative:
-  // without limit). May return early: the caller looks at the queues and calls again. `refused`: the kernel took nothing
-  // for now, because memory or room for completions is short.
+  // Hands over what is published and waits for `minComplete` completions in the queue, at most `timeoutNs`
+  // (negative: without limit). May return early: the caller looks at the queues and calls again. `refused`:
+  // the kernel took nothing for now, because memory or room for completions is short.
   Entered enter(uint32_t minComplete, int64_t timeoutNs);
 
   // The oldest completion, or nullptr; `dropCompletion` makes its place free.

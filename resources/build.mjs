@@ -1,8 +1,18 @@
 /**
- * Builds the native addon (CMake) and the JavaScript (tsc) into build/. Each step leaves a stamp there with the time at
- * which it began, and is skipped while none of its inputs is newer. Uses only what Node itself ships.
+ * Builds the native addon (CMake) and the JavaScript (tsc) into build/. Each step leaves a stamp there with
+ * the time at which it began, and is skipped while none of its inputs is newer. Uses only what Node itself
+ * ships.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +46,8 @@ function step({ root, name, inputs, run }) {
 function removeForeignConfiguration(folder, source) {
   const cache = join(folder, 'CMakeCache.txt');
   if (!existsSync(cache)) return;
-  if (!readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${source}\n`)) rmSync(folder, { recursive: true });
+  const isOurs = readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${source}\n`);
+  if (!isOurs) rmSync(folder, { recursive: true });
 }
 
 function buildAddon(root) {
@@ -47,6 +58,10 @@ function buildAddon(root) {
   mustRun('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
 }
 
+function compile(root) {
+  mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build'], { cwd: root });
+}
+
 export function build(root) {
   mkdirSync(join(root, 'build'), { recursive: true });
   step({ root, name: 'addon', inputs: ['native', 'package-lock.json'], run: () => buildAddon(root) });
@@ -54,7 +69,7 @@ export function build(root) {
     root,
     name: 'program',
     inputs: ['app', 'native', 'tests', 'tsconfig.json', 'tsconfig.base.json', 'package-lock.json'],
-    run: () => mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build'], { cwd: root }),
+    run: () => compile(root),
   });
 }
 

@@ -1,6 +1,7 @@
 /**
- * Makes a fresh clone ready: checks Node, installs what the system lacks, installs npm packages, builds. Does nothing and
- * says nothing where all is there, so every script of package.json begins with it. Uses only what Node itself ships.
+ * Makes a fresh clone ready: checks Node, installs what the system lacks, installs npm packages, builds. Does
+ * nothing and says nothing where all is there, so every script of package.json begins with it. Uses only what
+ * Node itself ships.
  *
  * node resources/setup.mjs [--for run|tests|bench]
  */
@@ -22,7 +23,8 @@ function checkNode() {
 }
 
 function checkSystem() {
-  if (process.platform !== 'linux') throw new SetupError(`Diskferry runs on Linux, not on ${process.platform}`);
+  if (process.platform === 'linux') return;
+  throw new SetupError(`Diskferry runs on Linux, not on ${process.platform}`);
 }
 
 function purpose() {

@@ -1,6 +1,6 @@
 /**
- * Installs missing system packages with apt-get, with sudo where needed; on systems without apt it names what is
- * missing instead, because package names differ and guessing would install something else.
+ * Installs missing system packages with apt-get, with sudo where needed; on systems without apt it names what
+ * is missing instead, because package names differ and guessing would install something else.
  */
 import { hasProgram, missingOf, packagesOf } from './packages.mjs';
 import { mustRun, run, SetupError, say } from './step.mjs';
@@ -18,7 +18,7 @@ function describe(requirements) {
 function aptGet() {
   const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
   if (process.getuid() === 0) return command;
-  if (!hasProgram('sudo')) throw new SetupError('installing packages needs root, and there is no sudo: run this as root');
+  if (!hasProgram('sudo')) throw new SetupError('installing packages needs root and there is no sudo');
   say('sudo may ask for your password: installing system packages needs root');
   return ['sudo', ...command];
 }

@@ -1,6 +1,7 @@
 /**
- * Installs the npm packages of package-lock.json when node_modules holds others or none. npm writes what it has
- * installed to node_modules/.package-lock.json; versions are compared, not times, which a checkout changes.
+ * Installs the npm packages of package-lock.json when node_modules holds others or none. npm writes what it
+ * has installed to node_modules/.package-lock.json; versions are compared, not times, which a checkout
+ * changes.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +16,10 @@ function areInstalled(root) {
   const installedFile = join(root, 'node_modules/.package-lock.json');
   if (!existsSync(installedFile)) return false;
   const installed = packagesIn(installedFile);
-  return Object.entries(packagesIn(join(root, 'package-lock.json'))).every(
-    ([path, { version, optional }]) => path === '' || optional === true || installed[path]?.version === version,
-  );
+  const projectItself = '';
+  return Object.entries(packagesIn(join(root, 'package-lock.json')))
+    .filter(([path]) => path !== projectItself)
+    .every(([path, { version, optional }]) => optional === true || installed[path]?.version === version);
 }
 
 export function installModules(root) {

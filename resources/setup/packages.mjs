@@ -1,8 +1,10 @@
 /**
- * What Diskferry needs from the system: each program (or file) with the Debian package that has it and the reason.
+ * What Diskferry needs from the system: each program (or file) with the Debian package that has it and the
+ * reason.
  *
  * Programs are looked for rather than packages, so that one installed in another way counts, and so that
- * systems without apt can be told what is missing. `tests` needs what `run` needs and more, `bench` again more.
+ * systems without apt can be told what is missing. `tests` needs what `run` needs and more, `bench` again
+ * more.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -43,8 +45,8 @@ const toBench = [
   { needs: 'qemu-storage-daemon', package: 'qemu-system-common', why: 'a peer to compare with' },
   { needs: 'nbdkit', package: 'nbdkit', why: 'a peer to compare with' },
   { needs: 'ddrescue', package: 'gddrescue', why: 'a peer to compare with' },
-  { needs: '/usr/include/fuse3/fuse.h', package: 'libfuse3-dev', why: 'builds the smallest FUSE daemon to compare with' },
-  { needs: 'pkg-config', package: 'pkg-config', why: 'builds the smallest FUSE daemon to compare with' },
+  { needs: '/usr/include/fuse3/fuse.h', package: 'libfuse3-dev', why: 'builds a FUSE daemon to compare with' },
+  { needs: 'pkg-config', package: 'pkg-config', why: 'builds a FUSE daemon to compare with' },
 ];
 
 /** By purpose, as in `setup.mjs --for PURPOSE`. */
@@ -72,7 +74,8 @@ export function hasProgram(name) {
 
 /** @param {Requirement[]} requirements */
 export function missingOf(requirements) {
-  return requirements.filter(({ needs }) => (needs.startsWith('/') ? !existsSync(needs) : !hasProgram(needs)));
+  const isThere = (needs) => (needs.startsWith('/') ? existsSync(needs) : hasProgram(needs));
+  return requirements.filter(({ needs }) => !isThere(needs));
 }
 
 /** @param {Requirement[]} requirements */

@@ -1,6 +1,7 @@
 /**
- * One step of setting up or building: says in one line what it does, runs a program quietly, and shows what the program
- * said only if it failed. All of it goes to stderr: the stdout of `npm run demo -- --json` belongs to the job's events.
+ * One step of setting up or building: says in one line what it does, runs a program quietly, and shows what
+ * the program said only if it failed. All of it goes to stderr: the stdout of `npm run demo -- --json`
+ * belongs to the job's events.
  */
 import { spawnSync } from 'node:child_process';
 
