@@ -145,7 +145,8 @@ Napi::Value loopAttach(const Napi::CallbackInfo& info) {
 }
 
 // Detached at once if nobody else has the device open, else at its last close; newer kernels (6.11) always
-// wait for the last close, which may be that of the caller's own descriptor (drivers/block/loop.c, loop_clr_fd).
+// wait for the last close, which may be that of the caller's own descriptor (drivers/block/loop.c,
+// loop_clr_fd).
 Napi::Value loopDetach(const Napi::CallbackInfo& info) {
   auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>())] {
     checked(ioctl(fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)");

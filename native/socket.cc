@@ -26,8 +26,8 @@ sockaddr_un addressOf(const std::string& path) {
 }  // namespace
 
 // bind(2) creates the socket file with the mode of the socket itself, masked by umask (net/unix/af_unix.c,
-// unix_bind_bsd): set before, there is no moment in which others may connect. The listener is blocking: over a
-// non-blocking one, io_accept of older kernels (5.15) ends with EAGAIN instead of waiting for a client.
+// unix_bind_bsd): set before, there is no moment in which others may connect. The listener is blocking: over
+// a non-blocking one, io_accept of older kernels (5.15) ends with EAGAIN instead of waiting for a client.
 Napi::Value listenUnix(const Napi::CallbackInfo& info) {
   std::string path = info[0].As<Napi::String>();
   int backlog = info[1].As<Napi::Number>();

@@ -45,8 +45,8 @@ const toBench = [
   { needs: 'qemu-storage-daemon', package: 'qemu-system-common', why: 'a peer to compare with' },
   { needs: 'nbdkit', package: 'nbdkit', why: 'a peer to compare with' },
   { needs: 'ddrescue', package: 'gddrescue', why: 'a peer to compare with' },
-  { needs: '/usr/include/fuse3/fuse.h', package: 'libfuse3-dev', why: 'builds a FUSE daemon to compare with' },
-  { needs: 'pkg-config', package: 'pkg-config', why: 'builds a FUSE daemon to compare with' },
+  { needs: '/usr/include/fuse3/fuse.h', package: 'libfuse3-dev', why: 'builds a peer to compare with' },
+  { needs: 'pkg-config', package: 'pkg-config', why: 'builds a peer to compare with' },
 ];
 
 /** By purpose, as in `setup.mjs --for PURPOSE`. */
