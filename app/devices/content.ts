@@ -1,0 +1,37 @@
+/**
+ * What lies on a disk: file system, LVM, LUKS, RAID member, partition table. Asks blkid to look at the device itself
+ * (low-level probing), because udev's database may be old or missing. Reads only; needs read permission.
+ */
+import { DiskferryError } from '../base/error.ts';
+import type { DeviceContent } from '../contract/plan.ts';
+import { noContent } from './block-device.ts';
+import { runProgram } from './program.ts';
+
+// From blkid(8): what its exit code says.
+const nothingFound = 2;
+/** Signatures of several kinds at once: nobody can say which one is valid. */
+const ambivalent = 8;
+
+export async function probeContent(path: string): Promise<DeviceContent> {
+  const result = await runProgram('blkid', ['--probe', '--output', 'export', '--', path]);
+  if (result.exitCode === nothingFound) return noContent;
+  if (result.exitCode === ambivalent) return { ...noContent, fileSystemType: 'ambiguous' };
+  if (result.exitCode === 0) return parseBlkid(result.stdout);
+  throw new DiskferryError('command-failed', `${path}: blkid ended with ${result.exitCode}: ${result.stderr.trim()}`);
+}
+
+/** Lines of NAME=value; special characters are escaped by a backslash. */
+export function parseBlkid(text: string): DeviceContent {
+  const values = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const index = line.indexOf('=');
+    if (index > 0) values.set(line.slice(0, index), line.slice(index + 1).replace(/\\(.)/g, '$1'));
+  }
+  return {
+    fileSystemType: values.get('TYPE') ?? null,
+    fileSystemUuid: values.get('UUID') ?? null,
+    label: values.get('LABEL') ?? null,
+    partitionTableType: values.get('PTTYPE') ?? null,
+    partitionTableUuid: values.get('PTUUID') ?? null,
+  };
+}

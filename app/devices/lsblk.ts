@@ -1,0 +1,91 @@
+/**
+ * What only lsblk tells for everybody: model, serial, bus, and the content that udev has recognised. `--output-all`,
+ * because older versions refuse columns that they do not know; each column may be missing.
+ */
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { DiskferryError } from '../base/error.ts';
+import type { DeviceContent } from '../contract/plan.ts';
+import { noContent } from './block-device.ts';
+import { runProgram } from './program.ts';
+
+const column = z.string().nullish();
+
+const rowSchema = z.looseObject({
+  'maj:min': z.string(),
+  model: column,
+  vendor: column,
+  serial: column,
+  wwn: column,
+  tran: column,
+  fstype: column,
+  uuid: column,
+  label: column,
+  pttype: column,
+  ptuuid: column,
+  /** Old versions print numbers as strings. */
+  fsused: z.union([z.string(), z.number()]).nullish(),
+});
+
+const outputSchema = z.object({ blockdevices: z.array(rowSchema) });
+
+export interface LsblkDevice {
+  readonly model: string | null;
+  readonly vendor: string | null;
+  readonly serial: string | null;
+  readonly wwn: string | null;
+  readonly bus: string | null;
+  readonly content: DeviceContent | null;
+  readonly usedBytes: number | null;
+}
+
+/** By `majorMinor`. */
+export async function readLsblk(): Promise<Map<string, LsblkDevice>> {
+  const result = await runProgram('lsblk', ['--json', '--bytes', '--list', '--output-all']);
+  // 32: no block devices at all; 64: some vanished meanwhile. Both leave valid output.
+  if (![0, 32, 64].includes(result.exitCode)) {
+    throw new DiskferryError('command-failed', `lsblk: ended with ${result.exitCode}: ${result.stderr.trim()}`);
+  }
+  return parseLsblk(result.stdout, hasUdevRecord);
+}
+
+export function parseLsblk(json: string, isProbed: (majorMinor: string) => boolean): Map<string, LsblkDevice> {
+  const devices = new Map<string, LsblkDevice>();
+  if (json.trim() === '') return devices;
+  for (const row of outputSchema.parse(JSON.parse(json)).blockdevices) {
+    const majorMinor = row['maj:min'].trim();
+    devices.set(majorMinor, {
+      model: cleaned(row.model),
+      vendor: cleaned(row.vendor),
+      serial: cleaned(row.serial),
+      wwn: cleaned(row.wwn),
+      bus: cleaned(row.tran),
+      content: contentOf(row, isProbed(majorMinor)),
+      usedBytes: row.fsused === null || row.fsused === undefined ? null : Number(row.fsused),
+    });
+  }
+  return devices;
+}
+
+/** Without udev's record an empty column does not mean an empty disk: nobody has looked. */
+function contentOf(row: z.infer<typeof rowSchema>, isProbed: boolean): DeviceContent | null {
+  const content: DeviceContent = {
+    fileSystemType: cleaned(row.fstype),
+    fileSystemUuid: cleaned(row.uuid),
+    label: cleaned(row.label),
+    partitionTableType: cleaned(row.pttype),
+    partitionTableUuid: cleaned(row.ptuuid),
+  };
+  const hasAny = Object.values(content).some((value) => value !== null);
+  if (hasAny) return content;
+  return isProbed ? noContent : null;
+}
+
+function cleaned(value: string | null | undefined): string | null {
+  const text = value?.trim() ?? '';
+  return text === '' ? null : text;
+}
+
+function hasUdevRecord(majorMinor: string): boolean {
+  return existsSync(`/run/udev/data/b${majorMinor}`);
+}

@@ -1,0 +1,118 @@
+/**
+ * Which processes keep a volume or a disk busy, from /proc: open files, working and root directories, programs and
+ * mapped files. Sees every process as root, else only one's own. Processes end while we look, which is no error.
+ *
+ * Open files are followed by stat, everything else is compared by path, which needs no access to file systems
+ * that may hang.
+ */
+import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import type { FileKey } from './block-device.ts';
+import { fileKeyText, majorMinorOf } from './block-device.ts';
+import { isInside } from './mounts.ts';
+import type { Storage } from './overlap.ts';
+
+export interface ProcessUse {
+  readonly pid: number;
+  readonly command: string;
+  readonly how: 'open file' | 'working directory' | 'root directory' | 'program' | 'mapped file';
+  readonly path: string;
+}
+
+/** What reading /proc gives for a process that has ended or is not ours. */
+const passedCodes = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENOTDIR']);
+
+function orNothing<T>(read: () => T, nothing: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (passedCodes.has((error as NodeJS.ErrnoException).code ?? '')) return nothing;
+    throw error;
+  }
+}
+
+/** Processes that keep any of the mount points from being unmounted; one entry per process, the most telling one. */
+export function findUsers(targets: readonly string[]): ProcessUse[] {
+  const isOnVolume = (path: string): boolean => targets.some((target) => isInside(path, target));
+  return processes().flatMap((pid) => {
+    const use = usesOf(pid).find(({ path }) => isOnVolume(path));
+    return use === undefined ? [] : [use];
+  });
+}
+
+/** Processes other than ours that have the disk open for writing. Readers harm nothing: udev opens disks at any moment. */
+export function findWriters(storage: Storage): ProcessUse[] {
+  return processes().flatMap((pid) => {
+    if (pid === process.pid) return [];
+    const fd = listFds(pid).find((candidate) => isDisk(candidate.link, storage) && isWritable(candidate));
+    return fd === undefined ? [] : [{ pid, command: commandOf(pid), how: 'open file', path: fd.path }];
+  });
+}
+
+function processes(): number[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+function usesOf(pid: number): ProcessUse[] {
+  const command = commandOf(pid);
+  const uses: ProcessUse[] = listFds(pid).map(({ path }) => ({ pid, command, how: 'open file', path }));
+  const links = [
+    ['cwd', 'working directory'],
+    ['root', 'root directory'],
+    ['exe', 'program'],
+  ] as const;
+  for (const [link, how] of links) {
+    const path = linkTarget(`/proc/${pid}/${link}`);
+    if (path !== null) uses.push({ pid, command, how, path });
+  }
+  for (const path of mappedFiles(pid)) uses.push({ pid, command, how: 'mapped file', path });
+  return uses;
+}
+
+function commandOf(pid: number): string {
+  return orNothing(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim(), '');
+}
+
+function linkTarget(link: string): string | null {
+  return orNothing<string | null>(() => readlinkSync(link), null);
+}
+
+interface OpenFd {
+  readonly pid: number;
+  readonly fd: string;
+  readonly link: string;
+  readonly path: string;
+}
+
+/** Open files; sockets, pipes and the like are left out. */
+function listFds(pid: number): OpenFd[] {
+  const folder = `/proc/${pid}/fd`;
+  return orNothing<string[]>(() => readdirSync(folder), []).flatMap((fd) => {
+    const link = `${folder}/${fd}`;
+    const path = linkTarget(link);
+    return path?.startsWith('/') ? [{ pid, fd, link, path }] : [];
+  });
+}
+
+/** Lines look like `55… r-xp 00000000 08:01 1234   /usr/bin/cat`. */
+function mappedFiles(pid: number): string[] {
+  const maps = orNothing(() => readFileSync(`/proc/${pid}/maps`, 'utf8'), '');
+  return maps.split('\n').flatMap((line) => {
+    const index = line.indexOf('/');
+    return index < 0 ? [] : [line.slice(index)];
+  });
+}
+
+function isDisk(link: string, storage: Storage): boolean {
+  const stat = orNothing(() => statSync(link, { bigint: true, throwIfNoEntry: false }), undefined);
+  if (stat === undefined) return false;
+  if (storage.kind === 'block') return stat.isBlockDevice() && majorMinorOf(stat.rdev) === storage.majorMinor;
+  const file: FileKey = { device: majorMinorOf(stat.dev), inode: Number(stat.ino) };
+  return stat.isFile() && fileKeyText(file) === fileKeyText(storage.file);
+}
+
+/** From `flags:` in fdinfo, octal; the two lowest bits are the access mode, 0 meaning read only. */
+function isWritable({ pid, fd }: OpenFd): boolean {
+  const info = orNothing(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'), '');
+  const flags = /^flags:\s*([0-7]+)$/m.exec(info)?.[1];
+  return flags !== undefined && (parseInt(flags, 8) & 3) !== 0;
+}

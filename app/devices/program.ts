@@ -1,0 +1,94 @@
+/**
+ * Runs the system's own programs (lsblk, blkid, dumpe2fs, …): never through a shell, always in the C locale, always
+ * with a limit on time. Output that may be large comes line by line and is never held whole.
+ *
+ * The exit code is a result, not an error: many of these programs say something with it. Only a program that is
+ * missing, hangs or cannot be started throws.
+ */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { DiskferryError } from '../base/error.ts';
+
+/** Programs that read one header take milliseconds; those that walk a large file system, minutes. */
+const runMsMax = 30 * 60_000;
+
+export interface ProgramEnd {
+  readonly exitCode: number;
+  readonly stderr: string;
+}
+
+export interface ProgramResult extends ProgramEnd {
+  readonly stdout: string;
+}
+
+// Many of the programs live in directories that are not on the path of people who are not root.
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin` };
+}
+
+function start(program: string, parameters: readonly string[]) {
+  const child = spawn(program, parameters, {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: runMsMax,
+    killSignal: 'SIGKILL',
+  });
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once('error', (cause: NodeJS.ErrnoException) => {
+      const code = cause.code === 'ENOENT' ? 'program-missing' : 'command-failed';
+      const why = cause.code === 'ENOENT' ? 'the program is not installed' : cause.message;
+      reject(new DiskferryError(code, `${program}: ${why}`, { context: { program }, cause }));
+    });
+    child.once('close', (exitCode, signal) => {
+      if (exitCode !== null) resolve(exitCode);
+      else reject(new DiskferryError('command-failed', `${program}: ended by ${String(signal)}`, { context: { program } }));
+    });
+  });
+  return { child, ended };
+}
+
+export async function runProgram(program: string, parameters: readonly string[]): Promise<ProgramResult> {
+  const { child, ended } = start(program, parameters);
+  const [exitCode, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  return { exitCode, stdout, stderr };
+}
+
+/** Calls `onLine` for each line of stdout as it comes. What `onLine` throws ends the program and is thrown. */
+export async function runProgramLines(
+  program: string,
+  parameters: readonly string[],
+  onLine: (line: string) => void,
+): Promise<ProgramEnd> {
+  const { child, ended } = start(program, parameters);
+  const readLines = async (): Promise<void> => {
+    try {
+      for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) onLine(line);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+  };
+  const outcome = await Promise.allSettled([readLines(), ended, text(child.stderr)]);
+  const [lines, end, stderr] = outcome;
+  if (lines.status === 'rejected') throw lines.reason;
+  if (end.status === 'rejected') throw end.reason;
+  return { exitCode: end.value, stderr: stderr.status === 'fulfilled' ? stderr.value : '' };
+}
+
+/** The first `bytesMax` bytes that the program writes; then it is ended. */
+export async function runProgramHead(program: string, parameters: readonly string[], bytesMax: number): Promise<Buffer> {
+  const { child, ended } = start(program, parameters);
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of child.stdout as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length >= bytesMax) break;
+  }
+  // Leaving the loop has closed its stdout; a program that had more to say ends by that, which is what we want.
+  child.kill('SIGKILL');
+  const [end] = await Promise.allSettled([ended]);
+  if (length === 0 && end.status === 'rejected') throw end.reason;
+  return Buffer.concat(pieces).subarray(0, bytesMax);
+}

@@ -1,0 +1,32 @@
+/** Active swap, from /proc/swaps: block devices and files that the kernel writes to whenever it likes. */
+import { readFileSync, statSync } from 'node:fs';
+import type { FileKey } from './block-device.ts';
+import { majorMinorOf } from './block-device.ts';
+import { unescapeOctal } from './mounts.ts';
+
+export interface Swap {
+  readonly path: string;
+  /** `majorMinor` for a device, null for a file. */
+  readonly block: string | null;
+  readonly file: FileKey | null;
+}
+
+export function readSwaps(): Swap[] {
+  return parseSwaps(readFileSync('/proc/swaps', 'utf8')).map((path) => {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return { path, block: null, file: null };
+    if (stat.isBlockDevice()) return { path, block: majorMinorOf(stat.rdev), file: null };
+    return { path, block: null, file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) } };
+  });
+}
+
+/** The paths in the first column; the first line holds headings. */
+export function parseSwaps(text: string): string[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const path = line.split(/\s/)[0] ?? '';
+      return path === '' ? [] : [unescapeOctal(path)];
+    });
+}

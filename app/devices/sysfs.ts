@@ -1,0 +1,136 @@
+/**
+ * Block devices as the kernel shows them in sysfs: readable for everybody, and nothing is opened but sysfs's own
+ * attributes. Model, serial and content are not here: those come from lsblk (lsblk.ts).
+ *
+ * Devices come and go while we read: an attribute that has vanished leaves its device out, never half a device.
+ */
+import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { sectorBytes } from '../base/units.ts';
+import type { DeviceKind } from '../contract/device-tree.ts';
+import type { BlockDevice, FileKey, LoopBacking } from './block-device.ts';
+import { majorMinorOf } from './block-device.ts';
+
+/** The part of a block device that sysfs knows. */
+export type SysfsDevice = Omit<
+  BlockDevice,
+  'model' | 'vendor' | 'serial' | 'wwn' | 'bus' | 'content' | 'usedBytes'
+>;
+
+/** What reading an attribute gives when the device has just gone, or never had it. */
+const goneCodes = new Set(['ENOENT', 'ENODEV', 'ENXIO', 'ENOTDIR', 'EINVAL']);
+
+function readAttribute(folder: string, name: string): string | null {
+  try {
+    return readFileSync(join(folder, name), 'utf8').trim();
+  } catch (error) {
+    if (goneCodes.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}
+
+function readNumber(folder: string, name: string): number | null {
+  const value = readAttribute(folder, name);
+  return value === null || value === '' ? null : Number(value);
+}
+
+function listFolder(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** @param sysPath where sysfs is mounted; tests lay out a tree of their own for hardware that they lack */
+export function readSysfsDevices(sysPath = '/sys'): SysfsDevice[] {
+  const classPath = join(sysPath, 'class/block');
+  const devices: SysfsDevice[] = [];
+  for (const name of listFolder(classPath)) {
+    const device = readDevice(classPath, name);
+    if (device !== null) devices.push(device);
+  }
+  return devices;
+}
+
+function readDevice(classPath: string, name: string): SysfsDevice | null {
+  const folder = resolveFolder(join(classPath, name));
+  if (folder === null) return null;
+  const isPartition = existsSync(join(folder, 'partition'));
+  const diskFolder = isPartition ? dirname(folder) : folder;
+  const majorMinor = readAttribute(folder, 'dev');
+  const sizeSectors = readNumber(folder, 'size');
+  const logicalBlockBytes = readNumber(diskFolder, 'queue/logical_block_size');
+  const physicalBlockBytes = readNumber(diskFolder, 'queue/physical_block_size');
+  const diskMajorMinor = readAttribute(diskFolder, 'dev');
+  const values = [majorMinor, sizeSectors, logicalBlockBytes, physicalBlockBytes, diskMajorMinor];
+  if (values.includes(null)) return null;
+  return {
+    majorMinor: majorMinor as string,
+    kernelName: name,
+    path: nodePath(folder, name),
+    kind: kindOf(folder, name, isPartition),
+    sizeBytes: (sizeSectors as number) * sectorBytes,
+    logicalBlockBytes: logicalBlockBytes as number,
+    physicalBlockBytes: physicalBlockBytes as number,
+    readOnly: readAttribute(folder, 'ro') === '1',
+    removable: readAttribute(diskFolder, 'removable') === '1',
+    diskSequence: readAttribute(diskFolder, 'diskseq'),
+    partition: isPartition
+      ? {
+          diskMajorMinor: diskMajorMinor as string,
+          offsetBytes: (readNumber(folder, 'start') ?? 0) * sectorBytes,
+        }
+      : null,
+    loop: readLoop(folder),
+    slaves: listFolder(join(folder, 'slaves')).flatMap((slave) => readAttribute(join(classPath, slave), 'dev') ?? []),
+  };
+}
+
+function resolveFolder(link: string): string | null {
+  try {
+    return realpathSync(link);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The kernel writes `!` for the slashes in a name. Device-mapper's own names are what people know. */
+function nodePath(folder: string, name: string): string {
+  const mapperName = readAttribute(folder, 'dm/name');
+  if (mapperName !== null) return `/dev/mapper/${mapperName}`;
+  return `/dev/${name.replaceAll('!', '/')}`;
+}
+
+function kindOf(folder: string, name: string, isPartition: boolean): DeviceKind {
+  if (isPartition) return 'part';
+  const mapperUuid = readAttribute(folder, 'dm/uuid');
+  if (mapperUuid?.startsWith('LVM-')) return 'lvm';
+  if (mapperUuid?.startsWith('CRYPT-')) return 'crypt';
+  if (mapperUuid !== null) return 'other';
+  if (existsSync(join(folder, 'md'))) return 'raid';
+  if (/^loop\d+$/.test(name)) return 'loop';
+  if (/^sr\d+$/.test(name)) return 'rom';
+  return 'disk';
+}
+
+function readLoop(folder: string): LoopBacking | null {
+  const path = readAttribute(folder, 'loop/backing_file');
+  if (path === null) return null;
+  return {
+    path,
+    ...backingOf(path),
+    offsetBytes: readNumber(folder, 'loop/offset') ?? 0,
+    limitBytes: readNumber(folder, 'loop/sizelimit') ?? 0,
+  };
+}
+
+/** By path, as everybody may; as root inventory.ts replaces it with what the loop driver itself says. */
+function backingOf(path: string): { file: FileKey | null; block: string | null } {
+  try {
+    const stat = statSync(path, { bigint: true });
+    if (stat.isBlockDevice()) return { file: null, block: majorMinorOf(stat.rdev) };
+    return { file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) }, block: null };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR') return { file: null, block: null };
+    throw error;
+  }
+}
