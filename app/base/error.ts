@@ -18,7 +18,7 @@ export const errorCodes = [
   'device-same',
   'device-overlaps',
   'device-changed',
-  'source-holds-system',
+  'device-holds-system',
   'source-has-holders',
   'content-not-supported',
   'destination-mounted',

@@ -46,7 +46,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'device-same': refused('Name two different disks.'),
   'device-overlaps': refused('Name a destination that shares no storage with the source.'),
   'device-changed': refused('Check both disks with "diskferry devices", then plan again.'),
-  'source-holds-system': refused('Start the machine from another system and move the disk from there.'),
+  'device-holds-system': refused('Name another disk, or start the machine from another system and do it from there.'),
   'source-has-holders': refused('Deactivate them and try again; moving such a disk while it is in use is not supported by this version.'),
   'content-not-supported': refused('Move this disk with the tools of what manages it.'),
   'destination-mounted': refused('Unmount it with "umount {mount}" if its content may be erased, or name another disk.'),

@@ -15,8 +15,8 @@ export type DeviceKind = (typeof deviceKinds)[number];
 
 export const eligibilitySchema = z.object({
   eligible: z.boolean(),
-  /** Why not; empty when eligible. */
-  reasons: z.array(z.object({ code: z.enum(errorCodes), message: z.string(), advice: z.string() })),
+  /** Why not; null when eligible. */
+  reason: z.object({ code: z.enum(errorCodes), message: z.string(), advice: z.string() }).nullable(),
 });
 export type Eligibility = z.infer<typeof eligibilitySchema>;
 

@@ -65,6 +65,8 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     redirectedBytes: bytes,
     skippedBytes: bytes,
     totalBytes: bytes,
+    /** Still valid on the source only; what is not pending has crossed. */
+    pendingBytes: bytes,
     copyBytesPerSecond: count,
     consumer: consumerSchema,
     /** Null while there is nothing to go by. */

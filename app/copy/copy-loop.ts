@@ -110,8 +110,11 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     return this.#carriedBytes;
   }
 
+  /** Starts, goes on after a pause, or tries again after a failure that may have passed. A broken loop stays stopped. */
   start(): void {
-    if (this.#state === 'waiting') this.#state = 'running';
+    if (this.#state === 'complete' || this.#failure?.operation === 'bug') return;
+    this.#failure = undefined;
+    this.#state = 'running';
   }
 
   /** Pieces under way end as usual; no new one starts. */
@@ -248,7 +251,8 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       const offset = (first + run) * blockBytes;
       const length = this.#bytesBetween(first + run, first + runEnd);
       this.#writesPending[piece] = (this.#writesPending[piece] as number) + 1;
-      this.#io.write(this.#pending.to, offset, length, this.#bufferOf(piece) + run * blockBytes, false, this, piece);
+      const buffer = this.#bufferOf(piece) + run * blockBytes;
+      this.#io.write(this.#pending.to, offset, length, buffer, this.#pending.fua, this, piece);
       run = mask.indexOf(1, runEnd);
     }
   }

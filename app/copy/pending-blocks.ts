@@ -9,6 +9,8 @@ import type { FlagMap } from '../flags/flag-map.ts';
 export interface PendingBlocks {
   readonly from: Disk;
   readonly to: Disk;
+  /** Whether blocks must be durable where they go before they are marked done. */
+  readonly fua: boolean;
   readonly count: number;
   readonly blockCount: number;
   /** The first pending block at or after `block`, or `end`. */
@@ -22,6 +24,8 @@ export interface PendingBlocks {
 export class BlocksToCopy implements PendingBlocks {
   readonly from = source;
   readonly to = destination;
+  /** Until commit the source has them too, and commit begins with a flush. */
+  readonly fua = false;
   readonly #flags: FlagMap;
 
   constructor(flags: FlagMap) {
@@ -53,6 +57,8 @@ export class BlocksToCopy implements PendingBlocks {
 export class BlocksToReturn implements PendingBlocks {
   readonly from = destination;
   readonly to = source;
+  /** A flush that fails afterwards would lose them, and nothing would know any more which they were. */
+  readonly fua = true;
   readonly #written: FlagMap;
 
   constructor(written: FlagMap) {

@@ -10,6 +10,8 @@ export interface DeviceHost {
   readonly choice: FrontendChoice;
   /** Makes the virtual device usable. The engine must be serving. */
   attach(geometry: DeviceGeometry): Promise<VirtualDevice>;
+  /** The engine has died: consumers get errors at once instead of waiting for ever. */
+  abort(): void;
   /** Gives back what was made, after the engine has stopped. */
   release(): Promise<void>;
 }

@@ -14,8 +14,7 @@ import { CopyLoop, copyPoolBytes } from '../copy/copy-loop.ts';
 import { Pace, piecesMax } from '../copy/pace.ts';
 import { BlocksToCopy, BlocksToReturn } from '../copy/pending-blocks.ts';
 import type { PendingBlocks } from '../copy/pending-blocks.ts';
-import type { Disk } from '../devices/disk-io.ts';
-import { destination, source } from '../devices/disk-io.ts';
+import { source } from '../devices/disk-io.ts';
 import { RingDiskIo, diskIoPoolBytes } from '../devices/ring-disk-io.ts';
 import { FlagMap } from '../flags/flag-map.ts';
 import { RangesInFlight } from '../flags/ranges-in-flight.ts';
@@ -56,6 +55,7 @@ export class EngineLoop {
   readonly #written: FlagMap;
   readonly #ranges: RangesInFlight;
   readonly #io: RingDiskIo;
+  readonly #router: Router;
   readonly #pace: Pace;
   readonly #copy: CopyLoop;
   readonly #frontend: Frontend;
@@ -91,7 +91,7 @@ export class EngineLoop {
     });
     const meter = new ConsumerMeter(setting.consumerCells);
     this.#progress = new ProgressCells(setting.progressCells);
-    const router = new Router({
+    this.#router = new Router({
       sizeBytes,
       logicalBlockBytes,
       requests: this.#requests,
@@ -105,8 +105,8 @@ export class EngineLoop {
     });
     this.#pace = new Pace(setting.speed, meter);
     this.#copy = this.#copyLoop(new BlocksToCopy(this.#flags), this.#pace);
-    this.#frontend = this.#makeFrontend(setting.frontend, router);
-    router.connect(this.#frontend);
+    this.#frontend = this.#makeFrontend(setting.frontend, this.#router);
+    this.#router.connect(this.#frontend);
   }
 
   run(): void {
@@ -164,6 +164,7 @@ export class EngineLoop {
         break;
       case 'start-copy':
         this.#copy.start();
+        this.#hasReportedCopyEnd = false;
         break;
       case 'pause':
         this.#copy.pause();
@@ -172,7 +173,7 @@ export class EngineLoop {
         this.#pace.speed = message.speed;
         break;
       case 'flush-destination':
-        this.#flush(destination, (errno) => this.#mailbox.post({ kind: 'flushed', errno }));
+        this.#router.flushDestination((errno) => this.#mailbox.post({ kind: 'flushed', errno }));
         break;
       case 'close-frontend':
         this.#frontend.stopAccepting();
@@ -232,7 +233,7 @@ export class EngineLoop {
   #reportReturnEnd(loop: CopyLoop): void {
     if (loop.state === 'complete') {
       this.#return = undefined;
-      this.#flush(source, (errno) => {
+      this.#flushSource((errno) => {
         if (errno === 0) this.#mailbox.post({ kind: 'returned' });
         else this.#mailbox.post({ kind: 'return-failed', failure: flushFailure(errno) });
       });
@@ -250,8 +251,8 @@ export class EngineLoop {
     this.#progress.write(this.#copy.carriedBytes, this.#skippedBytes, pendingBytes, writtenBytes, isCopying);
   }
 
-  #flush(disk: Disk, done: (errno: number) => void): void {
-    this.#io.flush(disk, { diskOperationDone: (_tag, result) => done(result) }, 0);
+  #flushSource(done: (errno: number) => void): void {
+    this.#io.flush(source, { diskOperationDone: (_tag, result) => done(result) }, 0);
   }
 
   #copyLoop(pending: PendingBlocks, pace: Pace): CopyLoop {

@@ -32,6 +32,7 @@ export class Engine {
   readonly #progress: ProgressCells;
   readonly #listeners = new Set<Listener>();
   #death: DiskferryError | undefined;
+  #flushFailure: DiskferryError | undefined;
   #isStopped = false;
 
   /** Resolves when the worker serves its frontend. */
@@ -92,12 +93,15 @@ export class Engine {
     if (message.kind === 'copy-failed') throw copyError(message.failure, 'source', 'destination');
   }
 
-  /** Makes everything on the destination durable. */
+  /** Makes everything on the destination durable. Once failed, always failed: a lost write is reported only once. */
   async flushDestination(): Promise<void> {
-    const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
-    if (errno < 0) {
-      throw new DiskferryError('destination-flush-failed', `flush of the destination failed: errno ${-errno}`);
+    if (this.#flushFailure === undefined) {
+      const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
+      if (errno === 0) return;
+      const message = `flush of the destination failed: errno ${-errno}`;
+      this.#flushFailure = new DiskferryError('destination-flush-failed', message);
     }
+    throw this.#flushFailure;
   }
 
   /** Resolves when no consumer can reach the virtual device any more and nothing is in flight. */

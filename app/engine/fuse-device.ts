@@ -25,6 +25,7 @@ export class FuseHost implements DeviceHost {
   readonly #path: string;
   readonly #fuseFd: number;
   #isMounted = true;
+  #isOpen = true;
 
   /** Mounts a file named `virtual-device` in `directory`, which is the job's own. */
   static async mount(directory: string, job: string): Promise<FuseHost> {
@@ -56,9 +57,15 @@ export class FuseHost implements DeviceHost {
     }
   }
 
+  /** The kernel aborts the connection when nobody holds its fd any more. */
+  abort(): void {
+    if (this.#isOpen) closeSync(this.#fuseFd);
+    this.#isOpen = false;
+  }
+
   async release(): Promise<void> {
     this.#unmount();
-    closeSync(this.#fuseFd);
+    this.abort();
     await unlink(this.#path);
   }
 

@@ -32,6 +32,9 @@ export class NbdSocket implements DeviceHost {
     return Promise.resolve({ name, detach: () => rm(this.#path, { force: true }) });
   }
 
+  /** The worker's sockets closed with it. */
+  abort(): void {}
+
   async release(): Promise<void> {
     closeSync(this.#listenFd);
     await rm(this.#path, { force: true });

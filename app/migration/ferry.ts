@@ -5,10 +5,11 @@
  * The disks are opened exactly once each, exclusively, and only after their identities have been compared with the
  * plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never through the path.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { ReleaseStack } from '../base/release.ts';
 import type { Extent } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
+import { createImageFile } from '../devices/image-file.ts';
+import type { OpenDisk } from '../devices/open-disk.ts';
 import { openDisk, reopenForWriting } from '../devices/open-disk.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DeviceHost, VirtualDevice } from '../engine/device-host.ts';
@@ -24,14 +25,26 @@ export interface FerryOptions {
   readonly directory: string;
   /** Where the nbd-socket frontend listens. */
   readonly socketPath: string;
-  /** What nobody relies on, so that it is not copied. */
-  readonly freeExtents: readonly Extent[];
+  /**
+   * Finds what nobody relies on, so that it is not copied. Asked when the source is claimed and nobody else can
+   * mount it any more: only then does the answer stay true.
+   */
+  readonly findFree: () => Promise<readonly Extent[]>;
+}
+
+interface FerryParts {
+  readonly engine: Engine;
+  readonly host: DeviceHost;
+  readonly device: VirtualDevice;
+  readonly source: OpenDisk;
+  readonly held: ReleaseStack;
 }
 
 export class Ferry {
   readonly engine: Engine;
   readonly device: VirtualDevice;
-  readonly #source: FileHandle;
+  readonly #host: DeviceHost;
+  readonly #source: OpenDisk;
   readonly #held: ReleaseStack;
 
   static async bringUp(options: FerryOptions): Promise<Ferry> {
@@ -44,9 +57,10 @@ export class Ferry {
     }
   }
 
-  constructor(parts: { engine: Engine; device: VirtualDevice; source: FileHandle; held: ReleaseStack }) {
+  constructor(parts: FerryParts) {
     this.engine = parts.engine;
     this.device = parts.device;
+    this.#host = parts.host;
     this.#source = parts.source;
     this.#held = parts.held;
   }
@@ -71,6 +85,12 @@ export class Ferry {
     }
   }
 
+  /** After the engine's death: consumers get errors instead of hanging, and everything is let go. */
+  async abandon(): Promise<void> {
+    this.#host.abort();
+    await this.#held.releaseAll();
+  }
+
   /** Stops the engine and lets go of both disks. */
   async release(): Promise<void> {
     await this.#held.releaseAll();
@@ -80,24 +100,26 @@ export class Ferry {
 async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry> {
   const { plan } = options;
   const source = await openDisk(plan.source, 'read');
-  held.add('the source', () => source.close());
+  held.add('the source', () => source.handle.close());
+  if (plan.destination.toBeCreated) createImageFile(plan.destination.path, plan.destination.sizeBytes);
   const destination = await openDisk(plan.destination, 'write');
-  held.add('the destination', () => destination.close());
+  held.add('the destination', () => destination.handle.close());
+  const freeExtents = await options.findFree();
 
   const geometry: DeviceGeometry = {
     sizeBytes: plan.source.sizeBytes,
     logicalBlockBytes: plan.source.logicalBlockBytes,
     physicalBlockBytes: plan.source.physicalBlockBytes,
   };
-  const disks = { geometry, sourceFd: source.fd, destinationFd: destination.fd, speed: options.speed };
+  const disks = { geometry, sourceFd: source.handle.fd, destinationFd: destination.handle.fd, speed: options.speed };
   const host = await makeHost(options);
   held.add('the frontend', () => host.release());
   const engine = await Engine.start({ ...disks, frontend: host.choice });
   held.add('the engine', () => engine.stop());
-  if (options.freeExtents.length > 0) await engine.skip(options.freeExtents);
+  if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await host.attach(geometry);
   held.add('the virtual device', () => device.detach());
-  return new Ferry({ engine, device, source, held });
+  return new Ferry({ engine, host, device, source, held });
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {

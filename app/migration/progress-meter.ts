@@ -38,6 +38,7 @@ export class ProgressMeter {
       redirectedBytes: consumer.writeBytes,
       skippedBytes: engine.skippedBytes,
       totalBytes: this.#totalBytes,
+      pendingBytes: engine.pendingBytes,
       copyBytesPerSecond: Math.round(perSecond(engine.copiedBytes, this.#lastCopiedBytes)),
       consumer: {
         readIops: Math.round(perSecond(consumer.readRequests, this.#lastConsumer?.readRequests ?? 0)),

@@ -1,0 +1,94 @@
+/** Commands that speak to a job which runs in another terminal: status, pause, resume, speed, cutover, undo. */
+import { Argument } from 'commander';
+import type { Command } from 'commander';
+import { DiskferryError } from '../../base/error.ts';
+import type { ControlParameters, ControlRequestName, JobStatus } from '../../contract/control.ts';
+import type { Speed } from '../../contract/plan.ts';
+import { speedSchema } from '../../contract/plan.ts';
+import { askJob, listJobs } from '../control-client.ts';
+import { eventText } from '../event-text.ts';
+import { stateDirectoryOf } from '../state-directory.ts';
+
+interface ControlOptions {
+  readonly stateDir?: string;
+  readonly json?: boolean;
+}
+
+export function addControlCommands(program: Command): void {
+  const simple = {
+    pause: 'stop copying for a while; the volume stays in use',
+    resume: 'go on after a pause, or try again what failed',
+    cutover: 'put the destination in the place of the virtual device, once everything has crossed',
+    undo: 'go back to the source, losing nothing that was written',
+  } as const;
+  addStatus(program);
+  for (const name of Object.keys(simple) as (keyof typeof simple)[]) {
+    control(program.command(name), simple[name]).action((job: string | undefined, options: ControlOptions) =>
+      tell(job, name, {}, options),
+    );
+  }
+  program
+    .command('speed')
+    .description('change how fast the job copies beside what uses the volume')
+    .addArgument(new Argument('<speed>', 'how fast').choices(speedSchema.options))
+    .argument('[job]', 'the job; may be left out when only one is running')
+    .option('--state-dir <path>', 'where jobs keep their state')
+    .option('--json', 'one JSON object per line on stdout')
+    .action((speed: Speed, job: string | undefined, options: ControlOptions) => tell(job, 'speed', { speed }, options));
+}
+
+function control(command: Command, description: string): Command {
+  return command
+    .description(description)
+    .argument('[job]', 'the job; may be left out when only one is running')
+    .option('--state-dir <path>', 'where jobs keep their state')
+    .option('--json', 'one JSON object per line on stdout');
+}
+
+function addStatus(program: Command): void {
+  control(program.command('status'), 'show the jobs that are running').action(
+    async (job: string | undefined, options: ControlOptions) => {
+      const directory = stateDirectoryOf(options.stateDir);
+      const found = job === undefined ? await running(directory) : [await askJob(directory, job, 'status', {})];
+      for (const status of found) show(status, options);
+      if (found.length === 0 && options.json !== true) process.stderr.write('No job is running.\n');
+    },
+  );
+}
+
+async function tell<Name extends ControlRequestName>(
+  job: string | undefined,
+  name: Name,
+  parameters: ControlParameters<Name>,
+  options: ControlOptions,
+): Promise<void> {
+  const directory = stateDirectoryOf(options.stateDir);
+  show(await askJob(directory, job ?? (await onlyJob(directory)), name, parameters), options);
+}
+
+async function onlyJob(directory: string): Promise<string> {
+  const jobs = (await running(directory)).map((status) => status.job);
+  const [only] = jobs;
+  if (only !== undefined && jobs.length === 1) return only;
+  const message = only === undefined ? 'no job is running' : `several jobs are running: ${jobs.join(', ')}: name one`;
+  throw new DiskferryError(only === undefined ? 'job-missing' : 'usage', message);
+}
+
+/** Directories of jobs that ended without cleaning up answer nothing and are passed over. */
+async function running(directory: string): Promise<JobStatus[]> {
+  const answers = await Promise.allSettled((await listJobs(directory)).map((job) => askJob(directory, job, 'status', {})));
+  const failures = answers.filter((answer) => answer.status === 'rejected').map((answer): unknown => answer.reason);
+  const real = failures.find((reason) => !(reason instanceof DiskferryError && reason.code === 'job-missing'));
+  if (real !== undefined) throw real;
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+}
+
+function show(status: JobStatus, options: ControlOptions): void {
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(status)}\n`);
+    return;
+  }
+  const { job, state, source, destination, device, speed, progress } = status;
+  process.stdout.write(`${job}: ${state}, ${source} to ${destination}, used through ${device ?? 'nothing yet'}, speed ${speed}\n`);
+  if (progress !== null) process.stdout.write(`  ${eventText(progress)}\n`);
+}

@@ -1,0 +1,24 @@
+/** `diskferry demo`: moves a busy demo volume on image files of its own and proves it. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { Speed } from '../../contract/plan.ts';
+import { speedSchema } from '../../contract/plan.ts';
+import { runDemo } from '../demo/demo.ts';
+
+interface DemoCommandOptions {
+  readonly frontend: 'auto' | 'fuse';
+  readonly speed: Speed;
+  readonly json?: boolean;
+}
+
+export function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .description('move a busy demo volume between two image files, and prove that nothing was lost')
+    .addOption(new Option('--frontend <name>', 'what serves the virtual device').choices(['auto', 'fuse']).default('auto'))
+    .addOption(new Option('--speed <speed>', 'how fast to copy').choices(speedSchema.options).default('gentle'))
+    .option('--json', 'one JSON object per line on stdout')
+    .action(async ({ frontend, speed, json }: DemoCommandOptions) => {
+      process.exitCode = await runDemo({ frontend, speed, json: json === true });
+    });
+}

@@ -1,0 +1,118 @@
+/** `diskferry migrate`: a whole job in the foreground, from the plan to the report. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { DiskferryError } from '../../base/error.ts';
+import { controlSocketName, jobsDirectoryName } from '../../contract/control.ts';
+import { exitCodes } from '../../contract/exit-codes.ts';
+import type { ExitCode } from '../../contract/exit-codes.ts';
+import type { Plan, Speed } from '../../contract/plan.ts';
+import { speedSchema } from '../../contract/plan.ts';
+import { ControlServer } from '../../migration/control-server.ts';
+import { Job } from '../../migration/job.ts';
+import { confirmPlan } from '../confirm.ts';
+import type { PlanOptions } from '../plan-options.ts';
+import { addPlanOptions, makePlan } from '../plan-options.ts';
+import { planText } from '../plan-text.ts';
+import type { EventView } from '../progress-view.ts';
+import { makeEventView } from '../progress-view.ts';
+import { reportError } from '../report-error.ts';
+
+interface MigrateOptions extends PlanOptions {
+  readonly yes?: boolean;
+  readonly speed: Speed;
+  readonly socket?: string;
+  readonly hold?: boolean;
+  readonly stopUnit: readonly string[];
+  readonly stopCommand?: string;
+  readonly startCommand?: string;
+}
+
+export function addMigrateCommand(program: Command): void {
+  addPlanOptions(program.command('migrate'))
+    .description('move a disk or volume while it stays in use: plan, start, copy, cut over, report')
+    .option('--yes', 'erase the destination without asking')
+    .addOption(new Option('--speed <speed>', 'how fast to copy beside what uses the volume').choices(speedSchema.options).default('balanced'))
+    .option('--socket <path>', 'where the nbd-socket frontend listens')
+    .option('--hold', 'wait when everything has crossed, until "diskferry cutover JOB"')
+    .option('--stop-unit <name>', 'systemd unit to stop while the volume is put in place (may be repeated)', collect, [])
+    .option('--stop-command <command>', 'stops what uses the volume; must return when it has let go')
+    .option('--start-command <command>', 'starts it again')
+    .action(async (options: MigrateOptions) => {
+      process.exitCode = await migrate(options);
+    });
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+async function migrate(options: MigrateOptions): Promise<ExitCode> {
+  const plan = await makePlan(options, 'carry-out');
+  if (options.yes !== true) {
+    process.stderr.write(`${planText(plan)}\n`);
+    await confirmPlan(plan);
+  }
+  const name = `${basename(plan.source.path)}-${randomBytes(2).toString('hex')}`;
+  const directory = join(plan.stateDirectory, jobsDirectoryName, name);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const view = makeEventView(process.stderr, options.json === true);
+  try {
+    return await runJob(name, directory, plan, options, view);
+  } finally {
+    view.close();
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function runJob(name: string, directory: string, plan: Plan, options: MigrateOptions, view: EventView): Promise<ExitCode> {
+  const { stopUnit, stopCommand, startCommand } = options;
+  const job = new Job({
+    job: name,
+    plan,
+    directory,
+    socketPath: resolve(options.socket ?? join(directory, 'nbd.sock')),
+    speed: options.speed,
+    hold: options.hold === true,
+    users: { units: stopUnit, stopCommand, startCommand },
+    emit: (event) => view.handle(event),
+  });
+  const control = await ControlServer.listen(join(directory, controlSocketName), {
+    status: () => job.status(),
+    pause: () => job.pause(),
+    resume: () => job.resume(),
+    speed: ({ speed }) => job.setSpeed(speed),
+    cutover: () => job.cutOver(),
+    undo: () => job.undo(),
+  });
+  const stopListening = undoOnSignals(job);
+  try {
+    return (await job.run()) === 'finished' ? exitCodes.done : exitCodes.undone;
+  } catch (error) {
+    view.close();
+    return reportError(error, { json: options.json === true, job: name, dataIs: job.dataIs });
+  } finally {
+    stopListening();
+    await control.close();
+  }
+}
+
+/** Ctrl-C and a polite kill go back to the source, as far as the job still allows; they never leave it half done. */
+function undoOnSignals(job: Job): () => void {
+  const undo = (): void => {
+    try {
+      job.undo();
+      process.stderr.write('Going back to the source; please wait until everything written is safe there.\n');
+    } catch (error) {
+      if (!(error instanceof DiskferryError)) throw error;
+      process.stderr.write(`${error.message}\n`);
+    }
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, undo);
+  return () => {
+    for (const signal of signals) process.off(signal, undo);
+  };
+}

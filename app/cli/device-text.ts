@@ -1,0 +1,34 @@
+/** Device trees as people read them: indented, truthful about what each device is, and why it cannot be moved. */
+import { styleText } from 'node:util';
+import type { DeviceTree } from '../contract/device-tree.ts';
+import { formatBytes } from './format.ts';
+
+const indent = '  ';
+
+export function deviceText(tree: DeviceTree, depth = 0): string {
+  const margin = indent.repeat(depth);
+  const lines = [`${margin}${headline(tree)}`];
+  const [reason] = tree.asSource.reasons;
+  if (reason !== undefined) lines.push(`${margin}${indent}${styleText('dim', `cannot be moved: ${reason.message}`)}`);
+  return [...lines, ...tree.children.map((child) => deviceText(child, depth + 1))].join('\n');
+}
+
+function headline(tree: DeviceTree): string {
+  const { path, kind, sizeBytes, vendor, model, serial, bus, content, mountPoints, backingFile, usedBytes } = tree;
+  const parts = [
+    styleText('bold', path),
+    kind,
+    formatBytes(sizeBytes),
+    [vendor, model].filter((name) => name !== null).join(' ').trim(),
+    serial === null ? '' : `serial ${serial}`,
+    bus ?? '',
+    content?.fileSystemType ?? content?.partitionTableType ?? '',
+    content?.label === null || content?.label === undefined ? '' : `"${content.label}"`,
+    usedBytes === null ? '' : `${formatBytes(usedBytes)} used`,
+    backingFile === null ? '' : `over ${backingFile}`,
+    mountPoints.length === 0 ? '' : `on ${mountPoints.join(', ')}`,
+    tree.isSwap ? 'swap' : '',
+    tree.readOnly ? 'read-only' : '',
+  ];
+  return parts.filter((part) => part !== '').join('  ');
+}

@@ -1,0 +1,82 @@
+/**
+ * One line of text per event, for people who watch a log and for a terminal's scroll-back. Says what happened, to
+ * which disk, and whether the data is safe; programs read the JSON lines instead.
+ */
+import type { JobEvent, JobEventOf } from '../contract/events.ts';
+import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
+
+export function eventText(event: JobEvent): string {
+  switch (event.event) {
+    case 'planned':
+      return plannedText(event);
+    case 'attached':
+      return `The virtual device is ${event.device}. Writes go to the destination from now on.`;
+    case 'progress':
+      return progressText(event);
+    case 'paused':
+      return 'Copying is paused. The volume stays in use; writes still go to the destination.';
+    case 'resumed':
+      return 'Copying goes on.';
+    case 'interrupted':
+      return `The volume was away for ${formatDuration(event.elapsedMs)} ${event.at === 'start' ? 'at the start' : 'at the cut-over'}.`;
+    case 'warning':
+      return `Note: ${event.message}`;
+    case 'decision':
+      return decisionText(event);
+    case 'synchronized':
+      return 'Every block has crossed. The destination is complete.';
+    case 'verified':
+      return `Verified: ${formatBytes(event.checkedBytes)} of the destination were read back and are right.`;
+    case 'committed':
+      return 'Committed: the destination now holds the volume. The source is no longer kept up to date.';
+    case 'undone':
+      return 'Undone: the source holds everything that was written. The destination may be used for something else.';
+    case 'finished':
+      return finishedText(event);
+    case 'failed':
+      return `Failed: ${event.message}. ${event.advice}`;
+  }
+}
+
+function plannedText({ plan, job }: JobEventOf<'planned'>): string {
+  const { source, destination } = plan;
+  return `Job ${job}: ${source.path} (${formatBytes(source.sizeBytes)}) to ${destination.path}. ${plan.copy.reason}`;
+}
+
+export function crossedBytes(event: JobEventOf<'progress'>): number {
+  return event.totalBytes - event.pendingBytes;
+}
+
+function progressText(event: JobEventOf<'progress'>): string {
+  const { totalBytes, copyBytesPerSecond, consumer } = event;
+  const crossed = crossedBytes(event);
+  const percent = ((crossed / totalBytes) * 100).toFixed(1);
+  const parts = [
+    `${percent} % (${formatBytes(crossed)} of ${formatBytes(totalBytes)})`,
+    formatRate(copyBytesPerSecond),
+    `volume: ${consumer.readIops + consumer.writeIops} requests/s, p99 ${formatLatency(consumer.p99Us)}`,
+    formatEta(event.etaSeconds),
+  ];
+  return parts.join(' · ');
+}
+
+function decisionText({ job, message, choices }: JobEventOf<'decision'>): string {
+  const ways = choices.map(({ choice, meaning }) => `"diskferry ${choice} ${job}" to ${meaning}`).join(', or ');
+  return `Needs a decision: ${message}. The volume stays in use and nothing is lost. Run ${ways}.`;
+}
+
+function finishedText({ report }: JobEventOf<'finished'>): string {
+  const { elapsedMs, copiedBytes, redirectedBytes, skippedBytes, longestStallMs } = report;
+  const away = report.interruptions.map(({ at, elapsedMs: ms }) => `${formatDuration(ms)} at the ${at}`);
+  return [
+    `Done in ${formatDuration(elapsedMs)}:`,
+    `${formatBytes(copiedBytes)} copied,`,
+    `${formatBytes(redirectedBytes)} written by users while moving,`,
+    `${formatBytes(skippedBytes)} free and left out;`,
+    `longest wait of one request ${formatDuration(longestStallMs)}`,
+    away.length === 0 ? '.' : `; away for ${away.join(' and ')}.`,
+  ]
+    .join(' ')
+    .replace(' .', '.')
+    .replace(' ;', ';');
+}

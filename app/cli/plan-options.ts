@@ -1,0 +1,62 @@
+/**
+ * The options that say what to move where, shared by `plan` and `migrate`, and the plan made from them. Preflight runs
+ * twice: first with what everybody may see, so that most refusals come before anybody needs to be root;
+ * then, where we may, with a closer look at both disks.
+ */
+import { resolve } from 'node:path';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { parseSize } from '../base/parse-size.ts';
+import type { Plan } from '../contract/plan.ts';
+import type { Facts } from '../migration/facts.ts';
+import { gatherFacts } from '../migration/facts.ts';
+import { decidePlan, requirePrivileges } from '../migration/plan.ts';
+import { stateDirectoryOf } from './state-directory.ts';
+
+export interface PlanOptions {
+  readonly source: string;
+  readonly destination: string;
+  readonly create?: string;
+  readonly mode: 'redirect';
+  readonly frontend: 'auto' | 'fuse' | 'nbd-socket';
+  readonly stateDir?: string;
+  readonly experimentalNoJournal?: boolean;
+  readonly json?: boolean;
+}
+
+export function addPlanOptions(command: Command): Command {
+  return command
+    .requiredOption('--source <path>', 'the disk or volume to move: a block device or an image file')
+    .requiredOption('--destination <path>', 'where to move it: a block device or an image file; it will be erased')
+    .option('--create <size>', 'make the destination image with this size, such as 20G')
+    .addOption(new Option('--mode <mode>', 'what happens to writes').choices(['redirect']).default('redirect'))
+    .addOption(
+      new Option('--frontend <name>', 'what serves the virtual device').choices(['auto', 'fuse', 'nbd-socket']).default('auto'),
+    )
+    .option('--state-dir <path>', 'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)')
+    .option('--experimental-no-journal', 'also move real disks, although a power cut would lose what was written meanwhile')
+    .option('--json', 'one JSON object per line on stdout');
+}
+
+/** Throws the first refusal. The closer look is taken only where it cannot fail for lack of rights. */
+export async function makePlan(options: PlanOptions, purpose: 'show' | 'carry-out'): Promise<Plan> {
+  const choices = {
+    frontend: options.frontend,
+    mode: options.mode,
+    createBytes: options.create === undefined ? undefined : parseSize(options.create),
+    allowsNoJournal: options.experimentalNoJournal === true,
+  };
+  const look = (looksCloser: boolean): Promise<Facts> =>
+    gatherFacts({
+      sourcePath: resolve(options.source),
+      destinationPath: resolve(options.destination),
+      stateDirectory: stateDirectoryOf(options.stateDir),
+      looksCloser,
+      readsAllocation: looksCloser && purpose === 'show',
+    });
+  const facts = await look(false);
+  const plan = decidePlan(facts, choices);
+  const mayLookCloser = !plan.needsRoot || facts.host.userId === 0;
+  if (purpose === 'carry-out') requirePrivileges(plan, facts.host.userId);
+  return mayLookCloser ? decidePlan(await look(true), choices) : plan;
+}

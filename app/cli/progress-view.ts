@@ -1,0 +1,106 @@
+/**
+ * The live view of one job at a terminal: a few lines that stay in place at the bottom, under the log of what
+ * has happened. Where the output is not a terminal, one line per event instead.
+ */
+import { styleText } from 'node:util';
+import { createLogUpdate } from 'log-update';
+import type { JobEvent, JobEventOf } from '../contract/events.ts';
+import { crossedBytes, eventText } from './event-text.ts';
+import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
+
+const barWidthMax = 60;
+/** Without a terminal a log needs progress only now and then. */
+const logProgressMs = 10_000;
+
+export interface EventView {
+  handle(event: JobEvent): void;
+  /** Leaves the last state on the screen and gives the terminal back. */
+  close(): void;
+}
+
+export function makeEventView(stream: NodeJS.WriteStream, json: boolean): EventView {
+  if (json) return new JsonView();
+  return stream.isTTY ? new LiveView(stream) : new LogView(stream);
+}
+
+/** One JSON object per line on stdout; stderr stays free for people. */
+class JsonView implements EventView {
+  handle(event: JobEvent): void {
+    process.stdout.write(`${JSON.stringify(event)}\n`);
+  }
+
+  close(): void {}
+}
+
+class LogView implements EventView {
+  readonly #stream: NodeJS.WriteStream;
+  #lastProgressMs = 0;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  handle(event: JobEvent): void {
+    if (event.event === 'progress') {
+      if (event.timeMs - this.#lastProgressMs < logProgressMs) return;
+      this.#lastProgressMs = event.timeMs;
+    }
+    const time = new Date(event.timeMs).toISOString().slice(11, 19);
+    this.#stream.write(`${time} ${eventText(event)}\n`);
+  }
+
+  close(): void {}
+}
+
+class LiveView implements EventView {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #logUpdate: ReturnType<typeof createLogUpdate>;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    this.#logUpdate = createLogUpdate(stream, { showCursor: true });
+  }
+
+  handle(event: JobEvent): void {
+    if (event.event === 'progress') this.#logUpdate(progressLines(event, this.#stream.columns));
+    else this.#logUpdate.persist(`${mark(event)} ${eventText(event)}`);
+  }
+
+  close(): void {
+    this.#logUpdate.done();
+  }
+}
+
+function mark(event: JobEvent): string {
+  switch (event.event) {
+    case 'failed':
+      return styleText('red', '✗');
+    case 'warning':
+    case 'decision':
+      return styleText('yellow', '!');
+    default:
+      return styleText('green', '✓');
+  }
+}
+
+function progressLines(event: JobEventOf<'progress'>, columns: number): string {
+  const { totalBytes, copyBytesPerSecond, consumer, redirectedBytes, skippedBytes } = event;
+  const crossed = crossedBytes(event);
+  const share = totalBytes === 0 ? 1 : crossed / totalBytes;
+  const percent = `${(share * 100).toFixed(1).padStart(5)} %`;
+  const requests = `${consumer.readIops} reads/s, ${consumer.writeIops} writes/s`;
+  const latency = `p50 ${formatLatency(consumer.p50Us)}, p99 ${formatLatency(consumer.p99Us)}`;
+  return [
+    `  ${bar(share, Math.min(barWidthMax, columns - percent.length - 6))} ${percent}`,
+    `  ${formatBytes(crossed)} of ${formatBytes(totalBytes)} · ${formatRate(copyBytesPerSecond)} · ${formatEta(event.etaSeconds)}`,
+    `  Volume in use: ${requests}, ${latency}, longest ${formatDuration(consumer.longestStallMs)}`,
+    `  Written while moving: ${formatBytes(redirectedBytes)} · free space left out: ${formatBytes(skippedBytes)}`,
+  ]
+    .map((line) => line.slice(0, Math.max(20, columns)))
+    .join('\n');
+}
+
+function bar(share: number, width: number): string {
+  const filled = Math.floor(share * Math.max(1, width));
+  return styleText('cyan', '█'.repeat(filled)) + styleText('dim', '░'.repeat(Math.max(0, width - filled)));
+}

@@ -1,0 +1,50 @@
+/**
+ * What a person tells a job to do while it waits or works: cut over, try again, or undo. A choice made before anybody
+ * asks is kept, so that an undo during a step takes effect when the step allows it; undo outweighs the others.
+ */
+
+export type ChoiceName = 'cutover' | 'retry' | 'undo';
+
+export type End<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'chosen'; readonly choice: ChoiceName };
+
+export class Choice {
+  #made: ChoiceName | undefined;
+  #asker: ((choice: ChoiceName) => void) | undefined;
+
+  make(choice: ChoiceName): void {
+    if (this.#made !== 'undo') this.#made = choice;
+    this.#answer();
+  }
+
+  /** The next choice, or the one made already. */
+  next(): Promise<ChoiceName> {
+    return new Promise((resolve) => {
+      this.#asker = resolve;
+      this.#answer();
+    });
+  }
+
+  /** Waits for the work or for a choice, whichever is first. */
+  async during<T>(work: Promise<T>): Promise<End<T>> {
+    const ended: Promise<End<T>> = work.then(
+      (value) => ({ kind: 'done', value }),
+      (error: unknown) => ({ kind: 'failed', error }),
+    );
+    const chosen: Promise<End<T>> = this.next().then((choice) => ({ kind: 'chosen', choice }));
+    const end = await Promise.race([ended, chosen]);
+    this.#asker = undefined;
+    return end;
+  }
+
+  #answer(): void {
+    if (this.#made === undefined || this.#asker === undefined) return;
+    const asker = this.#asker;
+    const choice = this.#made;
+    this.#asker = undefined;
+    this.#made = undefined;
+    asker(choice);
+  }
+}

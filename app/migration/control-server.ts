@@ -1,0 +1,72 @@
+/**
+ * The control socket of a foreground job: JSON-RPC over a Unix socket in the job's own directory, so that `status`,
+ * `pause`, `resume`, `speed`, `cutover` and `undo` work from another terminal. Only the job's user can connect: the
+ * directory is mode 0700. Requests are checked by the schemas of contract/control.ts.
+ */
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createMessageConnection, ResponseError, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node.js';
+import { DiskferryError, messageOf } from '../base/error.ts';
+import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
+import { controlRequests } from '../contract/control.ts';
+
+/** A terminal or two; a flood of connections must not take the job's memory. */
+const connectionsMax = 16;
+/** JSON-RPC leaves the codes from -32000 to servers. */
+const refusedByJob = -32000;
+
+/** What the job does for each request. A thrown DiskferryError reaches the caller as data. */
+export type ControlHandlers = {
+  readonly [Name in ControlRequestName]: (parameters: ControlParameters<Name>) => JobStatus | Promise<JobStatus>;
+};
+
+export class ControlServer {
+  readonly #server: Server;
+  readonly #path: string;
+  readonly #sockets = new Set<Socket>();
+
+  static async listen(path: string, handlers: ControlHandlers): Promise<ControlServer> {
+    const server = new ControlServer(path, handlers);
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject);
+      server.#server.listen(path, resolve);
+    });
+    return server;
+  }
+
+  private constructor(path: string, handlers: ControlHandlers) {
+    this.#path = path;
+    this.#server = createServer((socket) => this.#serve(socket, handlers));
+    this.#server.maxConnections = connectionsMax;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await rm(this.#path, { force: true });
+  }
+
+  #serve(socket: Socket, handlers: ControlHandlers): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+    // A client that goes away or sends garbage loses its connection and nothing else happens.
+    connection.onError(() => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    for (const name of Object.keys(controlRequests) as ControlRequestName[]) {
+      connection.onRequest(name, (parameters: unknown) => answer(name, parameters, handlers));
+    }
+    connection.listen();
+  }
+}
+
+async function answer(name: ControlRequestName, parameters: unknown, handlers: ControlHandlers): Promise<JobStatus> {
+  try {
+    const checked = controlRequests[name].parse(parameters ?? {});
+    return await (handlers[name] as (parameters: unknown) => JobStatus | Promise<JobStatus>)(checked);
+  } catch (error) {
+    const data = error instanceof DiskferryError ? error.toData() : undefined;
+    throw new ResponseError(refusedByJob, messageOf(error), data);
+  }
+}

@@ -1,0 +1,331 @@
+/**
+ * One migration from the confirmed plan to its end, in the foreground process: takes the source's place, copies, cuts
+ * over, or goes back. Reports every step as an event and obeys commands from another terminal.
+ *
+ * Until `committed` the job can be undone: what consumers wrote goes back to the source, which takes its old place
+ * again. After it the destination is the truth. Trouble while copying never ends the job by itself:
+ * the virtual device goes on serving, and a person decides.
+ *
+ *   starting → copying ⇄ paused → synchronized → cutting-over → committed
+ *                 └── needs-decision ──┴─ undoing → undone
+ */
+import { DiskferryError } from '../base/error.ts';
+import type { Extent } from '../base/units.ts';
+import type { DataPlace } from '../contract/advice.ts';
+import type { JobState, JobStatus } from '../contract/control.ts';
+import type { Interruption, JobEvent, JobEventOf, JobPhase, JobReport } from '../contract/events.ts';
+import type { Plan, Speed } from '../contract/plan.ts';
+import type { UsersToStop } from '../substitution/users.ts';
+import { Users } from '../substitution/users.ts';
+import { VolumeMounts } from '../substitution/volume-mounts.ts';
+import { Choice } from './choice.ts';
+import type { Ferry } from './ferry.ts';
+import { readFreeSpace } from './free-space.ts';
+import { Placement } from './placement.ts';
+import { ProgressMeter } from './progress-meter.ts';
+
+const progressMs = 1000;
+
+/** An event without what every event has. */
+type EventBody<Event = JobEvent> = Event extends JobEvent ? Omit<Event, 'job' | 'timeMs'> : never;
+
+export interface JobOptions {
+  readonly job: string;
+  readonly plan: Plan;
+  /** The job's own directory; it exists. */
+  readonly directory: string;
+  /** Where the nbd-socket frontend listens. */
+  readonly socketPath: string;
+  readonly speed: Speed;
+  /** Wait at `synchronized` until told to cut over. */
+  readonly hold: boolean;
+  readonly users: UsersToStop;
+  readonly emit: (event: JobEvent) => void;
+}
+
+export type JobOutcome = 'finished' | 'undone';
+
+export class Job {
+  readonly #options: JobOptions;
+  readonly #placement: Placement;
+  readonly #meter: ProgressMeter;
+  readonly #startedMs = performance.now();
+  readonly #choice = new Choice();
+  readonly #interruptions: Interruption[] = [];
+  readonly #warnings: string[] = [];
+  #state: JobState = 'starting';
+  #speed: Speed;
+  #dataIs: DataPlace = 'untouched';
+  #ferry: Ferry | undefined;
+  #lastProgress: JobEventOf<'progress'> | undefined;
+  #isPaused = false;
+
+  constructor(options: JobOptions) {
+    const { plan } = options;
+    this.#options = options;
+    this.#speed = options.speed;
+    this.#meter = new ProgressMeter(plan.source.sizeBytes);
+    this.#placement = new Placement({
+      sourcePath: plan.source.path,
+      users: new Users(options.users),
+      mounts: new VolumeMounts(plan.mounts),
+      ferry: {
+        findFree: () => this.#findFree(),
+        job: options.job,
+        plan,
+        speed: options.speed,
+        directory: options.directory,
+        socketPath: options.socketPath,
+      },
+    });
+  }
+
+  /** Where the valid data is at the moment. */
+  get dataIs(): DataPlace {
+    return this.#dataIs;
+  }
+
+  // ---- commands, from a signal or another terminal
+
+  status(): JobStatus {
+    const { job, plan } = this.#options;
+    return {
+      job,
+      state: this.#isPaused && this.#state === 'copying' ? 'paused' : this.#state,
+      source: plan.source.path,
+      destination: plan.destination.path,
+      device: this.#ferry?.device.name ?? null,
+      speed: this.#speed,
+      progress: this.#lastProgress ?? null,
+    };
+  }
+
+  pause(): JobStatus {
+    this.#expect('pause', ['copying']);
+    if (!this.#isPaused) {
+      this.#isPaused = true;
+      this.#ferry?.engine.pauseCopy();
+      this.#emit({ event: 'paused' });
+    }
+    return this.status();
+  }
+
+  /** Ends a pause, or tries again what failed. */
+  resume(): JobStatus {
+    this.#expect('resume', ['copying', 'needs-decision']);
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#ferry?.engine.startCopy();
+      this.#emit({ event: 'resumed' });
+    }
+    if (this.#state === 'needs-decision') this.#choice.make('retry');
+    return this.status();
+  }
+
+  setSpeed(speed: Speed): JobStatus {
+    this.#speed = speed;
+    this.#ferry?.engine.setSpeed(speed);
+    return this.status();
+  }
+
+  cutOver(): JobStatus {
+    this.#expect('cutover', ['synchronized', 'needs-decision']);
+    this.#choice.make('cutover');
+    return this.status();
+  }
+
+  /** Takes effect as soon as the step under way allows it; refused once committed. */
+  undo(): JobStatus {
+    this.#expect('undo', ['starting', 'copying', 'synchronized', 'needs-decision', 'cutting-over', 'undoing']);
+    this.#choice.make('undo');
+    return this.status();
+  }
+
+  // ---- the job
+
+  /** Runs to the end. Throws what the job failed with. */
+  async run(): Promise<JobOutcome> {
+    this.#emit({ event: 'planned', plan: this.#options.plan });
+    const ferry = await this.#interrupted('start', () => this.#placement.putIn());
+    this.#ferry = ferry;
+    this.#dataIs = 'both';
+    this.#emit({ event: 'attached', device: ferry.device.name });
+    const progress = setInterval(() => this.#emitProgress(), progressMs);
+    try {
+      return await this.#ferryAcross(ferry);
+    } catch (error) {
+      if (!this.#isCommitted) await ferry.abandon();
+      this.#state = this.#isCommitted ? 'committed' : 'failed';
+      throw error;
+    } finally {
+      clearInterval(progress);
+    }
+  }
+
+  async #ferryAcross(ferry: Ferry): Promise<JobOutcome> {
+    if (!(await this.#copyAll(ferry))) return this.#undo(ferry);
+    this.#state = 'synchronized';
+    this.#emitProgress();
+    this.#emit({ event: 'synchronized' });
+    if (this.#options.hold && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
+    if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
+    this.#emit({ event: 'finished', verified: false, report: this.#report(ferry) });
+    return 'finished';
+  }
+
+  /** True when every block has crossed; false when the job is to be undone. */
+  async #copyAll(ferry: Ferry): Promise<boolean> {
+    for (;;) {
+      this.#state = 'copying';
+      const synchronized = ferry.engine.synchronized();
+      if (!this.#isPaused) ferry.engine.startCopy();
+      const end = await this.#choice.during(synchronized);
+      if (end.kind === 'chosen' && end.choice === 'undo') return false;
+      if (end.kind === 'done') return true;
+      if (end.kind === 'failed' && !(await this.#decide(end.error))) return false;
+    }
+  }
+
+  /** False when the person wants to undo instead. */
+  async #awaitCutOver(ferry: Ferry): Promise<boolean> {
+    const end = await this.#choice.during(ferry.engine.died());
+    if (end.kind === 'failed') throw end.error;
+    return end.kind === 'chosen' && end.choice !== 'undo';
+  }
+
+  /** True when committed; false when the job is to be undone. */
+  async #cutOver(ferry: Ferry): Promise<boolean> {
+    for (;;) {
+      this.#state = 'cutting-over';
+      try {
+        await this.#interrupted('cut-over', () => this.#replace(ferry));
+        return true;
+      } catch (error) {
+        if (this.#isCommitted) throw error;
+        if (!(await this.#decide(error))) return false;
+      }
+    }
+  }
+
+  get #isCommitted(): boolean {
+    return this.#state === 'committed';
+  }
+
+  /** The commit is the instant at which the destination is durable and the virtual device is gone. */
+  async #replace(ferry: Ferry): Promise<void> {
+    await this.#placement.takeOut(ferry);
+    await ferry.engine.flushDestination();
+    this.#emitProgress();
+    await ferry.release();
+    this.#state = 'committed';
+    this.#dataIs = 'destination';
+    this.#emit({ event: 'committed' });
+    await this.#placement.finishOn(this.#options.plan.destination.path);
+  }
+
+  async #undo(ferry: Ferry): Promise<JobOutcome> {
+    for (;;) {
+      this.#state = 'undoing';
+      try {
+        await this.#placement.takeOut(ferry);
+        await ferry.returnWritten();
+        this.#dataIs = 'source';
+        await ferry.release();
+        break;
+      } catch (error) {
+        await this.#decide(error);
+      }
+    }
+    await this.#placement.finishOn(this.#options.plan.source.path);
+    this.#state = 'undone';
+    this.#emit({ event: 'undone' });
+    return 'undone';
+  }
+
+  /** Something failed while the virtual device goes on serving. True: try again. False: undo. */
+  async #decide(error: unknown): Promise<boolean> {
+    if (!(error instanceof DiskferryError) || error.code === 'engine-died') throw error;
+    const choices = choicesAfter(error, this.#state);
+    this.#state = 'needs-decision';
+    this.#emit({ event: 'decision', message: error.message, choices });
+    return (await this.#choice.next()) !== 'undo';
+  }
+
+  async #findFree(): Promise<readonly Extent[]> {
+    if (this.#options.plan.copy.scope === 'all') return [];
+    const { extents, warning } = await readFreeSpace(this.#options.plan);
+    if (warning !== undefined) this.#warn('allocation-unknown', warning);
+    return extents;
+  }
+
+  /** Measures how long the users had to stop; says nothing of it when there are none. */
+  async #interrupted<T>(at: Interruption['at'], act: () => Promise<T>): Promise<T> {
+    const startMs = performance.now();
+    const result = await act();
+    if (this.#options.plan.way === 'remount') {
+      const interruption = { at, elapsedMs: Math.round(performance.now() - startMs) };
+      this.#interruptions.push(interruption);
+      this.#emit({ event: 'interrupted', ...interruption });
+    }
+    return result;
+  }
+
+  #expect(command: string, states: readonly JobState[]): void {
+    if (states.includes(this.#state)) return;
+    const { job } = this.#options;
+    throw new DiskferryError('job-state', `${job}: cannot ${command}: the job is ${this.#state}`);
+  }
+
+  #warn(code: JobEventOf<'warning'>['code'], message: string): void {
+    this.#warnings.push(message);
+    this.#emit({ event: 'warning', code, message });
+  }
+
+  #emitProgress(): void {
+    const engine = this.#ferry?.engine;
+    if (engine === undefined) return;
+    const fields = this.#meter.measure(phaseOf(this.#state), performance.now(), engine.progress, engine.consumer);
+    const { job } = this.#options;
+    this.#lastProgress = { event: 'progress', job, timeMs: Date.now(), ...fields };
+    this.#options.emit(this.#lastProgress);
+  }
+
+  #emit(body: EventBody): void {
+    this.#options.emit({ ...body, job: this.#options.job, timeMs: Date.now() });
+  }
+
+  #report(ferry: Ferry): JobReport {
+    const { copiedBytes, skippedBytes } = ferry.engine.progress;
+    return {
+      elapsedMs: Math.round(performance.now() - this.#startedMs),
+      copiedBytes,
+      redirectedBytes: ferry.engine.consumer.writeBytes,
+      skippedBytes,
+      totalBytes: this.#options.plan.source.sizeBytes,
+      interruptions: this.#interruptions,
+      longestStallMs: Math.round(ferry.engine.consumer.longestUs / 1000),
+      warnings: this.#warnings,
+    };
+  }
+}
+
+const tryAgain = { choice: 'resume', meaning: 'try again' };
+const goBack = { choice: 'undo', meaning: 'go back to the source; nothing that was written is lost' };
+
+function choicesAfter(error: DiskferryError, state: JobState): JobEventOf<'decision'>['choices'] {
+  if (state === 'undoing') return [{ ...goBack, meaning: 'try again to go back to the source' }];
+  // What a failed flush has lost, a second one does not bring back: no commit after it.
+  return error.code === 'destination-flush-failed' ? [goBack] : [tryAgain, goBack];
+}
+
+function phaseOf(state: JobState): JobPhase {
+  switch (state) {
+    case 'starting':
+    case 'synchronized':
+    case 'cutting-over':
+    case 'committed':
+      return state;
+    default:
+      return 'copying';
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Puts the virtual device in the source's place under its users, and takes it out again. `remount` stops the users,
+ * moves the mounts and starts the users; `attach` has no users yet, and both lists are empty.
+ *
+ * Always holds: when a step fails, the steps before it are taken back, so that the users run again where they ran.
+ */
+import type { Users } from '../substitution/users.ts';
+import type { VolumeMounts } from '../substitution/volume-mounts.ts';
+import { Ferry } from './ferry.ts';
+import type { FerryOptions } from './ferry.ts';
+
+export interface PlacementOptions {
+  readonly sourcePath: string;
+  readonly users: Users;
+  readonly mounts: VolumeMounts;
+  readonly ferry: FerryOptions;
+}
+
+export class Placement {
+  readonly #options: PlacementOptions;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  /** From the source to the virtual device. */
+  async putIn(): Promise<Ferry> {
+    const { sourcePath, users, mounts } = this.#options;
+    return this.#withUsersStopped(sourcePath, async () => {
+      const ferry = await Ferry.bringUp(this.#options.ferry);
+      try {
+        await mounts.mountAll(ferry.device.name);
+        await users.start();
+        return ferry;
+      } catch (error) {
+        await this.takeOut(ferry);
+        await ferry.returnWritten();
+        await ferry.release();
+        throw error;
+      }
+    });
+  }
+
+  /** The users stop and the virtual device is gone. Throws `volume-busy` with the users running on it again. */
+  async takeOut(ferry: Ferry): Promise<void> {
+    await this.#withUsersStopped(ferry.device.name, () => ferry.detach());
+  }
+
+  /** After `takeOut`: the users run on one of the two disks. */
+  async finishOn(device: string): Promise<void> {
+    await this.#options.mounts.mountAll(device);
+    await this.#options.users.start();
+  }
+
+  /** Stops the users and unmounts, then acts; puts them back on `device` if any of it fails. */
+  async #withUsersStopped<T>(device: string, act: () => Promise<T>): Promise<T> {
+    const { users, mounts } = this.#options;
+    try {
+      await users.stop();
+      await mounts.unmountAll(device);
+      return await act();
+    } catch (error) {
+      await mounts.mountAll(device);
+      await users.start();
+      throw error;
+    }
+  }
+}

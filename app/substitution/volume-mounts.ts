@@ -1,0 +1,88 @@
+/**
+ * The mounts of the volume that moves: taken off one device and put on another, with the same options, at the same
+ * places. Mounting and unmounting goes through mount(8) and umount(8), which keep the system's own books.
+ *
+ * Always holds: either all mounts are in place or none; when unmounting stops half-way because somebody keeps the
+ * volume busy, what was unmounted is mounted again and the error names who it is.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DiskferryError } from '../base/error.ts';
+import type { PlannedMount } from '../contract/plan.ts';
+import { runCommand } from '../devices/command.ts';
+import { findUsers } from '../devices/processes.ts';
+import type { ProcessUse } from '../devices/processes.ts';
+
+/** Indexers and the like let go within a moment. */
+const busyWaitMsMax = 2000;
+const busyPollMs = 200;
+/** A message names so many processes; more would hide the point. */
+const namedProcessesMax = 5;
+
+export class VolumeMounts {
+  readonly #mounts: readonly PlannedMount[];
+  /** Mounted at the moment: the first so many of the list. */
+  #mountedCount: number;
+
+  /** `mounts` are in place now, in the order of mounting. */
+  constructor(mounts: readonly PlannedMount[]) {
+    this.#mounts = mounts;
+    this.#mountedCount = mounts.length;
+  }
+
+  /** Unmounts everything from `device`. Throws `volume-busy` with everything mounted as before. */
+  async unmountAll(device: string): Promise<void> {
+    try {
+      while (this.#mountedCount > 0) {
+        await this.#unmountLast();
+        this.#mountedCount -= 1;
+      }
+    } catch (error) {
+      await this.mountAll(device);
+      throw error;
+    }
+  }
+
+  /** Mounts on `device` what is not mounted. */
+  async mountAll(device: string): Promise<void> {
+    for (const mount of this.#mounts.slice(this.#mountedCount)) {
+      const { target, fsType, options } = mount;
+      await runCommand('mount', ['-t', fsType, '-o', options, '--', device, target], `mounting ${device} on ${target}`);
+      this.#mountedCount += 1;
+    }
+  }
+
+  async #unmountLast(): Promise<void> {
+    const mount = this.#mounts[this.#mountedCount - 1];
+    if (mount === undefined) return;
+    const { target } = mount;
+    for (let waitedMs = 0; ; waitedMs += busyPollMs) {
+      try {
+        await runCommand('umount', ['--', target], `unmounting ${target}`);
+        return;
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        if (waitedMs >= busyWaitMsMax) throw busyError(target, error);
+      }
+      await sleep(busyPollMs);
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof DiskferryError && error.code === 'command-failed' && error.message.includes('busy');
+}
+
+function busyError(target: string, cause: unknown): DiskferryError {
+  const users = findUsers([target]);
+  const named = users.slice(0, namedProcessesMax).map(describe);
+  const others = users.length > named.length ? ` and ${users.length - named.length} more` : '';
+  const who = named.length === 0 ? 'something that is not a process (another mount inside it?)' : named.join(', ');
+  return new DiskferryError('volume-busy', `${target}: cannot be unmounted: kept busy by ${who}${others}`, {
+    context: { target, processes: users.map(({ pid }) => String(pid)) },
+    cause,
+  });
+}
+
+function describe({ command, pid, how, path }: ProcessUse): string {
+  return `${command} (process ${pid}, ${how} ${path})`;
+}
