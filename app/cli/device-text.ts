@@ -8,8 +8,8 @@ const indent = '  ';
 export function deviceText(tree: DeviceTree, depth = 0): string {
   const margin = indent.repeat(depth);
   const lines = [`${margin}${headline(tree)}`];
-  const [reason] = tree.asSource.reasons;
-  if (reason !== undefined) lines.push(`${margin}${indent}${styleText('dim', `cannot be moved: ${reason.message}`)}`);
+  const { reason } = tree.asSource;
+  if (reason !== null) lines.push(`${margin}${indent}${styleText('dim', `cannot be moved: ${reason.message}`)}`);
   return [...lines, ...tree.children.map((child) => deviceText(child, depth + 1))].join('\n');
 }
 

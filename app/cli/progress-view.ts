@@ -14,6 +14,8 @@ const logProgressMs = 10_000;
 
 export interface EventView {
   handle(event: JobEvent): void;
+  /** Something for people that is no event. */
+  note(text: string): void;
   /** Leaves the last state on the screen and gives the terminal back. */
   close(): void;
 }
@@ -27,6 +29,10 @@ export function makeEventView(stream: NodeJS.WriteStream, json: boolean): EventV
 class JsonView implements EventView {
   handle(event: JobEvent): void {
     process.stdout.write(`${JSON.stringify(event)}\n`);
+  }
+
+  note(text: string): void {
+    process.stderr.write(`${text}\n`);
   }
 
   close(): void {}
@@ -45,11 +51,18 @@ class LogView implements EventView {
       if (event.timeMs - this.#lastProgressMs < logProgressMs) return;
       this.#lastProgressMs = event.timeMs;
     }
-    const time = new Date(event.timeMs).toISOString().slice(11, 19);
-    this.#stream.write(`${time} ${eventText(event)}\n`);
+    this.#write(event.timeMs, eventText(event));
+  }
+
+  note(text: string): void {
+    this.#write(Date.now(), text);
   }
 
   close(): void {}
+
+  #write(timeMs: number, text: string): void {
+    this.#stream.write(`${new Date(timeMs).toISOString().slice(11, 19)} ${text}\n`);
+  }
 }
 
 class LiveView implements EventView {
@@ -64,6 +77,10 @@ class LiveView implements EventView {
   handle(event: JobEvent): void {
     if (event.event === 'progress') this.#logUpdate(progressLines(event, this.#stream.columns));
     else this.#logUpdate.persist(`${mark(event)} ${eventText(event)}`);
+  }
+
+  note(text: string): void {
+    this.#logUpdate.persist(`${styleText('cyan', '•')} ${text}`);
   }
 
   close(): void {

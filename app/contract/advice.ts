@@ -59,6 +59,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'no-io-uring': refused('Allow it with "sysctl kernel.io_uring_disabled=0".'),
   'no-journal-yet': refused('Use image files or loop devices, or add --experimental-no-journal if you accept that.'),
   'state-directory-unusable': refused('Name a directory on another local disk with --state-dir.'),
+  'no-room': refused('Free some space, or name a directory with room in TMPDIR.'),
   'not-root': { advice: 'Run the command again with sudo.', dataIs: 'untouched', exitCode: exitCodes.notAuthorised },
   'not-confirmed': refused('Read the plan with "diskferry plan", then add --yes.'),
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
@@ -74,6 +75,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'job-missing': { advice: 'List the jobs with "diskferry status".', dataIs: 'untouched', exitCode: exitCodes.usage },
   'job-state': { advice: 'See "diskferry status" for what the job is doing.', dataIs: 'both', exitCode: exitCodes.usage },
   'verification-failed': failed('both', 'Do not use the destination; keep the source and read the report.'),
+  interrupted: { advice: 'Run the command again when you like.', dataIs: 'untouched', exitCode: exitCodes.interrupted },
   'undo-failed': failed('both', 'Keep both disks as they are and read the report.'),
 };
 

@@ -48,6 +48,7 @@ export type JobReport = z.infer<typeof reportSchema>;
 export const jobWarningCodes = [
   ...planWarningCodes,
   'allocation-unknown',
+  'volume-busy',
   'source-read-error',
   'consumer-slow',
   'release-failed',

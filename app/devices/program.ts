@@ -31,6 +31,8 @@ function start(program: string, parameters: readonly string[]) {
   const child = spawn(program, parameters, {
     env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C at the terminal is for Diskferry, which ends its programs itself when it is ready to.
+    detached: true,
     timeout: runMsMax,
     killSignal: 'SIGKILL',
   });

@@ -20,6 +20,8 @@ import { FlagMap } from '../flags/flag-map.ts';
 import { RangesInFlight } from '../flags/ranges-in-flight.ts';
 import type { Frontend } from '../frontends/frontend.ts';
 import { FuseFrontend } from '../frontends/fuse/fuse-frontend.ts';
+import { nbdPoolBytes } from '../frontends/nbd/connection.ts';
+import { NbdFrontend } from '../frontends/nbd/nbd-frontend.ts';
 import { addon } from '../../native/binding.ts';
 import { Ring, tagOf } from '../../native/ring.ts';
 import { ConsumerMeter } from '../router/consumer-meter.ts';
@@ -73,7 +75,8 @@ export class EngineLoop {
     this.#setting = setting;
     this.#mailbox = mailbox;
     const { sizeBytes, logicalBlockBytes } = setting.geometry;
-    const poolBytes = requestSlots * requestSlotBytes + copyPoolBytes + diskIoPoolBytes;
+    const frontendBytes = setting.frontend.kind === 'nbd-socket' ? nbdPoolBytes : 0;
+    const poolBytes = requestSlots * requestSlotBytes + copyPoolBytes + diskIoPoolBytes + frontendBytes;
     this.#pool = new BufferPool(poolBytes, (view) => addon().misalignmentBytes(view));
     this.#ring = new Ring(this.#pool);
     this.#requests = new RequestTable(requestSlots, this.#pool);
@@ -248,7 +251,7 @@ export class EngineLoop {
     const pendingBytes = Math.min(sizeBytes, this.#flags.clearCount * blockBytes);
     const writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
     const isCopying = this.#copy.state === 'running';
-    this.#progress.write(this.#copy.carriedBytes, this.#skippedBytes, pendingBytes, writtenBytes, isCopying);
+    this.#progress.write(this.#copy.carriedBytes, this.#skippedBytes, pendingBytes, writtenBytes, isCopying, this.#frontend.clientCount);
   }
 
   #flushSource(done: (errno: number) => void): void {
@@ -280,7 +283,7 @@ export class EngineLoop {
       case 'fuse':
         return new FuseFrontend(setting, choice.fuseFd);
       case 'nbd-socket':
-        throw new Error('nbd-socket joins here');
+        return new NbdFrontend(setting, choice.listenFd);
     }
   }
 }

@@ -3,8 +3,8 @@
  * thread reads whenever it likes. Each cell is a double; a reader may see cells of two neighbouring turns.
  */
 
-const cell = { copiedBytes: 0, skippedBytes: 1, pendingBytes: 2, writtenBytes: 3, copying: 4 } as const;
-export const progressCellsBytes = 5 * Float64Array.BYTES_PER_ELEMENT;
+const cell = { copiedBytes: 0, skippedBytes: 1, pendingBytes: 2, writtenBytes: 3, copying: 4, clients: 5 } as const;
+export const progressCellsBytes = 6 * Float64Array.BYTES_PER_ELEMENT;
 
 export interface EngineProgress {
   /** Carried over by the copy loop. */
@@ -16,6 +16,8 @@ export interface EngineProgress {
   /** What the consumer has written at least once: the destination holds the only copy of it. */
   readonly writtenBytes: number;
   readonly isCopying: boolean;
+  /** Connected clients of a frontend that has them. */
+  readonly clientCount: number;
 }
 
 export class ProgressCells {
@@ -26,12 +28,20 @@ export class ProgressCells {
   }
 
   /** Positional: called once per turn. */
-  write(copiedBytes: number, skippedBytes: number, pendingBytes: number, writtenBytes: number, isCopying: boolean): void {
+  write(
+    copiedBytes: number,
+    skippedBytes: number,
+    pendingBytes: number,
+    writtenBytes: number,
+    isCopying: boolean,
+    clientCount: number,
+  ): void {
     this.#cells[cell.copiedBytes] = copiedBytes;
     this.#cells[cell.skippedBytes] = skippedBytes;
     this.#cells[cell.pendingBytes] = pendingBytes;
     this.#cells[cell.writtenBytes] = writtenBytes;
     this.#cells[cell.copying] = isCopying ? 1 : 0;
+    this.#cells[cell.clients] = clientCount;
   }
 
   read(): EngineProgress {
@@ -41,6 +51,7 @@ export class ProgressCells {
       pendingBytes: this.#cells[cell.pendingBytes] as number,
       writtenBytes: this.#cells[cell.writtenBytes] as number,
       isCopying: this.#cells[cell.copying] === 1,
+      clientCount: this.#cells[cell.clients] as number,
     };
   }
 }

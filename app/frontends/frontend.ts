@@ -30,6 +30,8 @@ export interface Frontend extends RequestSink {
   ringDone(index: number, result: number): void;
   /** No new consumer from now on, and those that are there are let go. A mounted one goes by being unmounted. */
   stopAccepting(): void;
+  /** Clients that are connected; 0 where only the kernel knows who uses the device. */
+  readonly clientCount: number;
   /** True when the consumer's side is gone for good (unmounted, every client has left and none can come). */
   readonly isClosed: boolean;
 }

@@ -5,6 +5,7 @@
  * The disks are opened exactly once each, exclusively, and only after their identities have been compared with the
  * plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never through the path.
  */
+import { DiskferryError } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
 import type { Extent } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
@@ -70,6 +71,11 @@ export class Ferry {
    * Afterwards nothing can reach the disks but the engine's own commands.
    */
   async detach(): Promise<void> {
+    const { clientCount } = this.engine.progress;
+    if (clientCount > 0) {
+      const clients = clientCount === 1 ? 'a client is' : `${clientCount} clients are`;
+      throw new DiskferryError('volume-busy', `${this.device.name}: ${clients} still connected`);
+    }
     await this.device.detach();
     this.engine.pauseCopy();
     await this.engine.closeFrontend();

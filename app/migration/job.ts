@@ -9,6 +9,7 @@
  *   starting → copying ⇄ paused → synchronized → cutting-over → committed
  *                 └── needs-decision ──┴─ undoing → undone
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskferryError } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DataPlace } from '../contract/advice.ts';
@@ -25,6 +26,7 @@ import { Placement } from './placement.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
 const progressMs = 1000;
+const letGoPollMs = 500;
 
 /** An event without what every event has. */
 type EventBody<Event = JobEvent> = Event extends JobEvent ? Omit<Event, 'job' | 'timeMs'> : never;
@@ -134,11 +136,11 @@ export class Job {
     return this.status();
   }
 
-  /** Takes effect as soon as the step under way allows it; refused once committed. */
+  /** Takes effect as soon as the step under way allows it. Refused while cutting over, which ends within moments. */
   undo(): JobStatus {
-    this.#expect('undo', ['starting', 'copying', 'synchronized', 'needs-decision', 'cutting-over', 'undoing']);
+    this.#expect('undo', ['starting', 'copying', 'synchronized', 'needs-decision', 'undoing']);
     this.#choice.make('undo');
-    return this.status();
+    return { ...this.status(), state: 'undoing' };
   }
 
   // ---- the job
@@ -149,6 +151,7 @@ export class Job {
     const ferry = await this.#interrupted('start', () => this.#placement.putIn());
     this.#ferry = ferry;
     this.#dataIs = 'both';
+    ferry.engine.setSpeed(this.#speed);
     this.#emit({ event: 'attached', device: ferry.device.name });
     const progress = setInterval(() => this.#emitProgress(), progressMs);
     try {
@@ -202,7 +205,8 @@ export class Job {
         return true;
       } catch (error) {
         if (this.#isCommitted) throw error;
-        if (!(await this.#decide(error))) return false;
+        const goesOn = this.#isOnlyBusy(error) ? await this.#waitUntilLetGo(error) : await this.#decide(error);
+        if (!goesOn) return false;
       }
     }
   }
@@ -233,7 +237,8 @@ export class Job {
         await ferry.release();
         break;
       } catch (error) {
-        await this.#decide(error);
+        if (this.#isOnlyBusy(error)) await this.#waitUntilLetGo(error);
+        else await this.#decide(error);
       }
     }
     await this.#placement.finishOn(this.#options.plan.source.path);
@@ -249,6 +254,23 @@ export class Job {
     this.#state = 'needs-decision';
     this.#emit({ event: 'decision', message: error.message, choices });
     return (await this.#choice.next()) !== 'undo';
+  }
+
+  /** Nobody can be stopped who came by himself: the one who attached the device lets it go. */
+  #isOnlyBusy(error: unknown): error is DiskferryError {
+    const isBusy = error instanceof DiskferryError && error.code === 'volume-busy';
+    return isBusy && this.#options.plan.way === 'attach';
+  }
+
+  /** Says once what is waited for, and waits a moment. False: undo. */
+  async #waitUntilLetGo(error: DiskferryError): Promise<boolean> {
+    const isUndoing = this.#state === 'undoing';
+    if (!isUndoing) this.#state = 'synchronized';
+    const what = isUndoing ? 'goes back to the source' : 'cuts over';
+    const message = `${error.message}; the job ${what} as soon as it is let go`;
+    if (!this.#warnings.includes(message)) this.#warn('volume-busy', message);
+    const end = await this.#choice.during(sleep(letGoPollMs));
+    return !(end.kind === 'chosen' && end.choice === 'undo');
   }
 
   async #findFree(): Promise<readonly Extent[]> {

@@ -46,6 +46,8 @@ const noSlot = -1;
 const twoTo32 = 4294967296;
 
 export class FuseFrontend implements Frontend {
+  /** The kernel counts who has the loop device open. */
+  readonly clientCount = 0;
   readonly #ring: Ring;
   readonly #ringOwner: number;
   readonly #fd: number;
