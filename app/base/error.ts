@@ -31,6 +31,7 @@ export const errorCodes = [
   'no-io-uring',
   'no-journal-yet',
   'state-directory-unusable',
+  'no-room',
   'not-root',
   'not-confirmed',
   'usage',
@@ -47,6 +48,7 @@ export const errorCodes = [
   'job-state',
   'verification-failed',
   'undo-failed',
+  'interrupted',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];
