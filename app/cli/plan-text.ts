@@ -1,22 +1,42 @@
 /** A plan as a person reads it before saying yes: both disks, what is erased, how, and what can go wrong. */
+import wrapAnsi from 'wrap-ansi';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { formatBytes } from './format.ts';
 
-export function planText(plan: Plan): string {
+/** Width of the column in which the names of the rows stand. */
+const nameWidth = 7;
+
+/** Where the output goes to a file. */
+const fileColumns = 100;
+
+/** Wrapped to the width of the stream that it will be written to. */
+export function planText(plan: Plan, stream: { readonly columns?: number }): string {
+  const columns = stream.columns ?? fileColumns;
   const { source, destination, mounts, copy, warnings } = plan;
-  const lines = [
-    `From   ${diskText(source)}`,
-    `To     ${diskText(destination)}`,
-    destination.toBeCreated ? '       The image will be made.' : '       EVERYTHING ON IT WILL BE ERASED.',
-    `Way    ${wayText(plan)}`,
-    ...mounts.map(({ target, fsType }) => `       ${target} (${fsType})`),
-    `Copy   ${copy.bytes === null ? '' : `${copy.exact ? '' : 'about '}${formatBytes(copy.bytes)}. `}${copy.reason}`,
-    `Needs  ${formatBytes(plan.memoryBytes)} of memory; state in ${plan.stateDirectory}`,
-    'Truth  Which disk holds the valid data:',
-    ...plan.phases.map(({ phase, meaning }) => `       ${phase}: ${meaning}`),
-    ...warnings.map(({ message }) => `Note   ${message}`),
+  const rows: (readonly [name: string, text: string])[] = [
+    ['From', diskText(source)],
+    ['To', diskText(destination)],
+    ['', destination.toBeCreated ? 'The image will be made.' : 'EVERYTHING ON IT WILL BE ERASED.'],
+    ['Way', wayText(plan)],
+    ...mounts.map(({ target, fsType }) => ['', `${target} (${fsType})`] as const),
+    ['Copy', copyText(plan)],
+    ['Needs', `${formatBytes(plan.memoryBytes)} of memory; state in ${plan.stateDirectory}`],
+    ['Truth', 'Which disk holds the valid data:'],
+    ...plan.phases.map(({ phase, meaning }) => ['', `${phase}: ${meaning}`] as const),
+    // The row "Copy" has said it already.
+    ...warnings.filter(({ message }) => message !== copy.reason).map(({ message }) => ['Note', message] as const),
   ];
-  return lines.join('\n');
+  return rows.map(([name, text]) => row(name, text, columns)).join('\n');
+}
+
+function row(name: string, text: string, columns: number): string {
+  const lines = wrapAnsi(text, Math.max(20, columns - nameWidth)).split('\n');
+  return name.padEnd(nameWidth) + lines.join(`\n${' '.repeat(nameWidth)}`);
+}
+
+function copyText({ copy }: Plan): string {
+  if (copy.bytes === null) return copy.reason;
+  return `${copy.exact ? '' : 'about '}${formatBytes(copy.bytes)}. ${copy.reason}`;
 }
 
 function diskText({ path, sizeBytes, model, serial, bus, content }: PlannedDisk): string {

@@ -250,7 +250,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       const runEnd = endOfRun(mask, run);
       const offset = (first + run) * blockBytes;
       const length = this.#bytesBetween(first + run, first + runEnd);
-      this.#writesPending[piece] = (this.#writesPending[piece] as number) + 1;
+      this.#writesPending[piece] = this.#writesPending[piece] + 1;
       const buffer = this.#bufferOf(piece) + run * blockBytes;
       this.#io.write(this.#pending.to, offset, length, buffer, this.#pending.fua, this, piece);
       run = mask.indexOf(1, runEnd);

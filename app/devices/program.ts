@@ -1,9 +1,9 @@
 /**
- * Runs the system's own programs (lsblk, blkid, dumpe2fs, …): never through a shell, always in the C locale, always
- * with a limit on time. Output that may be large comes line by line and is never held whole.
+ * Runs the system's programs (lsblk, blkid, dumpe2fs, …): never through a shell, always in the C locale,
+ * always with a limit on time. Output that may be large comes line by line and is never held whole.
  *
- * The exit code is a result, not an error: many of these programs say something with it. Only a program that is
- * missing, hangs or cannot be started throws.
+ * The exit code is a result, not an error: many of these programs say something with it. Only a program that
+ * is missing, hangs or cannot be started throws.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -44,7 +44,12 @@ function start(program: string, parameters: readonly string[]) {
     });
     child.once('close', (exitCode, signal) => {
       if (exitCode !== null) resolve(exitCode);
-      else reject(new DiskferryError('command-failed', `${program}: ended by ${String(signal)}`, { context: { program } }));
+      else
+        reject(
+          new DiskferryError('command-failed', `${program}: ended by ${String(signal)}`, {
+            context: { program },
+          }),
+        );
     });
   });
   return { child, ended };
@@ -56,7 +61,9 @@ export async function runProgram(program: string, parameters: readonly string[])
   return { exitCode, stdout, stderr };
 }
 
-/** Calls `onLine` for each line of stdout as it comes. What `onLine` throws ends the program and is thrown. */
+/**
+ * Calls `onLine` for each line of stdout as it comes. What `onLine` throws ends the program and is thrown.
+ */
 export async function runProgramLines(
   program: string,
   parameters: readonly string[],
@@ -79,7 +86,11 @@ export async function runProgramLines(
 }
 
 /** The first `bytesMax` bytes that the program writes; then it is ended. */
-export async function runProgramHead(program: string, parameters: readonly string[], bytesMax: number): Promise<Buffer> {
+export async function runProgramHead(
+  program: string,
+  parameters: readonly string[],
+  bytesMax: number,
+): Promise<Buffer> {
   const { child, ended } = start(program, parameters);
   const pieces: Buffer[] = [];
   let length = 0;
@@ -88,7 +99,8 @@ export async function runProgramHead(program: string, parameters: readonly strin
     length += piece.length;
     if (length >= bytesMax) break;
   }
-  // Leaving the loop has closed its stdout; a program that had more to say ends by that, which is what we want.
+  // Leaving the loop has closed its stdout; a program that had more to say ends by that, which is what we
+  // want.
   child.kill('SIGKILL');
   const [end] = await Promise.allSettled([ended]);
   if (length === 0 && end.status === 'rejected') throw end.reason;

@@ -222,7 +222,7 @@ describe.skipIf(!isRoot)('a FUSE mount (needs root)', () => {
     const fd = mountOver(path);
     expect(isMounted(path)).toBe(true);
 
-    const pool = new BufferPool(4 * pageBytes, addon().misalignmentBytes);
+    const pool = new BufferPool(4 * pageBytes, (view) => addon().misalignmentBytes(view));
     const ring = new Ring(pool);
     releases.push(() => ring.close());
     ring.readStream(fd, 3 * pageBytes, 0, 1);

@@ -76,11 +76,17 @@ async function onlyJob(directory: string): Promise<string> {
 
 /** Directories of jobs that ended without cleaning up answer nothing and are passed over. */
 async function running(directory: string): Promise<JobStatus[]> {
-  const answers = await Promise.allSettled((await listJobs(directory)).map((job) => askJob(directory, job, 'status', {})));
-  const failures = answers.filter((answer) => answer.status === 'rejected').map((answer): unknown => answer.reason);
-  const real = failures.find((reason) => !(reason instanceof DiskferryError && reason.code === 'job-missing'));
-  if (real !== undefined) throw real;
-  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  const answers = await Promise.all((await listJobs(directory)).map((job) => statusOf(directory, job)));
+  return answers.filter((status) => status !== undefined);
+}
+
+async function statusOf(directory: string, job: string): Promise<JobStatus | undefined> {
+  try {
+    return await askJob(directory, job, 'status', {});
+  } catch (error) {
+    if (error instanceof DiskferryError && error.code === 'job-missing') return undefined;
+    throw error;
+  }
 }
 
 function show(status: JobStatus, options: ControlOptions): void {

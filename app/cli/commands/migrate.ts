@@ -52,7 +52,7 @@ function collect(value: string, previous: readonly string[]): string[] {
 async function migrate(options: MigrateOptions): Promise<ExitCode> {
   const plan = await makePlan(options, 'carry-out');
   if (options.yes !== true) {
-    process.stderr.write(`${planText(plan)}\n`);
+    process.stderr.write(`${planText(plan, process.stderr)}\n`);
     await confirmPlan(plan);
   }
   const name = `${basename(plan.source.path)}-${randomBytes(2).toString('hex')}`;

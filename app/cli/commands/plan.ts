@@ -9,6 +9,6 @@ export function addPlanCommand(program: Command): void {
     .description('show what a migration would do; nothing is written')
     .action(async (options: PlanOptions) => {
       const plan = await makePlan(options, 'show');
-      process.stdout.write(options.json === true ? `${JSON.stringify(plan)}\n` : `${planText(plan)}\n`);
+      process.stdout.write(options.json === true ? `${JSON.stringify(plan)}\n` : `${planText(plan, process.stdout)}\n`);
     });
 }

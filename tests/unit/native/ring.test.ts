@@ -44,7 +44,7 @@ let openFds: number[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'diskferry-ring-'));
-  pool = new BufferPool(poolBytes, addon().misalignmentBytes);
+  pool = new BufferPool(poolBytes, (view) => addon().misalignmentBytes(view));
   ring = new Ring(pool);
   openFds = [];
 });
