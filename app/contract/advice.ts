@@ -1,9 +1,10 @@
 /**
- * What to do about each error, where the data is, and the exit code: one table, exhaustive by type, and the one
- * line that a person reads. An error's message says what happened to which device and why; this adds the rest.
+ * What to do about each error, where the data is, and the exit code: one table, exhaustive by type, and the
+ * one line that a person reads. An error's message says what happened to which device and why; this adds the
+ * rest.
  *
- * `{name}` in an advice is filled in from the error's context. `dataIs` is what holds for the code in general;
- * a running job that knows better says so in its `failed` event.
+ * `{name}` in an advice is filled in from the error's context. `dataIs` is what holds for the code in
+ * general; a running job that knows better says so in its `failed` event.
  */
 import type { DiskferryErrorData, ErrorCode, ErrorContext } from '../base/error.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -35,47 +36,93 @@ function failed(dataIs: DataPlace, advice: string): Advice {
 }
 
 export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
-  'device-missing': refused('Check the path with "diskferry devices"; for a new image file add --create SIZE.'),
+  'device-missing': refused(
+    'Check the path with "diskferry devices"; for a new image file add --create SIZE.',
+  ),
   'device-empty': refused('Insert the medium, or give the image a size, and try again.'),
   'device-not-a-disk': refused('Name a block device or a regular file (a disk image).'),
   'device-permission-denied': refused('Run the command as root, for example with sudo.'),
-  'device-read-only': refused('Make it writable (write-protect switch, "blockdev --setrw", a writable mount) or name another disk.'),
+  'device-read-only': refused(
+    'Make it writable (write-protect switch, "blockdev --setrw", a writable mount) or name another disk.',
+  ),
   'device-in-use': refused('Stop what uses it, then try again.'),
   'device-has-loop': refused('Detach it with "losetup -d {loop}" first, or name {loop} instead of the file.'),
   'device-is-swap': refused('Turn the swap off with "swapoff {swap}", then try again.'),
   'device-same': refused('Name two different disks.'),
   'device-overlaps': refused('Name a destination that shares no storage with the source.'),
   'device-changed': refused('Check both disks with "diskferry devices", then plan again.'),
-  'device-holds-system': refused('Name another disk, or start the machine from another system and do it from there.'),
-  'source-has-holders': refused('Deactivate them and try again; moving such a disk while it is in use is not supported by this version.'),
+  'device-holds-system': refused(
+    'Name another disk, or start the machine from another system and do it from there.',
+  ),
+  'source-has-holders': refused(
+    'Deactivate them and try again; moving such a disk while it is in use is not supported by this version.',
+  ),
   'content-not-supported': refused('Move this disk with the tools of what manages it.'),
-  'destination-mounted': refused('Unmount it with "umount {mount}" if its content may be erased, or name another disk.'),
+  'destination-mounted': refused(
+    'Unmount it with "umount {mount}" if its content may be erased, or name another disk.',
+  ),
   'destination-exists': refused('Leave --create away to overwrite it, or name a new file.'),
   'destination-too-small': refused('Choose a destination that is at least as large as the source.'),
-  'logical-block-size-differs': refused('Choose a destination with the same logical block size as the source.'),
-  'size-not-in-blocks': refused('Extend the image to a whole number of blocks, for example with "truncate --size=%{multiple} FILE".'),
+  'logical-block-size-differs': refused(
+    'Choose a destination with the same logical block size as the source.',
+  ),
+  'size-not-in-blocks': refused(
+    'Extend the image to a whole number of blocks, for example with "truncate --size=%{multiple} FILE".',
+  ),
   'memory-too-small': refused('Free memory, or move the disk on a machine with more.'),
-  'no-frontend': refused('Use --frontend nbd-socket with image files, or a system with /dev/fuse and /dev/loop-control.'),
+  'no-frontend': refused(
+    'Use --frontend nbd-socket with image files, or a system with /dev/fuse and /dev/loop-control.',
+  ),
   'no-io-uring': refused('Allow it with "sysctl kernel.io_uring_disabled=0".'),
-  'no-journal-yet': refused('Use image files or loop devices, or add --experimental-no-journal if you accept that.'),
+  'no-journal-yet': refused(
+    'Use image files or loop devices, or add --experimental-no-journal if you accept that.',
+  ),
   'state-directory-unusable': refused('Name a directory on another local disk with --state-dir.'),
   'no-room': refused('Free some space, or name a directory with room in TMPDIR.'),
-  'not-root': { advice: 'Run the command again with sudo.', dataIs: 'untouched', exitCode: exitCodes.notAuthorised },
+  'not-root': {
+    advice: 'Run the command again with sudo.',
+    dataIs: 'untouched',
+    exitCode: exitCodes.notAuthorised,
+  },
   'not-confirmed': refused('Read the plan with "diskferry plan", then add --yes.'),
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
-  'volume-busy': failed('untouched', 'Stop the processes named, or name them with --stop-unit or --stop-command, then try again.'),
+  'volume-busy': failed(
+    'untouched',
+    'Stop the processes named, or name them with --stop-unit or --stop-command, then try again.',
+  ),
   'mount-not-supported': refused('Unmount what is named, then try again.'),
   'command-failed': failed('both', 'Run the command by hand to see why it fails, then try again.'),
   'program-missing': refused('Install the program named, then try again.'),
-  'source-read-failed': failed('both', 'Check the source\'s cable and health (smartctl), then try again.'),
-  'destination-write-failed': failed('both', 'Check the destination\'s cable, health and free space; disconnect neither disk.'),
-  'destination-flush-failed': failed('both', 'Check the destination\'s cable and health; disconnect neither disk.'),
-  'frontend-failed': failed('both', 'Look at the kernel log (dmesg) for the virtual device\'s errors.'),
-  'engine-died': failed('both', 'Keep both disks as they are and report this with the log in the state directory.'),
-  'job-missing': { advice: 'List the jobs with "diskferry status".', dataIs: 'untouched', exitCode: exitCodes.usage },
-  'job-state': { advice: 'See "diskferry status" for what the job is doing.', dataIs: 'both', exitCode: exitCodes.usage },
+  'source-read-failed': failed('both', "Check the source's cable and health (smartctl), then try again."),
+  'destination-write-failed': failed(
+    'both',
+    "Check the destination's cable, health and free space; disconnect neither disk.",
+  ),
+  'destination-flush-failed': failed(
+    'both',
+    "Check the destination's cable and health; disconnect neither disk.",
+  ),
+  'frontend-failed': failed('both', "Look at the kernel log (dmesg) for the virtual device's errors."),
+  'engine-died': failed(
+    'both',
+    'Keep both disks as they are and report this with the log in the state directory.',
+  ),
+  'job-missing': {
+    advice: 'List the jobs with "diskferry status".',
+    dataIs: 'untouched',
+    exitCode: exitCodes.usage,
+  },
+  'job-state': {
+    advice: 'See "diskferry status" for what the job is doing.',
+    dataIs: 'both',
+    exitCode: exitCodes.usage,
+  },
   'verification-failed': failed('both', 'Do not use the destination; keep the source and read the report.'),
-  interrupted: { advice: 'Run the command again when you like.', dataIs: 'untouched', exitCode: exitCodes.interrupted },
+  interrupted: {
+    advice: 'Run the command again when you like.',
+    dataIs: 'untouched',
+    exitCode: exitCodes.interrupted,
+  },
   'undo-failed': failed('both', 'Keep both disks as they are and read the report.'),
 };
 

@@ -1,6 +1,6 @@
 /**
- * What `devices --json` prints: one tree per line, from a disk (or loop device) down to what lies on it. Plain data,
- * complete enough to render for people and to choose a source and a destination from.
+ * What `devices --json` prints: one tree per line, from a disk (or loop device) down to what lies on it.
+ * Plain data, complete enough to render for people and to choose a source and a destination from.
  *
  * What cannot be moved stays in the tree, with the reasons: leaving it out would make people guess.
  */

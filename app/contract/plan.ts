@@ -1,6 +1,7 @@
 /**
- * What a job will do, before it does anything: what `plan --json` prints, what a person confirms, and what the
- * migration then carries out. Plain data, complete enough to render for people without looking anything up.
+ * What a job will do, before it does anything: what `plan --json` prints, what a person confirms, and what
+ * the migration then carries out. Plain data, complete enough to render for people without looking anything
+ * up.
  *
  * Sizes are bytes. Texts in it (`reason`, `message`, `meaning`) are whole sentences for people; programs
  * use the codes beside them.
@@ -13,7 +14,9 @@ export const frontendSchema = z.enum(['fuse', 'nbd-socket']);
 export type FrontendName = z.infer<typeof frontendSchema>;
 
 export const waySchema = z.enum(['attach', 'remount']);
-/** `remount`: the source is mounted, and its mounts move to the virtual device. `attach`: nothing uses it yet. */
+/**
+ * `remount`: the source is mounted, and its mounts move to the virtual device. `attach`: nothing uses it yet.
+ */
 export type Way = z.infer<typeof waySchema>;
 
 export const speedSchema = z.enum(['gentle', 'balanced', 'full']);

@@ -1,7 +1,7 @@
 /**
- * What the rest of Diskferry knows about a block device: plain data, gathered once by inventory.ts from sysfs and
- * lsblk, without opening the device. Devices refer to each other by `majorMinor` ("8:1"), the only name that
- * the kernel never gives twice at one time.
+ * What the rest of Diskferry knows about a block device: plain data, gathered once by inventory.ts from sysfs
+ * and lsblk, without opening the device. Devices refer to each other by `majorMinor` ("8:1"), the only name
+ * that the kernel never gives twice at one time.
  */
 import type { DeviceKind } from '../contract/device-tree.ts';
 import type { DeviceContent } from '../contract/plan.ts';
@@ -11,7 +11,10 @@ export interface PartitionPlace {
   readonly offsetBytes: number;
 }
 
-/** What a loop device lies on. Exactly one of `file` and `block` is known, or none when its path leads nowhere. */
+/**
+ * What a loop device lies on. Exactly one of `file` and `block` is known, or none when its path leads
+ * nowhere.
+ */
 export interface LoopBacking {
   readonly path: string;
   readonly file: FileKey | null;
@@ -39,6 +42,8 @@ export interface BlockDevice {
   readonly physicalBlockBytes: number;
   readonly readOnly: boolean;
   readonly removable: boolean;
+  /** Zones must be written in order, which nothing here does. */
+  readonly isZoned: boolean;
   readonly diskSequence: string | null;
   readonly partition: PartitionPlace | null;
   readonly loop: LoopBacking | null;

@@ -1,7 +1,9 @@
 /**
- * What lies on a disk: file system, LVM, LUKS, RAID member, partition table. Asks blkid to look at the device itself
- * (low-level probing), because udev's database may be old or missing. Reads only; needs read permission.
+ * What lies on a disk: file system, LVM, LUKS, RAID member, partition table. Asks blkid to look at the device
+ * itself (low-level probing), because udev's database may be old or missing. Reads only; needs read
+ * permission.
  */
+import { open } from 'node:fs/promises';
 import { DiskferryError } from '../base/error.ts';
 import type { DeviceContent } from '../contract/plan.ts';
 import { noContent } from './block-device.ts';
@@ -12,12 +14,36 @@ const nothingFound = 2;
 /** Signatures of several kinds at once: nobody can say which one is valid. */
 const ambivalent = 8;
 
+/** Throws `device-permission-denied` when the device cannot be read. */
 export async function probeContent(path: string): Promise<DeviceContent> {
   const result = await runProgram('blkid', ['--probe', '--output', 'export', '--', path]);
-  if (result.exitCode === nothingFound) return noContent;
+  // It says "nothing" as well when it could not look, and then why.
+  if (result.exitCode === nothingFound && result.stderr === '') return noContent;
   if (result.exitCode === ambivalent) return { ...noContent, fileSystemType: 'ambiguous' };
   if (result.exitCode === 0) return parseBlkid(result.stdout);
-  throw new DiskferryError('command-failed', `${path}: blkid ended with ${result.exitCode}: ${result.stderr.trim()}`);
+  throw new DiskferryError(
+    'device-permission-denied',
+    `${path}: cannot be looked at: ${result.stderr.trim()}`,
+    {
+      context: { device: path },
+    },
+  );
+}
+
+// From struct btrfs_super_block in fs/btrfs/ctree.h.
+const btrfsSuperblockBytes = 65536;
+const btrfsDeviceCountAt = 136;
+
+/** How many devices make up the Btrfs at `path`. */
+export async function countBtrfsDevices(path: string): Promise<number> {
+  const handle = await open(path, 'r');
+  try {
+    const count = Buffer.alloc(8);
+    await handle.read(count, 0, count.length, btrfsSuperblockBytes + btrfsDeviceCountAt);
+    return Number(count.readBigUInt64LE());
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Lines of NAME=value; special characters are escaped by a backslash. */

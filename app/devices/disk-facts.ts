@@ -1,14 +1,15 @@
 /**
- * Everything that preflight must know about the source or the destination, as plain data. Follows links, looks at the
- * inventory, asks for permissions; opens nothing. What only root finds out is added by `lookCloser`.
+ * Everything that preflight must know about the source or the destination, as plain data. Follows links,
+ * looks at the inventory, asks for permissions; opens nothing. What only root finds out is added by
+ * `lookCloser`.
  */
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { sectorBytes } from '../base/units.ts';
 import type { DeviceContent, DeviceIdentity } from '../contract/plan.ts';
-import type { FileKey } from './block-device.ts';
+import type { BlockDevice, FileKey } from './block-device.ts';
 import { majorMinorOf } from './block-device.ts';
-import { probeContent } from './content.ts';
+import { countBtrfsDevices, probeContent } from './content.ts';
 import { tryExclusiveOpen } from './exclusive-open.ts';
 import type { Inventory } from './inventory.ts';
 import { findDevice } from './inventory.ts';
@@ -42,10 +43,15 @@ export interface DiskFacts {
 
 /** What needs root. */
 export interface CloserFacts {
-  /** Null when the device could be opened exclusively (and was closed again), else the errno's name. Null for files. */
+  /**
+   * Null when the device could be opened exclusively (and was closed again), else the errno's name. Null for
+   * files.
+   */
   readonly exclusiveRefusal: string | null;
   /** Processes that have the disk open for writing. */
   readonly writers: readonly ProcessUse[];
+  /** Of how many devices its file system consists. */
+  readonly memberCount: number;
 }
 
 /** When there is no disk at the path. */
@@ -71,7 +77,11 @@ export function readDiskFacts(inventory: Inventory, path: string): DiskFacts | A
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENXIO';
     return { path, kind: isMissing ? 'missing' : 'unreachable', reason: code };
   }
-  if (stat.isBlockDevice()) return readBlockFacts(inventory, path, realPath, majorMinorOf(stat.rdev));
+  if (stat.isBlockDevice()) {
+    const device = findDevice(inventory, majorMinorOf(stat.rdev));
+    // A node without a device behind it, left over or made by hand.
+    return device === undefined ? { path, kind: 'missing', reason: 'ENXIO' } : readBlockFacts(device, path);
+  }
   if (stat.isFile()) return readFileFacts(path, realPath, stat);
   return { path, kind: 'not-a-disk', reason: kindOfPath(stat) };
 }
@@ -82,16 +92,9 @@ function kindOfPath(stat: BigIntStats): PathKind {
   return stat.isFIFO() ? 'fifo' : 'socket';
 }
 
-function readBlockFacts(
-  inventory: Inventory,
-  path: string,
-  realPath: string,
-  majorMinor: string,
-): DiskFacts | AbsentDisk {
-  const device = findDevice(inventory, majorMinor);
-  // A node without a device behind it, left over or made by hand.
-  if (device === undefined) return { path, kind: 'missing', reason: 'ENXIO' };
-  const { sizeBytes, serial, wwn, diskSequence, content } = device;
+/** The facts of a device of the inventory. `path` is how people named it. */
+export function readBlockFacts(device: BlockDevice, path: string): DiskFacts {
+  const { majorMinor, sizeBytes, serial, wwn, diskSequence, content } = device;
   return {
     path,
     kind: 'block',
@@ -100,8 +103,8 @@ function readBlockFacts(
     logicalBlockBytes: device.logicalBlockBytes,
     physicalBlockBytes: device.physicalBlockBytes,
     readOnly: device.readOnly,
-    readRefusal: refusalOf(realPath, constants.R_OK),
-    writeRefusal: refusalOf(realPath, constants.W_OK),
+    readRefusal: refusalOf(path, constants.R_OK),
+    writeRefusal: refusalOf(path, constants.W_OK),
     model: device.model,
     serial,
     bus: device.bus,
@@ -152,13 +155,16 @@ function refusalOf(path: string, mode: number): string | null {
   }
 }
 
-/** Adds what opening the disk tells: content, exclusive open, writers. As root, right before the job starts. */
+/**
+ * Adds what opening the disk tells: content, exclusive open, writers. As root, right before the job starts.
+ */
 export async function lookCloser(disk: DiskFacts): Promise<DiskFacts> {
   const isReadable = disk.readRefusal === null && disk.sizeBytes >= sectorBytes;
   const content = isReadable ? await probeContent(disk.path) : disk.content;
   const closer: CloserFacts = {
     exclusiveRefusal: disk.kind === 'block' ? tryExclusiveOpen(disk.path) : null,
     writers: findWriters(disk.storage),
+    memberCount: content?.fileSystemType === 'btrfs' ? await countBtrfsDevices(disk.path) : 1,
   };
   return { ...disk, content, identity: { ...disk.identity, content }, closer };
 }

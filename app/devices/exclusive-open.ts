@@ -1,7 +1,7 @@
 /**
- * Whether a block device is free: O_EXCL on a block device claims it for as long as it is open, and fails with EBUSY
- * while anything in the kernel holds it (mounts in any namespace, device-mapper, md, swap, another Diskferry).
- * The claim is given up at once: the engine makes its own.
+ * Whether a block device is free: O_EXCL on a block device claims it for as long as it is open, and fails
+ * with EBUSY while anything in the kernel holds it (mounts in any namespace, device-mapper, md, swap, another
+ * Diskferry). The claim is given up at once: the engine makes its own.
  */
 import { closeSync, constants, openSync } from 'node:fs';
 

@@ -1,6 +1,7 @@
 /**
- * How a disk is recognised again: taken when the plan is made, compared right before the disk is opened for writing
- * (invariant 9). Between the two a cable may have been pulled and another disk may have got the same name.
+ * How a disk is recognised again: taken when the plan is made, compared right before the disk is opened for
+ * writing (invariant 9). Between the two a cable may have been pulled and another disk may have got the same
+ * name.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { DeviceContent, DeviceIdentity } from '../contract/plan.ts';
@@ -9,8 +10,9 @@ import { contentSchema } from '../contract/plan.ts';
 const contentKeys = Object.keys(contentSchema.shape) as (keyof DeviceContent)[];
 
 /**
- * What differs, in words; empty when it is the same disk. Content that one of the two has not looked at is not
- * compared. Everything else must be equal, also where it is null: a disk does not gain or lose its serial.
+ * What differs, in words; empty when it is the same disk. Content that one of the two has not looked at is
+ * not compared. Everything else must be equal, also where it is null: a disk does not gain or lose its
+ * serial.
  */
 export function identityDifferences(before: DeviceIdentity, now: DeviceIdentity): string[] {
   const differences: string[] = [];

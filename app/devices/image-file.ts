@@ -1,27 +1,15 @@
 /**
- * Disk images that Diskferry makes itself for `--create SIZE`: sparse, new, and readable by their owner only, because
- * they will hold whole file systems with everybody's files.
+ * Disk images that Diskferry makes itself for `--create SIZE`: sparse, new, and readable by their owner only,
+ * because they will hold whole file systems with everybody's files.
  */
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { DiskferryError } from '../base/error.ts';
 import type { ErrorCode } from '../base/error.ts';
-import { kibibyte, sectorBytes } from '../base/units.ts';
 
-const unitLetters = ['K', 'M', 'G', 'T'] as const;
-
-/** "512M", "10G", "1.5T" or plain bytes: powers of 1024, a multiple of 512 bytes. */
-export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)([KMGT])?(?:iB|B)?$/i.exec(text.trim());
-  const unit = match?.[2]?.toUpperCase() ?? '';
-  const exponent = unitLetters.findIndex((letter) => letter === unit) + 1;
-  const sizeBytes = match === null ? NaN : Number(match[1]) * kibibyte ** exponent;
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes === 0 || sizeBytes % sectorBytes !== 0) {
-    throw new DiskferryError('usage', `"${text}" is not a size: use a number with K, M, G or T, a multiple of 512 bytes`);
-  }
-  return sizeBytes;
-}
-
-/** Makes the image; refuses when anything is at the path already. Call it only after the user confirmed the plan. */
+/**
+ * Makes the image; refuses when anything is at the path already. Call it only after the user confirmed the
+ * plan.
+ */
 export function createImageFile(path: string, sizeBytes: number): void {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   let fd: number;

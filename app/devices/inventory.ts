@@ -1,6 +1,7 @@
 /**
- * Everything about this machine's storage at one moment, as plain data: block devices, mounts and swap. Nothing is
- * opened for it and no privilege is needed; as root it is more exact (loop devices' files, content without udev).
+ * Everything about this machine's storage at one moment, as plain data: block devices, mounts and swap.
+ * Nothing is opened for it and no privilege is needed; as root it is more exact (loop devices' files, content
+ * without udev).
  *
  * Preflight decides on an inventory alone, so every decision can be tested without the hardware.
  */
@@ -19,7 +20,9 @@ import { readSwaps } from './swaps.ts';
 import type { SysfsDevice } from './sysfs.ts';
 import { readSysfsDevices } from './sysfs.ts';
 
-/** A mount and the block devices under its file system, as `majorMinor`: none for tmpfs, several for Btrfs. */
+/**
+ * A mount and the block devices under its file system, as `majorMinor`: none for tmpfs, several for Btrfs.
+ */
 export interface MountedVolume extends Mount {
   readonly devices: readonly string[];
 }
@@ -70,7 +73,13 @@ function withExactFile(loop: LoopBacking, exact: FileKey | undefined): LoopBacki
 
 async function withProbedContent(device: BlockDevice): Promise<BlockDevice> {
   if (device.content !== null || device.sizeBytes === 0) return device;
-  return { ...device, content: await probeContent(device.path) };
+  try {
+    return { ...device, content: await probeContent(device.path) };
+  } catch (error) {
+    // Unknown, as for anybody who may not look: one odd device must not hide all others.
+    if (error instanceof DiskferryError) return device;
+    throw error;
+  }
 }
 
 // ---- what the loop driver itself says (a path may lead elsewhere by now)
@@ -86,7 +95,10 @@ async function readLoopBackings(): Promise<Map<string, FileKey>> {
   const columns = 'NAME,BACK-INO,BACK-MAJ:MIN';
   const result = await runProgram('losetup', ['--list', '--json', '--output', columns]);
   if (result.exitCode !== 0) {
-    throw new DiskferryError('command-failed', `losetup: ended with ${result.exitCode}: ${result.stderr.trim()}`);
+    throw new DiskferryError(
+      'command-failed',
+      `losetup: ended with ${result.exitCode}: ${result.stderr.trim()}`,
+    );
   }
   return parseLosetup(result.stdout);
 }
@@ -114,7 +126,9 @@ function devicesUnder(mount: Mount, devices: readonly BlockDevice[]): string[] {
 /** All devices of the Btrfs that `member` belongs to, from /sys/fs/btrfs/UUID/devices. */
 function btrfsMembers(member: string, devices: readonly BlockDevice[]): string[] {
   const name = devices.find((device) => device.majorMinor === member)?.kernelName;
-  const fileSystems = readdirSync('/sys/fs/btrfs', { withFileTypes: true }).filter((entry) => /^[0-9a-f-]{36}$/.test(entry.name));
+  const fileSystems = readdirSync('/sys/fs/btrfs', { withFileTypes: true }).filter((entry) =>
+    /^[0-9a-f-]{36}$/.test(entry.name),
+  );
   for (const { name: uuid } of fileSystems) {
     const names = readdirSync(`/sys/fs/btrfs/${uuid}/devices`);
     if (name === undefined || !names.includes(name)) continue;

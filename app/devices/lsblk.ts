@@ -1,6 +1,6 @@
 /**
- * What only lsblk tells for everybody: model, serial, bus, and the content that udev has recognised. `--output-all`,
- * because older versions refuse columns that they do not know; each column may be missing.
+ * What only lsblk tells for everybody: model, serial, bus, and the content that udev has recognised.
+ * `--output-all`, because older versions refuse columns that they do not know; each column may be missing.
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
@@ -44,12 +44,18 @@ export async function readLsblk(): Promise<Map<string, LsblkDevice>> {
   const result = await runProgram('lsblk', ['--json', '--bytes', '--list', '--output-all']);
   // 32: no block devices at all; 64: some vanished meanwhile. Both leave valid output.
   if (![0, 32, 64].includes(result.exitCode)) {
-    throw new DiskferryError('command-failed', `lsblk: ended with ${result.exitCode}: ${result.stderr.trim()}`);
+    throw new DiskferryError(
+      'command-failed',
+      `lsblk: ended with ${result.exitCode}: ${result.stderr.trim()}`,
+    );
   }
   return parseLsblk(result.stdout, hasUdevRecord);
 }
 
-export function parseLsblk(json: string, isProbed: (majorMinor: string) => boolean): Map<string, LsblkDevice> {
+export function parseLsblk(
+  json: string,
+  isProbed: (majorMinor: string) => boolean,
+): Map<string, LsblkDevice> {
   const devices = new Map<string, LsblkDevice>();
   if (json.trim() === '') return devices;
   for (const row of outputSchema.parse(JSON.parse(json)).blockdevices) {

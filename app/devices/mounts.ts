@@ -1,5 +1,6 @@
 /**
- * The mounts of our mount namespace, from /proc/self/mountinfo (proc_pid_mountinfo(5)), in the order of mounting.
+ * The mounts of our mount namespace, from /proc/self/mountinfo (proc_pid_mountinfo(5)), in the order of
+ * mounting.
  *
  * A mount's own device number is no help for Btrfs and other file systems with an anonymous one: there the
  * mount's source is looked up as well. Mounts in other namespaces (containers) are not here: opening a device
@@ -88,11 +89,14 @@ export function isInside(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-/** The mount that a path (absolute, links resolved) lies on: the longest target, and of equal ones the last. */
+/**
+ * The mount that a path (absolute, links resolved) lies on: the longest target, and of equal ones the last.
+ */
 export function mountOfPath<M extends Pick<Mount, 'target'>>(mounts: readonly M[], path: string): M | null {
   let best: M | null = null;
   for (const mount of mounts) {
-    if (isInside(path, mount.target) && (best === null || mount.target.length >= best.target.length)) best = mount;
+    if (isInside(path, mount.target) && (best === null || mount.target.length >= best.target.length))
+      best = mount;
   }
   return best;
 }

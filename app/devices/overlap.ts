@@ -1,6 +1,6 @@
 /**
- * What lies on what: partitions on disks, device-mapper and md on their members, loop devices on files, files on
- * file systems, file systems on disks. Answers the two questions on which data depends: do two disks share
+ * What lies on what: partitions on disks, device-mapper and md on their members, loop devices on files, files
+ * on file systems, file systems on disks. Answers the two questions on which data depends: do two disks share
  * storage, and what uses a disk.
  *
  * Pure walks over an inventory. A device that has vanished from the inventory ends its walk.
@@ -100,14 +100,21 @@ function placeOf(inventory: Inventory, storage: Storage): Place {
 }
 
 function placesMeet(one: Place, other: Place): boolean {
-  return isSameStorage(one.base, other.base) && one.fromBytes < other.toBytes && other.fromBytes < one.toBytes;
+  return (
+    isSameStorage(one.base, other.base) && one.fromBytes < other.toBytes && other.fromBytes < one.toBytes
+  );
 }
 
 /**
- * `same`: both are one device or file. `overlaps`: a byte written to one may change the other (one lies on the
- * other, or both on the same part of a third). Two partitions of a disk, or two images on one file system, do not.
+ * `same`: both are one device or file. `overlaps`: a byte written to one may change the other (one lies on
+ * the other, or both on the same part of a third). Two partitions of a disk, or two images on one file
+ * system, do not.
  */
-export function compareStorage(inventory: Inventory, one: Storage, other: Storage): 'same' | 'overlaps' | 'apart' {
+export function compareStorage(
+  inventory: Inventory,
+  one: Storage,
+  other: Storage,
+): 'same' | 'overlaps' | 'apart' {
   if (isSameStorage(one, other)) return 'same';
   if (liesOn(inventory, one, other) || liesOn(inventory, other, one)) return 'overlaps';
   return placesMeet(placeOf(inventory, one), placeOf(inventory, other)) ? 'overlaps' : 'apart';

@@ -1,6 +1,7 @@
 /**
- * Which processes keep a volume or a disk busy, from /proc: open files, working and root directories, programs and
- * mapped files. Sees every process as root, else only one's own. Processes end while we look, which is no error.
+ * Which processes keep a volume or a disk busy, from /proc: open files, working and root directories,
+ * programs and mapped files. Sees every process as root, else only one's own. Processes end while we look,
+ * which is no error.
  *
  * Open files are followed by stat, everything else is compared by path, which needs no access to file systems
  * that may hang.
@@ -30,7 +31,10 @@ function orNothing<T>(read: () => T, nothing: T): T {
   }
 }
 
-/** Processes that keep any of the mount points from being unmounted; one entry per process, the most telling one. */
+/**
+ * Processes that keep any of the mount points from being unmounted; one entry per process, the most telling
+ * one.
+ */
 export function findUsers(targets: readonly string[]): ProcessUse[] {
   const isOnVolume = (path: string): boolean => targets.some((target) => isInside(path, target));
   return processes().flatMap((pid) => {
@@ -39,7 +43,10 @@ export function findUsers(targets: readonly string[]): ProcessUse[] {
   });
 }
 
-/** Processes other than ours that have the disk open for writing. Readers harm nothing: udev opens disks at any moment. */
+/**
+ * Processes other than ours that have the disk open for writing. Readers harm nothing: udev opens disks at
+ * any moment.
+ */
 export function findWriters(storage: Storage): ProcessUse[] {
   return processes().flatMap((pid) => {
     if (pid === process.pid) return [];

@@ -1,8 +1,9 @@
 /**
- * Block devices as the kernel shows them in sysfs: readable for everybody, and nothing is opened but sysfs's own
- * attributes. Model, serial and content are not here: those come from lsblk (lsblk.ts).
+ * Block devices as the kernel shows them in sysfs: readable for everybody, and nothing is opened but sysfs's
+ * own attributes. Model, serial and content are not here: those come from lsblk (lsblk.ts).
  *
- * Devices come and go while we read: an attribute that has vanished leaves its device out, never half a device.
+ * Devices come and go while we read: an attribute that has vanished leaves its device out, never half a
+ * device.
  */
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -71,6 +72,7 @@ function readDevice(classPath: string, name: string): SysfsDevice | null {
     physicalBlockBytes: physicalBlockBytes as number,
     readOnly: readAttribute(folder, 'ro') === '1',
     removable: readAttribute(diskFolder, 'removable') === '1',
+    isZoned: !['none', null].includes(readAttribute(diskFolder, 'queue/zoned')),
     diskSequence: readAttribute(diskFolder, 'diskseq'),
     partition: isPartition
       ? {
@@ -79,7 +81,9 @@ function readDevice(classPath: string, name: string): SysfsDevice | null {
         }
       : null,
     loop: readLoop(folder),
-    slaves: listFolder(join(folder, 'slaves')).flatMap((slave) => readAttribute(join(classPath, slave), 'dev') ?? []),
+    slaves: listFolder(join(folder, 'slaves')).flatMap(
+      (slave) => readAttribute(join(classPath, slave), 'dev') ?? [],
+    ),
   };
 }
 

@@ -24,11 +24,17 @@ describe('advice', () => {
 
   test('fills in the names from the context', () => {
     const { advice } = adviceFor({ code: 'device-has-loop', context: { loop: '/dev/loop3' } });
-    expect(advice).toBe('Detach it with "losetup -d /dev/loop3" first, or name /dev/loop3 instead of the file.');
+    expect(advice).toBe(
+      'Detach it with "losetup -d /dev/loop3" first, or name /dev/loop3 instead of the file.',
+    );
   });
 
   test('explains in one line: what, why, what to do, where the data is', () => {
-    const error = { code: 'device-same', message: '/dev/sdb: source and destination are one disk', context: {} } as const;
+    const error = {
+      code: 'device-same',
+      message: '/dev/sdb: source and destination are one disk',
+      context: {},
+    } as const;
     expect(explain(error)).toBe(
       '/dev/sdb: source and destination are one disk. Name two different disks. ' +
         'Nothing has been changed; your data is where it was.',

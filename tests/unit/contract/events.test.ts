@@ -28,7 +28,10 @@ describe('job events', () => {
     ['without a time', { ...progress, timeMs: undefined }],
     ['of an unknown kind', { ...progress, event: 'exploded' }],
     ['with a negative size', { ...progress, copiedBytes: -1 }],
-    ['with an unknown error code', { event: 'failed', ...line, code: 'x', message: '', advice: '', dataIs: 'source' }],
+    [
+      'with an unknown error code',
+      { event: 'failed', ...line, code: 'x', message: '', advice: '', dataIs: 'source' },
+    ],
   ])('are rejected %s', (_, event) => {
     expect(jobEventSchema.safeParse(event).success).toBe(false);
   });

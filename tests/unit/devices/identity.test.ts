@@ -28,11 +28,17 @@ describe('identity of a disk', () => {
     ['WWN', { wwn: 'w' }],
     ['fileSystemUuid', { content: { ...noContent, fileSystemType: 'ext4', fileSystemUuid: 'u2' } }],
     ['fileSystemType', { content: { ...noContent, fileSystemUuid: 'u1' } }],
-    ['partitionTableUuid', { content: { ...disk.content, partitionTableUuid: 'p' } as DeviceIdentity['content'] }],
+    [
+      'partitionTableUuid',
+      { content: { ...disk.content, partitionTableUuid: 'p' } as DeviceIdentity['content'] },
+    ],
   ])('is refused as changed when its %s differs', (what, change) => {
     expect(identityDifferences(disk, { ...disk, ...change }).join()).toContain(what);
     expect(() => assertSameDevice(disk, { ...disk, ...change })).toThrow(
-      expect.objectContaining({ code: 'device-changed', message: expect.stringContaining('/dev/sdb') as string }),
+      expect.objectContaining({
+        code: 'device-changed',
+        message: expect.stringContaining('/dev/sdb') as string,
+      }),
     );
   });
 

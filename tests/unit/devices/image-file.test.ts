@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createImageFile, parseSize } from '../../../app/devices/image-file.ts';
+import { parseSize } from '../../../app/base/parse-size.ts';
+import { createImageFile } from '../../../app/devices/image-file.ts';
 
 let folder: string;
 
@@ -25,9 +26,12 @@ describe('parseSize', () => {
     expect(parseSize(text)).toBe(sizeBytes);
   });
 
-  test.each(['', '0', '-1G', '513', '1X', 'G', '1e9', '1.0001K', '99999999T', '1 G'])('refuses "%s"', (text) => {
-    expect(() => parseSize(text)).toThrow(expect.objectContaining({ code: 'usage' }));
-  });
+  test.each(['', '0', '-1G', '513', '1X', 'G', '1e9', '1.0001K', '99999999T', '1 G'])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => parseSize(text)).toThrow(expect.objectContaining({ code: 'usage' }));
+    },
+  );
 });
 
 describe('createImageFile', () => {
@@ -41,17 +45,23 @@ describe('createImageFile', () => {
   test('never touches what is there', () => {
     const path = join(folder, 'precious.img');
     writeFileSync(path, 'data');
-    expect(() => createImageFile(path, 4096)).toThrow(expect.objectContaining({ code: 'destination-exists' }));
+    expect(() => createImageFile(path, 4096)).toThrow(
+      expect.objectContaining({ code: 'destination-exists' }),
+    );
     expect(statSync(path).size).toBe(4);
   });
 
   test('leaves nothing behind when the file system cannot hold the size', () => {
     const path = join(folder, 'huge.img');
-    expect(() => createImageFile(path, 2 ** 53 - 512)).toThrow(expect.objectContaining({ code: 'destination-too-small' }));
+    expect(() => createImageFile(path, 2 ** 53 - 512)).toThrow(
+      expect.objectContaining({ code: 'destination-too-small' }),
+    );
     expect(readdirSync(folder)).toEqual([]);
   });
 
   test('names a missing folder', () => {
-    expect(() => createImageFile(join(folder, 'no/new.img'), 4096)).toThrow(expect.objectContaining({ code: 'device-missing' }));
+    expect(() => createImageFile(join(folder, 'no/new.img'), 4096)).toThrow(
+      expect.objectContaining({ code: 'device-missing' }),
+    );
   });
 });

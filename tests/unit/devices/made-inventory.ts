@@ -1,4 +1,7 @@
-/** Storage of a made-up machine, for tests of what is decided over an inventory. Defaults suit a plain 1 GiB disk. */
+/**
+ * Storage of a made-up machine, for tests of what is decided over an inventory. Defaults suit a plain 1 GiB
+ * disk.
+ */
 import type { BlockDevice, PartitionPlace } from '../../../app/devices/block-device.ts';
 import { noContent } from '../../../app/devices/block-device.ts';
 import type { Inventory, MountedVolume } from '../../../app/devices/inventory.ts';
@@ -24,6 +27,7 @@ export function blockDevice(majorMinor: string, values: Partial<BlockDevice> = {
     physicalBlockBytes: 512,
     readOnly: false,
     removable: false,
+    isZoned: false,
     diskSequence: null,
     partition: null,
     loop: null,
@@ -43,7 +47,11 @@ export function partition(majorMinor: string, place: PartitionPlace, sizeBytes: 
   return blockDevice(majorMinor, { kind: 'part', partition: place, sizeBytes });
 }
 
-export function loopOver(majorMinor: string, backing: Storage, values: Partial<BlockDevice> = {}): BlockDevice {
+export function loopOver(
+  majorMinor: string,
+  backing: Storage,
+  values: Partial<BlockDevice> = {},
+): BlockDevice {
   const isFile = backing.kind === 'file';
   const loop = {
     path: isFile ? backing.path : '/dev/somewhere',
@@ -52,7 +60,12 @@ export function loopOver(majorMinor: string, backing: Storage, values: Partial<B
     offsetBytes: 0,
     limitBytes: 0,
   };
-  return blockDevice(majorMinor, { kind: 'loop', path: `/dev/loop${majorMinor.split(':')[1]}`, loop, ...values });
+  return blockDevice(majorMinor, {
+    kind: 'loop',
+    path: `/dev/loop${majorMinor.split(':')[1]}`,
+    loop,
+    ...values,
+  });
 }
 
 export function mount(values: Partial<MountedVolume>): MountedVolume {

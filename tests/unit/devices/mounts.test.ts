@@ -47,7 +47,12 @@ describe('unescapeOctal', () => {
 });
 
 describe('mountOfPath', () => {
-  const mounts = [{ target: '/', n: 1 }, { target: '/srv', n: 2 }, { target: '/srv', n: 3 }, { target: '/srv/a', n: 4 }];
+  const mounts = [
+    { target: '/', n: 1 },
+    { target: '/srv', n: 2 },
+    { target: '/srv', n: 3 },
+    { target: '/srv/a', n: 4 },
+  ];
 
   test.each([
     ['/etc', 1],
@@ -60,11 +65,11 @@ describe('mountOfPath', () => {
   });
 
   test('a folder contains itself and what is below it, nothing else', () => {
-    expect([isInside('/a', '/a'), isInside('/a/b', '/a'), isInside('/ab', '/a'), isInside('/ab', '/')]).toEqual([
-      true,
-      true,
-      false,
-      true,
-    ]);
+    expect([
+      isInside('/a', '/a'),
+      isInside('/a/b', '/a'),
+      isInside('/ab', '/a'),
+      isInside('/ab', '/'),
+    ]).toEqual([true, true, false, true]);
   });
 });

@@ -9,7 +9,11 @@ import { block, blockDevice, file, inventoryOf, loopOver, mount, partition } fro
  * loop0, loop1 over a.img (loop1 only its first MiB); loop0p1, loop0p2; loop2 over b.img; loop3 over sdc
  * loop4 over c.img, which lies on the Btrfs of loop2
  */
-const images = { a: file('8:1', 11, '/a.img'), b: file('8:1', 12, '/b.img'), c: file('0:50', 13, '/mnt/c.img') };
+const images = {
+  a: file('8:1', 11, '/a.img'),
+  b: file('8:1', 12, '/b.img'),
+  c: file('0:50', 13, '/mnt/c.img'),
+};
 const inventory = inventoryOf({
   devices: [
     blockDevice('8:0', { path: '/dev/sda' }),
@@ -71,7 +75,11 @@ describe('walks', () => {
   });
 
   test('find everything that lies on a disk, over any number of layers', () => {
-    expect(devicesOn(inventory, block('8:16')).map(({ majorMinor }) => majorMinor)).toEqual(['8:17', '253:0', '253:1']);
+    expect(devicesOn(inventory, block('8:16')).map(({ majorMinor }) => majorMinor)).toEqual([
+      '8:17',
+      '253:0',
+      '253:1',
+    ]);
     expect(devicesOn(inventory, images.b).map(({ majorMinor }) => majorMinor)).toEqual(['7:2', '7:4']);
   });
 

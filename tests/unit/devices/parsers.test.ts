@@ -6,8 +6,17 @@ import { parseLsblk } from '../../../app/devices/lsblk.ts';
 import { parseSwaps } from '../../../app/devices/swaps.ts';
 
 describe('parseLsblk', () => {
-  const row = { 'maj:min': '8:0', model: ' Samsung SSD ', serial: 'S1', wwn: null, tran: 'sata', fsused: '1234' };
-  const json = JSON.stringify({ blockdevices: [row, { 'maj:min': '8:1 ', fstype: 'ext4', uuid: 'u', fsused: null }] });
+  const row = {
+    'maj:min': '8:0',
+    model: ' Samsung SSD ',
+    serial: 'S1',
+    wwn: null,
+    tran: 'sata',
+    fsused: '1234',
+  };
+  const json = JSON.stringify({
+    blockdevices: [row, { 'maj:min': '8:1 ', fstype: 'ext4', uuid: 'u', fsused: null }],
+  });
 
   test('trims, and takes numbers also from old versions that print strings', () => {
     expect(parseLsblk(json, () => true).get('8:0')).toMatchObject({
@@ -66,7 +75,10 @@ describe('majorMinorOf', () => {
     const [major = 0n, minor = 0n] = expected.split(':').map(BigInt);
     // gnu_dev_makedev in glibc's sys/sysmacros.h
     const packed =
-      ((major & 0xfffff000n) << 32n) | ((major & 0xfffn) << 8n) | ((minor & 0xffffff00n) << 12n) | (minor & 0xffn);
+      ((major & 0xfffff000n) << 32n) |
+      ((major & 0xfffn) << 8n) |
+      ((minor & 0xffffff00n) << 12n) |
+      (minor & 0xffn);
     expect(majorMinorOf(packed)).toBe(expected);
   });
 });

@@ -1,0 +1,156 @@
+/**
+ * All that preflight decides on, gathered once and as plain data: the machine's storage, both disks, and what
+ * the host offers. Two stages: the first needs no privileges and opens nothing, so that most refusals come
+ * before anybody is asked for a password; the second ("closer"), as root and right before the job starts,
+ * opens the disks for a look.
+ */
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync, statfsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { present } from '../base/error.ts';
+import { kibibyte, sectorBytes } from '../base/units.ts';
+import type { Allocation } from '../devices/allocated.ts';
+import { readDiskAllocation } from '../devices/allocated-disk.ts';
+import { majorMinorOf } from '../devices/block-device.ts';
+import type { AbsentDisk, DiskFacts } from '../devices/disk-facts.ts';
+import { isAbsent, lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
+import type { Inventory } from '../devices/inventory.ts';
+import { readInventory } from '../devices/inventory.ts';
+
+export interface Facts {
+  readonly inventory: Inventory;
+  readonly source: DiskFacts | AbsentDisk;
+  readonly destination: DiskFacts | AbsentDisk;
+  /** Where the destination's file is, or would be created; null for a block device. */
+  readonly destinationFolder: FolderFacts | null;
+  readonly stateDirectory: FolderFacts;
+  readonly host: HostFacts;
+  /** What the source's file system uses, when it was asked for and the source is not mounted. */
+  readonly allocation: AllocationFacts | null;
+}
+
+export interface FolderFacts {
+  /** As it was asked for. */
+  readonly path: string;
+  /** The folder itself or the nearest one above it that exists, without links. */
+  readonly existing: string;
+  readonly exists: boolean;
+  /** `majorMinor` as stat gives it. */
+  readonly device: string;
+  readonly writeRefusal: string | null;
+  readonly availableBytes: number;
+  /** What the file occupies already: a destination that is overwritten needs no space for it. */
+  readonly occupiedBytes: number;
+}
+
+export interface HostFacts {
+  readonly userId: number;
+  readonly availableMemoryBytes: number;
+  readonly hasFuse: boolean;
+  readonly hasLoopControl: boolean;
+  /**
+   * kernel.io_uring_disabled: 0 for everybody, 1 for root, 2 for nobody; kernels without it allow everybody.
+   */
+  readonly ioUringDisabled: number;
+  /** Folders that this system and Diskferry itself run from. */
+  readonly systemPaths: readonly string[];
+}
+
+/** The numbers of an Allocation, without its extents. */
+export type AllocationFacts =
+  | { readonly kind: 'known'; readonly allocatedBytes: number }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+export interface GatherOptions {
+  readonly sourcePath: string;
+  readonly destinationPath: string;
+  readonly stateDirectory: string;
+  /** Opens both disks for a look; as root, or for image files as their owner. */
+  readonly looksCloser: boolean;
+  /**
+   * Reads the map of the source's free space too; may take long on a large volume. Only with `looksCloser`.
+   */
+  readonly readsAllocation: boolean;
+}
+
+export async function gatherFacts(options: GatherOptions): Promise<Facts> {
+  const inventory = await readInventory({ probes: false });
+  const look = async (path: string): Promise<DiskFacts | AbsentDisk> => {
+    const disk = readDiskFacts(inventory, path);
+    return isAbsent(disk) || !options.looksCloser ? disk : lookCloser(disk);
+  };
+  const source = await look(options.sourcePath);
+  const destination = await look(options.destinationPath);
+  return {
+    inventory,
+    source,
+    destination,
+    destinationFolder: destination.kind === 'block' ? null : readFileFolder(options.destinationPath),
+    stateDirectory: readFolder(options.stateDirectory),
+    host: readHost(),
+    allocation: options.readsAllocation && !isAbsent(source) ? await summarise(inventory, source) : null,
+  };
+}
+
+async function summarise(inventory: Inventory, source: DiskFacts): Promise<AllocationFacts> {
+  const allocation: Allocation = await readDiskAllocation(inventory, source);
+  return allocation.kind === 'known'
+    ? { kind: 'known', allocatedBytes: allocation.allocatedBytes }
+    : allocation;
+}
+
+function readFileFolder(path: string): FolderFacts {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const occupiedBytes = stat?.isFile() ? stat.blocks * sectorBytes : 0;
+  return { ...readFolder(dirname(existsSync(path) ? realpathSync(path) : resolve(path))), occupiedBytes };
+}
+
+function readFolder(path: string): FolderFacts {
+  let existing = resolve(path);
+  while (!existsSync(existing)) existing = dirname(existing);
+  existing = realpathSync(existing);
+  const { bavail, bsize } = statfsSync(existing);
+  return {
+    path,
+    existing,
+    exists: existsSync(path),
+    device: majorMinorOf(statSync(existing, { bigint: true }).dev),
+    writeRefusal: writeRefusalOf(existing),
+    availableBytes: bavail * bsize,
+    occupiedBytes: 0,
+  };
+}
+
+function writeRefusalOf(folder: string): string | null {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+// A disk under any of these is one that the machine cannot do without while it runs.
+const systemFolders = ['/', '/boot', '/boot/efi', '/efi', '/usr', '/var', '/etc'];
+
+/** What the running system needs: its own folders, and where Node and Diskferry lie. */
+export function readSystemPaths(): string[] {
+  return [...systemFolders, realpathSync(process.execPath), fileURLToPath(import.meta.url)];
+}
+
+function readHost(): HostFacts {
+  const disabledPath = '/proc/sys/kernel/io_uring_disabled';
+  return {
+    userId: present(process.geteuid, 'Linux has user ids')(),
+    availableMemoryBytes: readAvailableMemory(),
+    hasFuse: existsSync('/dev/fuse'),
+    hasLoopControl: existsSync('/dev/loop-control'),
+    ioUringDisabled: existsSync(disabledPath) ? Number(readFileSync(disabledPath, 'utf8')) : 0,
+    systemPaths: readSystemPaths(),
+  };
+}
+
+function readAvailableMemory(): number {
+  const kibibytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+  return Number(present(kibibytes, '/proc/meminfo tells MemAvailable')) * kibibyte;
+}

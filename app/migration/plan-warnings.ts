@@ -1,0 +1,118 @@
+/** What does not prevent a migration but a careful person wants to know before saying yes. Pure. */
+import prettyBytes from 'pretty-bytes';
+import type { CopyScope, FrontendName, PlanWarning, Way } from '../contract/plan.ts';
+import type { DiskFacts } from '../devices/disk-facts.ts';
+import type { Facts } from './facts.ts';
+import type { CheckedDisks } from './preflight.ts';
+
+export interface WarningInput {
+  readonly facts: Facts;
+  readonly checked: CheckedDisks;
+  readonly frontend: FrontendName;
+  readonly way: Way;
+  readonly copy: CopyScope;
+}
+
+export function findWarnings(input: WarningInput): PlanWarning[] {
+  return [
+    noJournal(),
+    destinationNotEmpty(input),
+    stopsUsers(input),
+    copiesEverything(input),
+    destinationSpace(input),
+    physicalBlockSize(input),
+    gptBackupHeader(input),
+    duplicateIdentity(input),
+  ].flatMap((warning) => warning ?? []);
+}
+
+type Finding = PlanWarning | undefined;
+
+function noJournal(): Finding {
+  return {
+    code: 'no-journal',
+    message:
+      'A power cut or crash of this machine during the job would lose track of which disk holds what: ' +
+      'have a backup.',
+  };
+}
+
+function destinationNotEmpty({ checked: { destination } }: WarningInput): Finding {
+  const content = destination?.content;
+  const what = content?.fileSystemType ?? content?.partitionTableType ?? null;
+  if (destination === null || what === null) return undefined;
+  return {
+    code: 'destination-not-empty',
+    message: `${destination.path} holds data (${what}) that will be erased.`,
+  };
+}
+
+function stopsUsers({ way, facts, checked }: WarningInput): Finding {
+  if (way !== 'remount') return undefined;
+  const targets = facts.inventory.mounts
+    .filter(({ devices }) => isOn(devices, checked.source))
+    .map(({ target }) => target);
+  return {
+    code: 'stops-users',
+    message:
+      `${targets.join(' and ')} will be unmounted twice, at the start and at the cut-over: ` +
+      'what uses it must stop.',
+  };
+}
+
+function isOn(devices: readonly string[], { storage }: DiskFacts): boolean {
+  return storage.kind === 'block' && devices.includes(storage.majorMinor);
+}
+
+function copiesEverything({ copy }: WarningInput): Finding {
+  return copy.scope === 'all' ? { code: 'copies-everything', message: copy.reason } : undefined;
+}
+
+/** A sparse image grows while it is filled. */
+function destinationSpace({
+  facts: { destinationFolder: folder },
+  checked: { source, shape },
+  copy,
+}: WarningInput): Finding {
+  if (folder === null || shape.storage.kind !== 'file') return undefined;
+  const neededBytes = copy.bytes ?? source.sizeBytes;
+  const roomBytes = folder.availableBytes + folder.occupiedBytes;
+  if (roomBytes >= neededBytes) return undefined;
+  const [room, needed] = [roomBytes, neededBytes].map((bytes) => prettyBytes(bytes, { binary: true }));
+  return {
+    code: 'destination-space',
+    message: `${shape.path}: the file system there has room for ${room}, up to ${needed} will be written.`,
+  };
+}
+
+function physicalBlockSize({ frontend, checked: { source } }: WarningInput): Finding {
+  const { physicalBlockBytes, logicalBlockBytes } = source;
+  if (frontend !== 'fuse' || physicalBlockBytes === null || logicalBlockBytes === null) return undefined;
+  if (physicalBlockBytes <= logicalBlockBytes) return undefined;
+  return {
+    code: 'physical-block-size',
+    message:
+      `During the job the virtual device shows physical blocks of ${logicalBlockBytes} bytes instead of ` +
+      `${physicalBlockBytes}; nothing but the alignment of new partitions depends on it.`,
+  };
+}
+
+function gptBackupHeader({ checked: { source, shape } }: WarningInput): Finding {
+  if (source.content?.partitionTableType !== 'gpt' || shape.sizeBytes === source.sizeBytes) return undefined;
+  return {
+    code: 'gpt-backup-header',
+    message:
+      `${shape.path} is larger: afterwards move the backup partition table to its end ` +
+      'with "sgdisk --move-second-header".',
+  };
+}
+
+function duplicateIdentity({ checked: { source, shape } }: WarningInput): Finding {
+  if (source.storage.kind === 'file' && shape.storage.kind === 'file') return undefined;
+  return {
+    code: 'duplicate-identity',
+    message:
+      `Afterwards ${source.path} and ${shape.path} carry the same identifiers: ` +
+      'disconnect or erase the source before the next start.',
+  };
+}

@@ -1,0 +1,176 @@
+/**
+ * From facts to a plan: refuses what preflight refuses, chooses the way and the frontend, and says in advance
+ * what will be copied, what stops for how long, and which disk is the truth when. Pure, so every plan can be
+ * tested.
+ */
+import { DiskferryError } from '../base/error.ts';
+import { sectorBytes } from '../base/units.ts';
+import type {
+  CopyScope,
+  FrontendName,
+  Plan,
+  PlannedDisk,
+  PlannedMount,
+  PlanPhase,
+} from '../contract/plan.ts';
+import { frontendSchema } from '../contract/plan.ts';
+import { isAllocationReadable } from '../devices/allocated.ts';
+import type { DiskFacts } from '../devices/disk-facts.ts';
+import type { MountedVolume } from '../devices/inventory.ts';
+import { findDevice } from '../devices/inventory.ts';
+import type { Facts } from './facts.ts';
+import { neededMemoryBytes } from './host-checks.ts';
+import type { DestinationShape } from './pair-checks.ts';
+import { preflight } from './preflight.ts';
+import type { CheckedDisks } from './preflight.ts';
+import { findWarnings } from './plan-warnings.ts';
+import { mountsOf } from './use-checks.ts';
+
+export interface PlanOptions {
+  /** As the user wrote it: `auto` or the name of a frontend. */
+  readonly frontend: string;
+  readonly mode: string;
+  /** `--create`. */
+  readonly createBytes?: number | undefined;
+  /** `--experimental-no-journal`. */
+  readonly allowsNoJournal?: boolean | undefined;
+}
+
+/** Throws the first refusal as a DiskferryError; nothing has been written then. */
+export function decidePlan(facts: Facts, options: PlanOptions): Plan {
+  const frontend = chooseFrontend(options.frontend);
+  if (options.mode !== 'redirect') {
+    throw new DiskferryError('usage', `mode ${options.mode}: this version moves in the mode redirect only`);
+  }
+  const { createBytes, allowsNoJournal = false } = options;
+  const checked = preflight(facts, { frontend, createBytes, allowsNoJournal });
+  const { source } = checked;
+  const mounts = mountsOf(facts.inventory, source);
+  const way = mounts.length > 0 ? 'remount' : 'attach';
+  const copy = decideCopy(facts, source, mounts);
+  return {
+    source: planSource(source),
+    destination: planDestination(checked),
+    way,
+    frontend,
+    mode: 'redirect',
+    mounts: mounts.map(planMount),
+    copy,
+    memoryBytes: neededMemoryBytes(source.sizeBytes),
+    stateDirectory: facts.stateDirectory.path,
+    needsRoot: checked.needsRoot,
+    warnings: findWarnings({ facts, checked, frontend, way, copy }),
+    phases: [...phases],
+  };
+}
+
+/** Throws `not-root` when the plan can only be carried out by root and we are not. */
+export function requirePrivileges(plan: Plan, userId: number): void {
+  if (!plan.needsRoot || userId === 0) return;
+  throw new DiskferryError('not-root', `${plan.source.path}: moving it by ${plan.frontend} needs root`, {
+    context: { device: plan.source.path },
+  });
+}
+
+function chooseFrontend(name: string): FrontendName {
+  if (name === 'auto') return 'fuse';
+  const known = frontendSchema.safeParse(name);
+  if (known.success) return known.data;
+  throw new DiskferryError(
+    'no-frontend',
+    `${name}: this version serves the frontends ${frontendSchema.options.join(' and ')}`,
+  );
+}
+
+// ---- the two disks
+
+function planSource(disk: DiskFacts): PlannedDisk {
+  return planDisk(disk, disk.logicalBlockBytes ?? sectorBytes);
+}
+
+/** A file takes on the source's logical blocks. */
+function planDestination({ source, destination, shape }: CheckedDisks): PlannedDisk {
+  const logicalBlockBytes = shape.logicalBlockBytes ?? source.logicalBlockBytes ?? sectorBytes;
+  return destination === null
+    ? planNewImage(shape, logicalBlockBytes)
+    : planDisk(destination, logicalBlockBytes);
+}
+
+function planDisk(disk: DiskFacts, logicalBlockBytes: number): PlannedDisk {
+  const { path, kind, sizeBytes, model, serial, bus, content, identity } = disk;
+  const physicalBlockBytes = disk.physicalBlockBytes ?? logicalBlockBytes;
+  const shape = { sizeBytes, logicalBlockBytes, physicalBlockBytes };
+  return { path, kind, toBeCreated: false, ...shape, model, serial, bus, content, identity };
+}
+
+function planNewImage({ path, sizeBytes }: DestinationShape, logicalBlockBytes: number): PlannedDisk {
+  const shape = { sizeBytes, logicalBlockBytes, physicalBlockBytes: logicalBlockBytes };
+  const nothing = { model: null, serial: null, bus: null, content: null, identity: null };
+  return { path, kind: 'file', toBeCreated: true, ...shape, ...nothing };
+}
+
+// ---- mounts
+
+function planMount({ target, fsType, root, mountOptions, superOptions }: MountedVolume): PlannedMount {
+  const isReadOnly = mountOptions.includes('ro') || superOptions.includes('ro');
+  const others = [...mountOptions, ...superOptions].filter((option) => option !== 'ro' && option !== 'rw');
+  return { target, fsType, root, options: [...new Set([isReadOnly ? 'ro' : 'rw', ...others])].join(',') };
+}
+
+// ---- what is copied
+
+function decideCopy(facts: Facts, source: DiskFacts, mounts: readonly MountedVolume[]): CopyScope {
+  const all = (reason: string, exact: boolean): CopyScope => ({
+    scope: 'all',
+    bytes: source.sizeBytes,
+    exact,
+    reason,
+  });
+  if (facts.allocation?.kind === 'known') {
+    const reason = 'Only what the file system uses is copied.';
+    return { scope: 'allocated', bytes: facts.allocation.allocatedBytes, exact: true, reason };
+  }
+  if (facts.allocation?.kind === 'unknown')
+    return all(`Everything is copied: ${facts.allocation.reason}.`, true);
+  const mountedType = mounts[0]?.fsType;
+  if (mountedType === undefined && source.content === null) {
+    return all(
+      'Everything is copied, unless the start finds a file system whose free space can be told.',
+      false,
+    );
+  }
+  const type = mountedType ?? source.content?.fileSystemType ?? null;
+  if (isAllocationReadable(type) || typeof source.content?.partitionTableType === 'string') {
+    const reason = 'Only what the file system uses is copied, if the start finds it clean.';
+    return { scope: 'allocated', bytes: usedBytes(facts, source), exact: false, reason };
+  }
+  return all(`Everything is copied: free space of ${type ?? 'unrecognised content'} cannot be told.`, true);
+}
+
+/** Of a mounted file system. */
+function usedBytes({ inventory }: Facts, { storage }: DiskFacts): number | null {
+  return storage.kind === 'block' ? (findDevice(inventory, storage.majorMinor)?.usedBytes ?? null) : null;
+}
+
+// ---- phases
+
+const phases: readonly PlanPhase[] = [
+  { phase: 'before', truth: 'source', meaning: 'Nothing has been written yet.' },
+  {
+    phase: 'copying',
+    truth: 'both',
+    meaning:
+      'What is written during the job goes to the destination, the rest is still on the source. ' +
+      'It can be undone.',
+  },
+  {
+    phase: 'synchronized',
+    truth: 'destination',
+    meaning: 'The destination holds everything and waits for the cut-over. It can still be undone.',
+  },
+  {
+    phase: 'committed',
+    truth: 'destination',
+    meaning: "The destination has taken the source's place for good.",
+  },
+];
