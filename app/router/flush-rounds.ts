@@ -40,6 +40,22 @@ export class FlushRounds implements DiskIoClient {
     if (this.#runningCount === 0) this.#startRound();
   }
 
+  /**
+   * Makes everything on the destination durable, also what only the copy loop wrote: for the commit, and so not on the hot
+   * path. After any failed flush it fails without trying: what was lost then would be missing from the destination.
+   */
+  flushEverything(done: (result: number) => void): void {
+    if (this.#failure !== 0) {
+      done(this.#failure);
+      return;
+    }
+    const ended = (result: number): void => {
+      if (result < 0) this.#failure = result;
+      done(this.#failure);
+    };
+    this.#io.flush(destination, { diskOperationDone: (_tag, result) => ended(result) }, 0);
+  }
+
   diskOperationDone(_tag: number, result: number): void {
     if (result < 0) this.#failure = result;
     this.#endRound();

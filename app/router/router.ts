@@ -116,6 +116,11 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     else this.#beginChange(slot, kind);
   }
 
+  /** Makes everything on the destination durable, for the commit; `done` gets 0 or a negative errno. */
+  flushDestination(done: (result: number) => void): void {
+    this.#flushes.flushEverything(done);
+  }
+
   /** A request that waited for its blocks may go on (RangeOwner). */
   rangeReady(slot: number): void {
     if (this.#kindOf(slot) === requestKinds.discard) this.#discard(slot);
