@@ -32,6 +32,7 @@ export const errorCodes = [
   'no-journal-yet',
   'state-directory-unusable',
   'no-room',
+  'demo-failed',
   'not-root',
   'not-confirmed',
   'usage',

@@ -79,6 +79,10 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'state-directory-unusable': refused('Name a directory on another local disk with --state-dir.'),
   'no-room': refused('Free some space, or name a directory with room in TMPDIR.'),
+  'demo-failed': failed(
+    'untouched',
+    'Do not move your own data until the cause is found; please report it with the lines above.',
+  ),
   'not-root': {
     advice: 'Run the command again with sudo.',
     dataIs: 'untouched',
