@@ -9,7 +9,6 @@ import { mebibyte } from '../base/units.ts';
 import type { Ring } from '../../native/ring.ts';
 import { tagOf } from '../../native/ring.ts';
 import type { Disk, DiskIo, DiskIoClient } from './disk-io.ts';
-import { destination, source } from './disk-io.ts';
 
 /** linux/falloc.h. On a block device both take the fast way of the disk or fail; neither changes its size. */
 const punchHole = 0x02 | 0x01; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
@@ -204,7 +203,6 @@ export class RingDiskIo implements DiskIo {
     tag: number,
   ): number {
     assert(this.#freeCount > 0, 'router and copy loop bound their operations in flight');
-    assert(disk === source || disk === destination, 'a job has two disks');
     this.#freeCount -= 1;
     const operation = this.#free[this.#freeCount] as number;
     this.#kind[operation] = kind;

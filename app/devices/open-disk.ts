@@ -1,0 +1,86 @@
+/**
+ * Opens the disks of a job: once, exclusively, and only if the opened thing is the disk of the plan. The comparison is
+ * made on the file descriptor after opening, so that no change of names or cables can come in between (invariant 9).
+ */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { DiskferryError } from '../base/error.ts';
+import { sectorBytes } from '../base/units.ts';
+import type { DeviceIdentity, PlannedDisk } from '../contract/plan.ts';
+import { addon } from '../../native/binding.ts';
+import { majorMinorOf } from './block-device.ts';
+import { probeContent } from './content.ts';
+import { isAbsent, readDiskFacts } from './disk-facts.ts';
+import { assertSameDevice } from './identity.ts';
+import { readInventory } from './inventory.ts';
+
+export interface OpenDisk {
+  readonly handle: FileHandle;
+  /** Whether I/O goes past the page cache. Always so for block devices. */
+  readonly isDirect: boolean;
+}
+
+/** The source is opened for reading only. Throws `device-changed`, `device-in-use` or what opening gave. */
+export async function openDisk(planned: PlannedDisk, access: 'read' | 'write'): Promise<OpenDisk> {
+  const mode = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
+  // O_EXCL on a block device claims it: nobody can mount or claim it while it is open. On a file it has no meaning.
+  const opened =
+    planned.kind === 'block'
+      ? { handle: await openPath(planned.path, mode | constants.O_EXCL | constants.O_DIRECT), isDirect: true }
+      : await openFile(planned.path, mode);
+  try {
+    if (planned.identity !== null) assertSameDevice(planned.identity, await identify(planned.path, opened.handle));
+    return opened;
+  } catch (error) {
+    await opened.handle.close();
+    throw error;
+  }
+}
+
+/** The same disk for writing, through the descriptor and not the path; the first descriptor keeps the claim. */
+export async function reopenForWriting(disk: OpenDisk): Promise<FileHandle> {
+  const direct = disk.isDirect ? constants.O_DIRECT : 0;
+  return openPath(descriptorPath(disk.handle), constants.O_RDWR | direct);
+}
+
+/** Direct I/O where the file system can do it in sectors. */
+async function openFile(path: string, mode: number): Promise<OpenDisk> {
+  const buffered = await openPath(path, mode);
+  const alignment = addon().directIoAlignmentBytes(buffered.fd);
+  if (alignment === 0 || alignment > sectorBytes) return { handle: buffered, isDirect: false };
+  const handle = await openPath(descriptorPath(buffered), mode | constants.O_DIRECT);
+  await buffered.close();
+  return { handle, isDirect: true };
+}
+
+async function openPath(path: string, flags: number): Promise<FileHandle> {
+  try {
+    return await open(path, flags);
+  } catch (cause) {
+    const errno = (cause as NodeJS.ErrnoException).code;
+    const code = errno === 'EBUSY' ? 'device-in-use' : errno === 'ENOENT' ? 'device-missing' : 'device-permission-denied';
+    throw new DiskferryError(code, `${path}: cannot be opened: ${String(errno)}`, { context: { device: path }, cause });
+  }
+}
+
+/** What the descriptor's disk is now. The path serves to look it up; that it still leads to the same disk is checked. */
+async function identify(path: string, handle: FileHandle): Promise<DeviceIdentity> {
+  const facts = readDiskFacts(await readInventory({ probes: false }), path);
+  if (isAbsent(facts)) throw new DiskferryError('device-missing', `${path}: the disk has gone`, { context: { device: path } });
+  const stat = await handle.stat({ bigint: true });
+  const isFile = stat.isFile();
+  const content = facts.sizeBytes >= sectorBytes ? await probeContent(descriptorPath(handle)) : facts.identity.content;
+  return {
+    ...facts.identity,
+    majorMinor: majorMinorOf(isFile ? stat.dev : stat.rdev),
+    inode: isFile ? Number(stat.ino) : null,
+    sizeBytes: isFile ? Number(stat.size) : addon().blockGeometry(handle.fd).sizeBytes,
+    content,
+  };
+}
+
+/** Also understood by programs that we start. */
+function descriptorPath(handle: FileHandle): string {
+  return `/proc/${process.pid}/fd/${handle.fd}`;
+}
