@@ -44,6 +44,15 @@ export async function reopenForWriting(disk: OpenDisk): Promise<FileHandle> {
   return openPath(descriptorPath(disk.handle), constants.O_RDWR | direct);
 }
 
+/**
+ * Drops what the kernel remembers of a block device's content: direct writes went past it, and who opens the disk next
+ * must see what is there. BLKFLSBUF of linux/fs.h. Files keep their page cache right by themselves.
+ */
+export async function dropCache(disk: OpenDisk): Promise<void> {
+  const stat = await disk.handle.stat();
+  if (stat.isBlockDevice()) await addon().blockFlushBuffers(disk.handle.fd);
+}
+
 /** Direct I/O where the file system can do it in sectors. */
 async function openFile(path: string, mode: number): Promise<OpenDisk> {
   const buffered = await openPath(path, mode);

@@ -11,7 +11,7 @@ import type { Extent } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import { createImageFile } from '../devices/image-file.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
-import { openDisk, reopenForWriting } from '../devices/open-disk.ts';
+import { dropCache, openDisk, reopenForWriting } from '../devices/open-disk.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DeviceHost, VirtualDevice } from '../engine/device-host.ts';
 import { FuseHost } from '../engine/fuse-device.ts';
@@ -38,6 +38,7 @@ interface FerryParts {
   readonly host: DeviceHost;
   readonly device: VirtualDevice;
   readonly source: OpenDisk;
+  readonly destination: OpenDisk;
   readonly held: ReleaseStack;
 }
 
@@ -46,6 +47,7 @@ export class Ferry {
   readonly device: VirtualDevice;
   readonly #host: DeviceHost;
   readonly #source: OpenDisk;
+  readonly #destination: OpenDisk;
   readonly #held: ReleaseStack;
 
   static async bringUp(options: FerryOptions): Promise<Ferry> {
@@ -63,6 +65,7 @@ export class Ferry {
     this.device = parts.device;
     this.#host = parts.host;
     this.#source = parts.source;
+    this.#destination = parts.destination;
     this.#held = parts.held;
   }
 
@@ -81,11 +84,18 @@ export class Ferry {
     await this.engine.closeFrontend();
   }
 
+  /** Makes the destination durable and what it is seen as: the instant of the commit. After `detach`. */
+  async commit(): Promise<void> {
+    await this.engine.flushDestination();
+    await dropCache(this.#destination);
+  }
+
   /** Undo: what the consumer wrote goes back to the source. After `detach`. */
   async returnWritten(): Promise<void> {
     const writable = await reopenForWriting(this.#source);
     try {
       await this.engine.returnWritten(writable.fd);
+      await dropCache(this.#source);
     } finally {
       await writable.close();
     }
@@ -125,7 +135,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await host.attach(geometry);
   held.add('the virtual device', () => device.detach());
-  return new Ferry({ engine, host, device, source, held });
+  return new Ferry({ engine, host, device, source, destination, held });
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {

@@ -218,7 +218,7 @@ export class Job {
   /** The commit is the instant at which the destination is durable and the virtual device is gone. */
   async #replace(ferry: Ferry): Promise<void> {
     await this.#placement.takeOut(ferry);
-    await ferry.engine.flushDestination();
+    await ferry.commit();
     this.#emitProgress();
     await ferry.release();
     this.#state = 'committed';
