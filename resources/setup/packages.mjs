@@ -38,6 +38,7 @@ const toTest = [
   { needs: 'mkfs.ntfs', package: 'ntfs-3g', why: 'makes NTFS volumes to move' },
   { needs: 'mkfs.exfat', package: 'exfatprogs', why: 'makes exFAT volumes to move' },
   { needs: 'pvcreate', package: 'lvm2', why: 'makes disks that LVM holds' },
+  { needs: 'setfattr', package: 'attr', why: 'gives test files extended attributes' },
 ];
 
 /** @type {Requirement[]} */

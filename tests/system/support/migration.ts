@@ -1,0 +1,171 @@
+/**
+ * Starts the real command line as a child process and follows it: every line of its output is checked against
+ * the contract and kept, tests wait for the event they need. A child that still runs when the test ends is
+ * killed.
+ *
+ * The child leads a process group of its own, as it does in a terminal, so that a test can send it what
+ * Ctrl-C sends.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { askJob } from '../../../app/cli/control-client.ts';
+import type { ControlRequestName, JobStatus } from '../../../app/contract/control.ts';
+import type { JobEvent, JobEventName, JobEventOf } from '../../../app/contract/events.ts';
+import { jobEventSchema } from '../../../app/contract/events.ts';
+import type { Speed } from '../../../app/contract/plan.ts';
+import { runProgram } from '../../../app/devices/program.ts';
+import type { ProgramResult } from '../../../app/devices/program.ts';
+import type { Scratch } from './scratch.ts';
+
+const program = fileURLToPath(new URL('../../../build/app/cli/main.js', import.meta.url));
+
+/** Not a measure of speed: only so that a test that hangs says where, before the runner ends it. */
+const waitMsMax = 60_000;
+
+/** Runs one command to its end. */
+export function runCli(...parameters: readonly string[]): Promise<ProgramResult> {
+  return runProgram(process.execPath, [program, ...parameters]);
+}
+
+export interface MigrationEnd {
+  /** Null when it was killed. */
+  readonly exitCode: number | null;
+  readonly stderr: string;
+}
+
+export class Migration {
+  readonly events: JobEvent[] = [];
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #stateDirectory: string;
+  readonly #ended: Promise<MigrationEnd>;
+  readonly #waiting = new Set<() => void>();
+  #hasEnded = false;
+
+  /** `--yes --json --state-dir …` are given; `parameters` are added. */
+  static start(
+    scratch: Scratch,
+    disks: { source: string; destination: string },
+    ...parameters: string[]
+  ): Migration {
+    const { source, destination } = disks;
+    const always = ['--yes', '--json', '--state-dir', scratch.stateDirectory];
+    const all = ['migrate', '--source', source, '--destination', destination, ...always, ...parameters];
+    const child = spawn(process.execPath, [program, ...all], { detached: true, cwd: scratch.directory });
+    const migration = new Migration(child, scratch.stateDirectory);
+    scratch.onRelease('the migration', () => migration.kill());
+    return migration;
+  }
+
+  private constructor(child: ChildProcessWithoutNullStreams, stateDirectory: string) {
+    this.#child = child;
+    this.#stateDirectory = stateDirectory;
+    this.#ended = this.#follow();
+  }
+
+  /** The job's name, once it is planned. */
+  async job(): Promise<string> {
+    return (await this.event('planned')).job;
+  }
+
+  /** What consumers use. */
+  async device(): Promise<string> {
+    return (await this.event('attached')).device;
+  }
+
+  /**
+   * The first event of that name, past or to come, that `accepts` likes. Rejects when the job ends without
+   * it.
+   */
+  async event<Name extends JobEventName>(
+    name: Name,
+    accepts: (event: JobEventOf<Name>) => boolean = () => true,
+  ): Promise<JobEventOf<Name>> {
+    const isWanted = (event: JobEvent): event is JobEventOf<Name> =>
+      event.event === name && accepts(event as JobEventOf<Name>);
+    const deadlineMs = performance.now() + waitMsMax;
+    for (;;) {
+      const found = this.events.find(isWanted);
+      if (found !== undefined) return found;
+      if (this.#hasEnded) throw new Error(`the job ended without "${name}"; ${await this.#story()}`);
+      if (performance.now() > deadlineMs) throw new Error(`no "${name}" in time; ${await this.#story()}`);
+      await this.#change(deadlineMs);
+    }
+  }
+
+  eventsNamed<Name extends JobEventName>(name: Name): JobEventOf<Name>[] {
+    return this.events.filter((event): event is JobEventOf<Name> => event.event === name);
+  }
+
+  /** A request on the control socket, as another terminal sends it. */
+  async ask(name: Exclude<ControlRequestName, 'speed'>): Promise<JobStatus> {
+    return askJob(this.#stateDirectory, await this.job(), name, {});
+  }
+
+  async setSpeed(speed: Speed): Promise<JobStatus> {
+    return askJob(this.#stateDirectory, await this.job(), 'speed', { speed });
+  }
+
+  /** To the whole process group, as a terminal does it. */
+  interrupt(): void {
+    this.signal('SIGINT', 'group');
+  }
+
+  signal(signal: NodeJS.Signals, receiver: 'process' | 'group' = 'process'): void {
+    const pid = this.#child.pid ?? NaN;
+    process.kill(receiver === 'group' ? -pid : pid, signal);
+  }
+
+  end(): Promise<MigrationEnd> {
+    return this.#ended;
+  }
+
+  async kill(): Promise<void> {
+    if (!this.#hasEnded) this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  async #follow(): Promise<MigrationEnd> {
+    const { stdout, stderr, stdin } = this.#child;
+    stdin.end();
+    const closed = once(this.#child, 'close') as Promise<[number | null]>;
+    const said = text(stderr);
+    try {
+      for await (const line of createInterface({ input: stdout })) {
+        this.events.push(jobEventSchema.parse(JSON.parse(line)));
+        this.#wake();
+      }
+      const [exitCode] = await closed;
+      return { exitCode, stderr: await said };
+    } finally {
+      this.#hasEnded = true;
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  /** Until something new has happened, or the time is over. */
+  async #change(deadlineMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, Math.max(0, deadlineMs - performance.now()));
+      this.#waiting.add(wake);
+    });
+  }
+
+  async #story(): Promise<string> {
+    const told = this.events.filter(({ event }) => event !== 'planned' && event !== 'progress');
+    const stderr = this.#hasEnded ? (await this.#ended).stderr : '';
+    return `it said: ${told.map((event) => JSON.stringify(event)).join(' ')} ${stderr}`;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Mounts and loop devices that belong to a directory, and how they are taken away. This is also how a person
+ * cleans a machine on which a job was killed; the order matters: a loop device goes once nothing is mounted
+ * on it, and the FUSE file under it once the loop device has gone.
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { runCommand } from '../../../app/devices/command.ts';
+
+interface LoopTrace {
+  readonly device: string;
+  readonly file: string;
+}
+
+const losetupSchema = z.object({
+  loopdevices: z.array(z.object({ name: z.string(), 'back-file': z.string() })),
+});
+
+function isInside(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`);
+}
+
+/** Loop devices over files in `directory`. */
+async function loopsIn(directory: string): Promise<LoopTrace[]> {
+  const json = await runCommand(
+    'losetup',
+    ['--list', '--json', '--output', 'NAME,BACK-FILE'],
+    'listing loop devices',
+  );
+  if (json.trim() === '') return [];
+  return losetupSchema
+    .parse(JSON.parse(json))
+    .loopdevices.map((loop) => ({ device: loop.name, file: loop['back-file'] }))
+    .filter(({ file }) => isInside(file, directory));
+}
+
+interface MountTrace {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** Lines of mountinfo: id parent major:minor root target options … - type source options. */
+function allMounts(): MountTrace[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n');
+  return lines.map((line) => {
+    const fields = line.split(' ');
+    return { source: fields[fields.indexOf('-') + 2] ?? '', target: fields[4] ?? '' };
+  });
+}
+
+function mountsIn(directory: string, loops: readonly LoopTrace[]): MountTrace[] {
+  const devices = new Set(loops.map(({ device }) => device));
+  return allMounts().filter(({ source, target }) => isInside(target, directory) || devices.has(source));
+}
+
+/** One line for each thing that is left; empty when all is clean. */
+export async function tracesIn(stateDirectory: string): Promise<string[]> {
+  const loops = await loopsIn(stateDirectory);
+  const jobs = join(stateDirectory, 'jobs');
+  return [
+    ...mountsIn(stateDirectory, loops).map(({ source, target }) => `${source} mounted on ${target}`),
+    ...loops.map(({ device, file }) => `${device} over ${file}`),
+    ...(existsSync(jobs) ? readdirSync(jobs).map((job) => `directory of job ${job}`) : []),
+  ];
+}
+
+/** Takes away everything that is mounted in or attached from `directory`, whoever made it; files stay. */
+export async function sweep(directory: string): Promise<void> {
+  const loops = await loopsIn(directory);
+  const isFuseFile = ({ source }: MountTrace): boolean => source.startsWith('diskferry-');
+  const mounts = mountsIn(directory, loops);
+  // The last mounted first: it may lie on one before it.
+  await unmountAll(mounts.filter((mount) => !isFuseFile(mount)).reverse());
+  for (const { device } of loops) await runCommand('losetup', ['--detach', device], `detaching ${device}`);
+  await unmountAll(mounts.filter(isFuseFile).reverse());
+}
+
+async function unmountAll(mounts: readonly MountTrace[]): Promise<void> {
+  for (const { target } of mounts) await runCommand('umount', ['--', target], `unmounting ${target}`);
+}
