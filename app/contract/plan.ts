@@ -71,6 +71,8 @@ export const plannedMountSchema = z.object({
   fsType: z.string(),
   /** Comma-separated, as mount -o takes them. */
   options: z.string(),
+  /** This place alone is read-only, the volume is not: what `mount -o remount,bind,ro` makes. */
+  readOnlyHere: z.boolean(),
   /** `/`, or the subvolume's path for Btrfs. */
   root: z.string(),
 });

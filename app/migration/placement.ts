@@ -4,6 +4,7 @@
  *
  * Always holds: when a step fails, the steps before it are taken back, so that the users run again where they ran.
  */
+import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Users } from '../substitution/users.ts';
 import type { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { Ferry } from './ferry.ts';
@@ -60,9 +61,17 @@ export class Placement {
       await mounts.unmountAll(device);
       return await act();
     } catch (error) {
-      await mounts.mountAll(device);
-      await users.start();
+      await this.finishOn(device).catch((second: unknown) => {
+        throw bothOf(error, second);
+      });
       throw error;
     }
   }
+}
+
+/** Both matter: why the step failed, and that the volume is not back in its place. */
+function bothOf(first: unknown, second: unknown): Error {
+  if (!(first instanceof DiskferryError)) return new AggregateError([first, second], messageOf(first));
+  const { code, message, context } = first;
+  return new DiskferryError(code, `${message}; then ${messageOf(second)}`, { context, cause: second });
 }

@@ -111,10 +111,12 @@ function planNewImage({ path, sizeBytes }: DestinationShape, logicalBlockBytes: 
 
 // ---- mounts
 
+/** In mountinfo's two lists: a volume can be read-only as a whole, or writable and read-only at one place. */
 function planMount({ target, fsType, root, mountOptions, superOptions }: MountedVolume): PlannedMount {
-  const isReadOnly = mountOptions.includes('ro') || superOptions.includes('ro');
+  const isReadOnlyVolume = superOptions.includes('ro');
   const others = [...mountOptions, ...superOptions].filter((option) => option !== 'ro' && option !== 'rw');
-  return { target, fsType, root, options: [...new Set([isReadOnly ? 'ro' : 'rw', ...others])].join(',') };
+  const options = [...new Set([isReadOnlyVolume ? 'ro' : 'rw', ...others])].join(',');
+  return { target, fsType, root, options, readOnlyHere: mountOptions.includes('ro') && !isReadOnlyVolume };
 }
 
 // ---- what is copied

@@ -44,10 +44,13 @@ export class VolumeMounts {
 
   /** Mounts on `device` what is not mounted. */
   async mountAll(device: string): Promise<void> {
-    for (const mount of this.#mounts.slice(this.#mountedCount)) {
-      const { target, fsType, options } = mount;
-      await runCommand('mount', ['-t', fsType, '-o', options, '--', device, target], `mounting ${device} on ${target}`);
+    for (const { target, fsType, options, readOnlyHere } of this.#mounts.slice(this.#mountedCount)) {
+      const parameters = ['-t', fsType, '-o', options, '--', device, target];
+      await runCommand('mount', parameters, `mounting ${device} on ${target}`);
       this.#mountedCount += 1;
+      // In a second step, because "ro" in the first would make the whole volume read-only.
+      const here = ['-o', `remount,bind,${options},ro`, '--', target];
+      if (readOnlyHere) await runCommand('mount', here, `making ${target} read-only`);
     }
   }
 

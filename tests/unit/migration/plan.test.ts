@@ -56,8 +56,8 @@ describe('the way', () => {
     );
     expect(way).toBe('remount');
     expect(mounts).toEqual([
-      { target: '/mnt', fsType: 'ext4', root: '/', options: 'rw,noatime,errors=remount-ro' },
-      { target: '/other', fsType: 'ext4', root: '/', options: 'ro,noatime' },
+      { target: '/mnt', fsType: 'ext4', root: '/', options: 'rw,noatime,errors=remount-ro', readOnlyHere: false },
+      { target: '/other', fsType: 'ext4', root: '/', options: 'rw,noatime', readOnlyHere: true },
     ]);
   });
 
