@@ -29,7 +29,7 @@ const retriesMax = 3;
 /** Pool bytes that a CopyLoop reserves. */
 export const copyPoolBytes = piecesMax * pieceBytesMax;
 
-const phase = { free: 0, reading: 1, writing: 2 } as const;
+const phase = { free: 0, reading: 1, writing: 2, abandoned: 3 } as const;
 const noRange = -1;
 
 export type CopyState = 'waiting' | 'running' | 'complete' | 'failed';
@@ -138,7 +138,10 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       else this.#writeDone(piece, result);
     } catch (error) {
       this.#stopBroken(error);
+      this.#abandon(piece);
     }
+    // Not in the try: consumer writes that waited for the piece go ahead in here, and what breaks there is not ours.
+    if (this.#phase[piece] === phase.free) this.#release(piece);
   }
 
   /** Never called: pieces claim only what is free at once. */
@@ -153,6 +156,12 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   #stopBroken(error: unknown): void {
     this.#failure ??= { operation: 'bug', message: messageOf(error) };
     this.#state = 'failed';
+  }
+
+  /** Ends a broken piece when none of its writes is under way, so that nobody waits for it for ever. */
+  #abandon(piece: number): void {
+    this.#phase[piece] = phase.abandoned;
+    if (this.#writesPending[piece] === 0) this.#endPiece(piece);
   }
 
   #startPieces(): void {
@@ -181,13 +190,13 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     assert(piece >= 0, 'there is a free piece below the maximum in flight');
     const end = this.#pieceEnd(first, Math.min(first + blocks, this.#pending.blockCount));
     this.#cursor = end;
-    this.#inFlight += 1;
-    this.#phase[piece] = phase.reading;
     this.#first[piece] = first;
     this.#end[piece] = end;
     this.#retries[piece] = 0;
     this.#startedUs[piece] = this.#nowUs;
     this.#read(piece);
+    this.#phase[piece] = phase.reading;
+    this.#inFlight += 1;
   }
 
   /** The end of the last pending run from `first` that is reached across short gaps only. */
@@ -250,9 +259,9 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       const runEnd = endOfRun(mask, run);
       const offset = (first + run) * blockBytes;
       const length = this.#bytesBetween(first + run, first + runEnd);
-      this.#writesPending[piece] = this.#writesPending[piece] + 1;
       const buffer = this.#bufferOf(piece) + run * blockBytes;
       this.#io.write(this.#pending.to, offset, length, buffer, this.#pending.fua, this, piece);
+      this.#writesPending[piece] = this.#writesPending[piece] + 1;
       run = mask.indexOf(1, runEnd);
     }
   }
@@ -261,6 +270,10 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     if (result < 0) this.#result[piece] = result;
     this.#writesPending[piece] = (this.#writesPending[piece] as number) - 1;
     if (this.#writesPending[piece] !== 0) return;
+    if (this.#phase[piece] === phase.abandoned) {
+      this.#endPiece(piece);
+      return;
+    }
     const failed = this.#result[piece] as number;
     if (failed < 0) {
       this.#retryOrFail(piece, 'write', failed);
@@ -297,12 +310,16 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   }
 
   #endPiece(piece: number): void {
-    const range = this.#range[piece] as number;
-    this.#range[piece] = noRange;
     this.#phase[piece] = phase.free;
     this.#inFlight -= 1;
     const length = this.#bytesBetween(this.#first[piece] as number, this.#end[piece] as number);
     this.#pace.pieceDone(this.#nowUs, this.#nowUs - (this.#startedUs[piece] as number), length);
+  }
+
+  /** Consumer writes that waited for the piece go ahead. */
+  #release(piece: number): void {
+    const range = this.#range[piece] as number;
+    this.#range[piece] = noRange;
     if (range !== noRange) this.#ranges.release(range);
   }
 

@@ -114,7 +114,7 @@ export class RangesInFlight {
     this.#wake();
   }
 
-  /** Oldest first. An owner may release ranges from inside `rangeReady`; the loop then picks up what that woke. */
+  /** In any order: ranges that wake together do not overlap. What an owner releases in `rangeReady` is picked up here. */
   #wake(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;

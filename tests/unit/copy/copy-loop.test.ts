@@ -1,0 +1,301 @@
+import { describe, expect, test } from 'vitest';
+import { blockBytes, kibibyte, sectorBytes } from '../../../app/base/units.ts';
+import { CopyLoop } from '../../../app/copy/copy-loop.ts';
+import { Pace, piecesMax } from '../../../app/copy/pace.ts';
+import type { PendingBlocks } from '../../../app/copy/pending-blocks.ts';
+import { BlocksToCopy, BlocksToReturn } from '../../../app/copy/pending-blocks.ts';
+import { FlagMap } from '../../../app/flags/flag-map.ts';
+import type { RangeOwner } from '../../../app/flags/ranges-in-flight.ts';
+import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { SteppedDiskIo } from '../router/stepped-disk-io.ts';
+
+const ioError = -5;
+const idle = { inFlight: 0, requests: 0 };
+const pieceBytes = new Pace('full', idle).nextPieceBytes(0, 0);
+const pieceBlocks = pieceBytes / blockBytes;
+/** Done blocks that a piece reads across, at most. */
+const gapBlocks = (64 * kibibyte) / blockBytes;
+
+/** A copy loop at full speed over disks that the test steps by hand. */
+class CopyBench {
+  readonly io = new SteppedDiskIo();
+  readonly flags: FlagMap;
+  readonly ranges = new RangesInFlight(piecesMax + 4);
+  readonly clockUs = new Float64Array(1);
+  readonly loop: CopyLoop;
+
+  constructor(sizeBytes: number, makePending = (flags: FlagMap): PendingBlocks => new BlocksToCopy(flags)) {
+    this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
+    const { io, ranges, clockUs } = this;
+    const pace = new Pace('full', idle);
+    this.loop = new CopyLoop({ pending: makePending(this.flags), sizeBytes, io, ranges, buffers: 0, pace, clockUs });
+  }
+
+  /** Sets the flags of these blocks as if the consumer had written them. */
+  flag(...blocks: number[]): void {
+    for (const block of blocks) this.flags.setRange(block, block + 1);
+  }
+
+  /** A consumer's operation on blocks from `first` to before `end`. Returns how to end it, and whether it has gone ahead. */
+  consumerOn(first: number, end: number): { release: () => void; hasBegun: () => boolean } {
+    let hasBegun = false;
+    const owner: RangeOwner = { rangeReady: () => void (hasBegun = true) };
+    const range = this.ranges.claim(first, end, owner, 0);
+    if (this.ranges.isReady(range)) hasBegun = true;
+    return { release: () => this.ranges.release(range), hasBegun: () => hasBegun };
+  }
+
+  start(): void {
+    this.loop.start();
+    this.loop.pump();
+  }
+}
+
+function blocks(first: number, count: number): string {
+  return `${first * blockBytes}+${count * blockBytes}`;
+}
+
+describe('the copy loop', () => {
+  test('does nothing before it is started', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.loop.pump();
+    expect([bench.loop.state, bench.io.underWay]).toEqual(['waiting', []]);
+  });
+
+  test('reads from the source, writes to the destination, flags, and is complete', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    const buffer = bench.io.end(`read source ${blocks(0, 8)}`);
+    expect(bench.flags.setCount).toBe(0);
+    expect(bench.io.end(`write destination ${blocks(0, 8)}`)).toBe(buffer);
+    expect([bench.flags.clearCount, bench.loop.carriedBytes]).toEqual([0, 8 * blockBytes]);
+    bench.loop.pump();
+    expect([bench.loop.state, bench.loop.isIdle, bench.ranges.count]).toEqual(['complete', true, 0]);
+  });
+
+  test('is complete at once when nothing is pending', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.flags.setRange(0, 8);
+    bench.start();
+    expect([bench.loop.state, bench.io.underWay]).toEqual(['complete', []]);
+  });
+
+  test("copies of the disk's short last block only what lies on the disk", () => {
+    const bench = new CopyBench(2 * blockBytes + sectorBytes);
+    bench.start();
+    bench.io.end('read source 0+8704');
+    bench.io.end('write destination 0+8704');
+    expect(bench.loop.carriedBytes).toBe(8704);
+  });
+
+  test('has as many pieces under way as the pace allows', () => {
+    const bench = new CopyBench((piecesMax + 2) * pieceBytes);
+    bench.start();
+    expect(bench.io.underWay).toEqual(
+      Array.from({ length: piecesMax }, (_, piece) => `read source ${blocks(piece * pieceBlocks, pieceBlocks)}`),
+    );
+  });
+
+  test('reads across gaps of up to 64 KiB, writes only what is pending, and begins a new piece behind longer gaps', () => {
+    const bench = new CopyBench(60 * blockBytes);
+    bench.flags.setRange(0, 60);
+    const second = 2 + 1 + gapBlocks;
+    const third = second + 1 + gapBlocks + 1;
+    bench.flags.clearRange(2, 3);
+    bench.flags.clearRange(second, second + 1);
+    bench.flags.clearRange(third, third + 2);
+    bench.start();
+    expect(bench.io.underWay).toEqual([`read source ${blocks(2, gapBlocks + 2)}`, `read source ${blocks(third, 2)}`]);
+    const buffer = bench.io.end(`read source ${blocks(2, gapBlocks + 2)}`);
+    bench.io.end(`read source ${blocks(third, 2)}`);
+    expect(bench.io.bufferOf(`write destination ${blocks(second, 1)}`)).toBe(buffer + (second - 2) * blockBytes);
+    expect(bench.io.underWay.sort()).toEqual(
+      [blocks(2, 1), blocks(second, 1), blocks(third, 2)].map((text) => `write destination ${text}`).sort(),
+    );
+    bench.io.endAll();
+    expect([bench.flags.clearCount, bench.loop.carriedBytes]).toEqual([0, 4 * blockBytes]);
+  });
+
+  test('does not write what the consumer has written while the piece was read', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.flag(0, 4, 7);
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    expect(bench.io.underWay).toEqual([`write destination ${blocks(1, 3)}`, `write destination ${blocks(5, 2)}`]);
+  });
+
+  test('does not write where a consumer operation is under way, and comes back when it has failed', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    const consumer = bench.consumerOn(3, 5);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    expect(bench.io.underWay).toEqual([`write destination ${blocks(0, 3)}`, `write destination ${blocks(5, 3)}`]);
+    bench.io.endAll();
+    consumer.release();
+    bench.loop.pump();
+    expect([bench.loop.state, bench.io.underWay]).toEqual(['running', [`read source ${blocks(3, 2)}`]]);
+    bench.io.endAll();
+    bench.loop.pump();
+    expect(bench.loop.state).toBe('complete');
+  });
+
+  test('ends a piece without a write when the consumer has written all of it', () => {
+    const bench = new CopyBench(2 * blockBytes);
+    bench.start();
+    bench.flag(0, 1);
+    bench.io.end(`read source ${blocks(0, 2)}`);
+    expect([bench.io.underWay, bench.loop.isIdle, bench.loop.carriedBytes]).toEqual([[], true, 0]);
+  });
+
+  test('makes consumer operations wait for a piece that is being written, not for one that is being read', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    const whileRead = bench.consumerOn(7, 8);
+    expect(whileRead.hasBegun()).toBe(true);
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    const whileWritten = bench.consumerOn(0, 1);
+    expect(whileWritten.hasBegun()).toBe(false);
+    bench.io.end(`write destination ${blocks(0, 7)}`);
+    expect(whileWritten.hasBegun()).toBe(true);
+  });
+
+  test('has set the flags when those who waited go ahead', () => {
+    const bench = new CopyBench(2 * blockBytes);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, 2)}`);
+    const seen: number[] = [];
+    bench.ranges.claim(0, 1, { rangeReady: () => seen.push(bench.flags.setCount) }, 0);
+    bench.io.endAll();
+    expect(seen).toEqual([2]);
+  });
+
+  test('starts no piece while it is paused, but ends those under way', () => {
+    const bench = new CopyBench((piecesMax + 1) * pieceBytes);
+    bench.start();
+    bench.loop.pause();
+    bench.io.endAll();
+    bench.loop.pump();
+    expect([bench.loop.state, bench.loop.isIdle, bench.io.underWay]).toEqual(['waiting', true, []]);
+    expect(bench.flags.clearCount).toBe(pieceBlocks);
+    bench.start();
+    expect(bench.io.underWay).toHaveLength(1);
+  });
+});
+
+describe('a piece that fails', () => {
+  test('is read again up to three times, then stops the loop', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    const text = `read source ${blocks(0, 8)}`;
+    bench.start();
+    for (let times = 0; times < 4; times += 1) bench.io.end(text, ioError);
+    expect([bench.io.underWay, bench.loop.state, bench.loop.isIdle]).toEqual([[], 'failed', true]);
+    expect(bench.loop.failure).toEqual({ operation: 'read', offsetBytes: 0, lengthBytes: 8 * blockBytes, errno: ioError });
+  });
+
+  test('goes on when a later try succeeds', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    for (let times = 0; times < 3; times += 1) bench.io.end(`read source ${blocks(0, 8)}`, ioError);
+    bench.io.endAll();
+    bench.loop.pump();
+    expect(bench.loop.state).toBe('complete');
+  });
+
+  test('is written again where it was written, and flagged only when all of it has been', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.flag(4);
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    const [first, second] = [`write destination ${blocks(0, 4)}`, `write destination ${blocks(5, 3)}`];
+    bench.io.end(first, ioError);
+    bench.io.end(second);
+    expect([bench.flags.setCount, bench.io.underWay]).toEqual([1, [first, second]]);
+    bench.io.endAll();
+    expect(bench.flags.clearCount).toBe(0);
+  });
+
+  test('flags nothing when it cannot be written, and gives its blocks to those who wait', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    const consumer = bench.consumerOn(2, 3);
+    for (let times = 0; times < 4; times += 1) bench.io.end(`write destination ${blocks(0, 8)}`, ioError);
+    expect([bench.flags.setCount, bench.loop.state, consumer.hasBegun()]).toEqual([0, 'failed', true]);
+    expect(bench.loop.failure).toMatchObject({ operation: 'write', offsetBytes: 0 });
+  });
+
+  test('leaves the other pieces to end, and lets the loop be started again', () => {
+    const bench = new CopyBench(2 * pieceBytes);
+    bench.start();
+    for (let times = 0; times < 4; times += 1) bench.io.end(`read source ${blocks(0, pieceBlocks)}`, ioError);
+    expect(bench.loop.isIdle).toBe(false);
+    bench.io.endAll();
+    expect([bench.flags.setCount, bench.loop.isIdle]).toEqual([pieceBlocks, true]);
+    bench.start();
+    bench.io.endAll();
+    bench.loop.pump();
+    expect([bench.loop.state, bench.loop.failure]).toEqual(['complete', undefined]);
+  });
+});
+
+describe('a broken assumption', () => {
+  test('in a piece stops copying, and nobody waits for the piece for ever', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.flag(4);
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    const consumer = bench.consumerOn(6, 7);
+    bench.io.end(`write destination ${blocks(0, 4)}`, ioError);
+    bench.io.failAfter(0, new Error('no operation left'));
+    bench.io.end(`write destination ${blocks(5, 3)}`);
+    expect(bench.loop.failure).toEqual({ operation: 'bug', message: 'no operation left' });
+    expect([bench.loop.state, bench.loop.isIdle, consumer.hasBegun()]).toEqual(['failed', true, true]);
+    bench.loop.start();
+    expect(bench.loop.state).toBe('failed');
+  });
+
+  test('between the writes of a piece ends it when those under way have ended', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.flag(4);
+    bench.io.failAfter(1, new Error('no operation left'));
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    const consumer = bench.consumerOn(0, 1);
+    expect([bench.loop.state, bench.loop.isIdle, consumer.hasBegun()]).toEqual(['failed', false, false]);
+    bench.io.end(`write destination ${blocks(0, 4)}`);
+    expect([bench.flags.setCount, bench.loop.isIdle, consumer.hasBegun()]).toEqual([1, true, true]);
+  });
+
+  test('at the start of a piece leaves none under way', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.io.failAfter(0, new Error('no operation left'));
+    bench.start();
+    expect([bench.loop.state, bench.loop.isIdle]).toEqual(['failed', true]);
+  });
+
+  test('of who waited for a piece is not taken for one of the copy loop', () => {
+    const bench = new CopyBench(2 * blockBytes);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, 2)}`);
+    const broken = (): void => {
+      throw new Error('the router broke');
+    };
+    bench.ranges.claim(0, 1, { rangeReady: broken }, 0);
+    expect(() => bench.io.endAll()).toThrow('the router broke');
+    expect(bench.loop.failure).toBeUndefined();
+  });
+});
+
+describe('undo', () => {
+  test('carries what was written back to the source, durable before it counts as returned', () => {
+    const bench = new CopyBench(8 * blockBytes, (written) => new BlocksToReturn(written));
+    bench.flag(2, 3, 5);
+    bench.start();
+    bench.io.end(`read destination ${blocks(2, 4)}`);
+    expect(bench.io.underWay).toEqual([`write source ${blocks(2, 2)} fua`, `write source ${blocks(5, 1)} fua`]);
+    expect(bench.flags.setCount).toBe(3);
+    bench.io.endAll();
+    bench.loop.pump();
+    expect([bench.flags.setCount, bench.loop.state, bench.loop.carriedBytes]).toEqual([0, 'complete', 3 * blockBytes]);
+  });
+});
