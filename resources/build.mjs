@@ -59,7 +59,7 @@ function buildAddon(root) {
 }
 
 function compile(root) {
-  mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build'], { cwd: root });
+  mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build', 'app/cli'], { cwd: root });
 }
 
 export function build(root) {
