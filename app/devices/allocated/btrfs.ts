@@ -10,7 +10,7 @@
 import { kibibyte, mebibyte, gibibyte } from '../../base/units.ts';
 import { runProgram, runProgramLines } from '../program.ts';
 import type { FreeExtents } from './free-extents.ts';
-import { AllocationUnknown, assertAgreement, numberIn } from './unknown.ts';
+import { AllocationUnknown, assertAgreement, numberIn, toolFailed } from './unknown.ts';
 
 /** Those that change nothing about where extents and chunks are recorded. */
 const knownFeatures = new Set([
@@ -60,9 +60,9 @@ export async function readBtrfsFree(path: string, free: FreeExtents): Promise<vo
 }
 
 async function readSuperblock(path: string): Promise<Superblock> {
-  const { exitCode, stdout, stderr } = await runProgram('btrfs', ['inspect-internal', 'dump-super', path]);
-  if (exitCode !== 0)
-    throw new AllocationUnknown(`btrfs dump-super ended with ${exitCode}: ${stderr.trim()}`);
+  const dump = await runProgram('btrfs', ['inspect-internal', 'dump-super', path]);
+  if (dump.exitCode !== 0) throw toolFailed('btrfs dump-super', dump);
+  const { stdout } = dump;
   const field = (name: string): number => numberIn(stdout, new RegExp(`^${name}\\s+(\\d+)`, 'm'), name);
   if (!/^csum\s.*\[match\]$/m.test(stdout))
     throw new AllocationUnknown('the Btrfs superblock has a wrong checksum');
@@ -85,8 +85,7 @@ async function readSuperblock(path: string): Promise<Superblock> {
 
 async function dumpTree(path: string, tree: string, onLine: (line: string) => void): Promise<void> {
   const end = await runProgramLines('btrfs', ['inspect-internal', 'dump-tree', '-t', tree, path], onLine);
-  if (end.exitCode !== 0)
-    throw new AllocationUnknown(`btrfs dump-tree ended with ${end.exitCode}: ${end.stderr.trim()}`);
+  if (end.exitCode !== 0) throw toolFailed('btrfs dump-tree', end);
 }
 
 /** Ascending by logical address, as the tree keeps them. */

@@ -8,25 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from '../program.ts';
 import type { FreeExtents } from './free-extents.ts';
-import { AllocationUnknown } from './unknown.ts';
-
-export interface DomainMapRun {
-  /** What partclone said meanwhile, such as the kind of file system. */
-  readonly messages: string;
-}
+import { AllocationUnknown, toolFailed } from './unknown.ts';
 
 /** @param program partclone.ntfs, partclone.vfat, … */
-export async function readDomainMap(program: string, path: string, free: FreeExtents): Promise<DomainMapRun> {
+export async function readDomainMap(program: string, path: string, free: FreeExtents): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'diskferry-map-'));
   try {
     const map = join(folder, 'domain.map');
     const options = ['--domain', '--source', path, '--output', map, '--logfile', '/dev/null', '--quiet'];
-    const { exitCode, stdout, stderr } = await runProgram(program, options);
-    const messages = `${stdout}\n${stderr}`;
-    if (exitCode !== 0)
-      throw new AllocationUnknown(`${program} ended with ${exitCode}: ${lastLine(messages)}`);
+    const { exitCode, stderr } = await runProgram(program, options);
+    // Progress and banner come first, on one line after the other; the reason is the last.
+    if (exitCode !== 0) throw toolFailed(program, { exitCode, stderr: lastLine(stderr) });
     parseDomainMap(await readFile(map, 'utf8'), free);
-    return { messages };
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -37,8 +30,7 @@ function lastLine(text: string): string {
     text
       .trim()
       .split(/[\r\n]+/)
-      .at(-1)
-      ?.trim() ?? ''
+      .at(-1) ?? ''
   );
 }
 

@@ -6,7 +6,7 @@
 import { runProgram, runProgramHead } from '../program.ts';
 import { readDomainMap } from './domain-map.ts';
 import type { FreeExtents } from './free-extents.ts';
-import { AllocationUnknown, assertAgreement, numberIn } from './unknown.ts';
+import { AllocationUnknown, assertAgreement, numberIn, toolFailed } from './unknown.ts';
 
 const logFileInode = '2';
 
@@ -21,10 +21,10 @@ const volumeIsClean = 0x0002;
 
 export async function readNtfsFree(path: string, free: FreeExtents): Promise<void> {
   const info = await runProgram('ntfsinfo', ['--mft', path]);
-  if (info.exitCode !== 0)
-    throw new AllocationUnknown(`ntfsinfo ended with ${info.exitCode}: ${info.stderr.trim()}`);
+  // It refuses volumes that are marked for a check or were not unmounted cleanly.
+  if (info.exitCode !== 0) throw toolFailed('ntfsinfo', info);
   if (!/^\s*Volume Flags: 0x0000\b/m.test(info.stdout)) {
-    throw new AllocationUnknown('the NTFS volume is marked for a check, or was not unmounted cleanly');
+    throw new AllocationUnknown('the NTFS volume is flagged by Windows: let chkdsk look at it');
   }
   const log = await runProgramHead('ntfscat', ['--inode', logFileInode, path], 2 * restartPageBytes);
   if (!isLogClean(log))

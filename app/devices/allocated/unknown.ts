@@ -1,10 +1,17 @@
 /**
  * How a reader of free space says that it cannot tell, and the small checks that all readers make on text.
  */
+import type { ProgramEnd } from '../program.ts';
 
 /** Thrown by a reader; `message` is the reason that people see. */
 export class AllocationUnknown extends Error {
   override readonly name = 'AllocationUnknown';
+}
+
+/** A tool ended with an exit code that it should not have: what it said first is why. */
+export function toolFailed(program: string, end: ProgramEnd): AllocationUnknown {
+  const said = end.stderr.trim().split('\n')[0] ?? '';
+  return new AllocationUnknown(`${program} ended with ${end.exitCode}${said === '' ? '' : `: ${said}`}`);
 }
 
 /** The number that the pattern's first group matches in a tool's output. */

@@ -8,7 +8,7 @@
  */
 import { runProgram, runProgramLines } from '../program.ts';
 import type { FreeExtents } from './free-extents.ts';
-import { AllocationUnknown, numberIn } from './unknown.ts';
+import { AllocationUnknown, numberIn, toolFailed } from './unknown.ts';
 
 /** XFS_SB_FEAT_INCOMPAT_NEEDSREPAIR in fs/xfs/libxfs/xfs_format.h. */
 const needsRepair = 1 << 4;
@@ -29,9 +29,7 @@ export async function readXfsFree(path: string, free: FreeExtents): Promise<void
     const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s*$/.exec(line);
     if (match !== null) addExtent(match.slice(1).map(Number), geometry, free);
   });
-  if (end.exitCode !== 0 || end.stderr !== '') {
-    throw new AllocationUnknown(`xfs_db ended with ${end.exitCode}: ${end.stderr.trim()}`);
-  }
+  if (end.exitCode !== 0 || end.stderr !== '') throw toolFailed('xfs_db', end);
   if (free.addedBytes > geometry.freeBlocks * geometry.blockBytes) {
     throw new AllocationUnknown(
       'the XFS free-space trees list more than the superblock counts: check it with xfs_repair',
