@@ -49,7 +49,12 @@ export class Engine {
     this.#progress = new ProgressCells(progressCells);
     this.#wakeFd = addon().eventFd();
     const workerData: WorkerSetting = { ...setting, wakeFd: this.#wakeFd, consumerCells, progressCells };
-    this.#worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? '../../build/app/engine/worker.js' : './worker.js', import.meta.url), { workerData });
+    const script = import.meta.url.endsWith('.ts') ? '../../build/app/engine/worker.js' : './worker.js';
+    this.#worker = new Worker(new URL(script, import.meta.url), {
+      workerData,
+      // The ring opens sockets that Node does not know of; it would warn when the worker closes them.
+      trackUnmanagedFds: false,
+    });
     this.#worker.on('message', (message: WorkerMessage) => this.#tell(message));
     this.#worker.on('error', (cause) => this.#die(cause));
     this.#worker.on('exit', () => this.#die(undefined));

@@ -8,8 +8,14 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NbdServer, run } from './nbd-fixture.ts';
-import { RawNbdClient, commandType, encodeOption, encodeRequest, handshake } from './raw-nbd-client.ts';
+import { NbdServer, run } from './support/nbd-fixture.ts';
+import {
+  RawNbdClient,
+  commandType,
+  encodeOption,
+  encodeRequest,
+  handshake,
+} from './support/raw-nbd-client.ts';
 
 const mebibyte = 2 ** 20;
 const sizeBytes = 32 * mebibyte;

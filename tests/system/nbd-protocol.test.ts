@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NbdServer, run } from './nbd-fixture.ts';
-import { RawNbdClient, commandType, encodeRequest } from './raw-nbd-client.ts';
+import { NbdServer, run } from './support/nbd-fixture.ts';
+import { RawNbdClient, commandType, encodeRequest } from './support/raw-nbd-client.ts';
 
 const mebibyte = 2 ** 20;
 const sizeBytes = 64 * mebibyte;

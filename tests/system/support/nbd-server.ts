@@ -6,23 +6,23 @@
  * Between two turns of the ring the event loop runs, so that messages arrive; an engine does without.
  */
 import { closeSync, openSync } from 'node:fs';
-import { BufferPool } from '../../app/base/buffer-pool.ts';
-import { BugError } from '../../app/base/error.ts';
-import { blockBytes } from '../../app/base/units.ts';
-import type { Extent } from '../../app/base/units.ts';
-import type { Disk, DiskIoClient } from '../../app/devices/disk-io.ts';
-import { source } from '../../app/devices/disk-io.ts';
-import type { RingDiskIoOptions } from '../../app/devices/ring-disk-io.ts';
-import { RingDiskIo, diskIoPoolBytes } from '../../app/devices/ring-disk-io.ts';
-import { FlagMap } from '../../app/flags/flag-map.ts';
-import { RangesInFlight } from '../../app/flags/ranges-in-flight.ts';
-import { nbdPoolBytes } from '../../app/frontends/nbd/connection.ts';
-import { NbdFrontend } from '../../app/frontends/nbd/nbd-frontend.ts';
-import { ConsumerMeter, consumerMeterBytes } from '../../app/router/consumer-meter.ts';
-import { RequestTable, requestSlotBytes } from '../../app/router/request.ts';
-import { Router } from '../../app/router/router.ts';
-import { addon } from '../../native/binding.ts';
-import { Ring } from '../../native/ring.ts';
+import { BufferPool } from '../../../app/base/buffer-pool.ts';
+import { BugError } from '../../../app/base/error.ts';
+import { blockBytes } from '../../../app/base/units.ts';
+import type { Extent } from '../../../app/base/units.ts';
+import type { Disk, DiskIoClient } from '../../../app/devices/disk-io.ts';
+import { source } from '../../../app/devices/disk-io.ts';
+import type { RingDiskIoOptions } from '../../../app/devices/ring-disk-io.ts';
+import { RingDiskIo, diskIoPoolBytes } from '../../../app/devices/ring-disk-io.ts';
+import { FlagMap } from '../../../app/flags/flag-map.ts';
+import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { nbdPoolBytes } from '../../../app/frontends/nbd/connection.ts';
+import { NbdFrontend } from '../../../app/frontends/nbd/nbd-frontend.ts';
+import { ConsumerMeter, consumerMeterBytes } from '../../../app/router/consumer-meter.ts';
+import { RequestTable, requestSlotBytes } from '../../../app/router/request.ts';
+import { Router } from '../../../app/router/router.ts';
+import { addon } from '../../../native/binding.ts';
+import { Ring } from '../../../native/ring.ts';
 
 export interface ServerSetting {
   readonly socketPath: string;

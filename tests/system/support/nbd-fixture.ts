@@ -2,7 +2,7 @@
  * What the NBD tests share: a server process (nbd-server.ts) on two image files in a directory of its own,
  * and the programs that are its clients. Everything is gone after `stop`.
  */
-import { execFile, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,11 +10,10 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { runCommand } from '../../../app/devices/command.ts';
 import type { ServerSetting } from './nbd-server.ts';
 
 const serverFile = fileURLToPath(new URL('./nbd-server.ts', import.meta.url));
-const execute = promisify(execFile);
 
 export type NbdServerOptions = Pick<ServerSetting, 'sizeBytes' | 'logicalBlockBytes' | 'unreadable'>;
 
@@ -78,8 +77,7 @@ export class NbdServer {
   }
 }
 
-/** Runs a client; rejects with its output when it fails. */
-export async function run(program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await execute(program, args, { maxBuffer: 16 * 1024 * 1024 });
-  return stdout;
+/** Runs a client; rejects with what it said when it fails. */
+export function run(program: string, ...parameters: string[]): Promise<string> {
+  return runCommand(program, parameters, program);
 }
