@@ -107,7 +107,7 @@ describe.skipIf(!isRoot)('migrate of a device that is in use (needs root)', () =
       );
       const device = await migration.device();
       await migration.ask('pause');
-      const writer = await SectorWriter.open(device, { seed: sectorBytes, expected, sectorBytes });
+      const writer = await SectorWriter.open(scratch, device, { seed: sectorBytes, expected, sectorBytes });
       await writer.run(300);
       await migration.ask('resume');
       await writer.runWhile(() => migration.eventsNamed('synchronized').length === 0);

@@ -55,9 +55,9 @@ const cases: readonly Case[] = [
       { name: 'second', options: 'rw' },
     ],
   },
-  { title: 'read-only', type: 'ext4', places: [{ name: 'first', options: 'ro' }] },
+  { title: 'that are read-only', type: 'ext4', places: [{ name: 'first', options: 'ro' }] },
   {
-    title: 'by its subvolumes',
+    title: 'of subvolumes',
     type: 'btrfs',
     subvolumes: ['home', 'data'],
     places: [
@@ -92,43 +92,46 @@ async function statesOf(scratch: Scratch, places: readonly Place[]): Promise<(Mo
 }
 
 describe.skipIf(!isRoot)('migrate of a volume that is mounted (needs root)', () => {
-  it.each(cases)('$title keeps its mounts', async ({ type, places, subvolumes = [] }) => {
-    const scratch = scratchOf();
-    const sizeBytes = 384 * mebibyte;
-    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
-    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
-    await makeFileSystem(type, source.path);
-    const top = await scratch.makeDirectory('volume');
-    await mount(source.path, top);
-    for (const name of subvolumes)
-      await runCommand('btrfs', ['subvolume', 'create', `${top}/${name}`], 'making a subvolume');
-    writeFileSync(`${top}/file`, 'content');
-    await unmount(top);
-    for (const { name, options, placeOptions } of places) {
-      await mount(source.path, await scratch.makeDirectory(name), options);
-      if (placeOptions === undefined) continue;
-      await runCommand(
-        'mount',
-        ['-o', `remount,bind,${placeOptions}`, scratch.path(name)],
-        'changing a mount',
-      );
-    }
-    const before = await statesOf(scratch, places);
-    const movedTo = (device: string): unknown =>
-      before.map((state) => ({ ...state, source: state?.source.replace(source.path, device) }));
+  it.each(cases.map((it) => [it.title, it] as const))(
+    'keeps mounts %s',
+    async (_, { type, places, subvolumes = [] }) => {
+      const scratch = scratchOf();
+      const sizeBytes = 384 * mebibyte;
+      const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+      const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+      await makeFileSystem(type, source.path);
+      const top = await scratch.makeDirectory('volume');
+      await mount(source.path, top);
+      for (const name of subvolumes)
+        await runCommand('btrfs', ['subvolume', 'create', `${top}/${name}`], 'making a subvolume');
+      writeFileSync(`${top}/file`, 'content');
+      await unmount(top);
+      for (const { name, options, placeOptions } of places) {
+        await mount(source.path, await scratch.makeDirectory(name), options);
+        if (placeOptions === undefined) continue;
+        await runCommand(
+          'mount',
+          ['-o', `remount,bind,${placeOptions}`, scratch.path(name)],
+          'changing a mount',
+        );
+      }
+      const before = await statesOf(scratch, places);
+      const movedTo = (device: string): unknown =>
+        before.map((state) => ({ ...state, source: state?.source.replace(source.path, device) }));
 
-    const migration = Migration.start(
-      scratch,
-      { source: source.path, destination: destination.path },
-      '--hold',
-    );
-    const device = await migration.device();
-    expect(await statesOf(scratch, places)).toEqual(movedTo(device));
-    await migration.event('synchronized');
-    await migration.ask('cutover');
-    expect(await migration.end()).toMatchObject({ exitCode: 0 });
-    expect(await statesOf(scratch, places)).toEqual(movedTo(destination.path));
-    for (const { name } of places) await unmount(scratch.path(name));
-    await checkFileSystem(type, destination.path);
-  });
+      const migration = Migration.start(
+        scratch,
+        { source: source.path, destination: destination.path },
+        '--hold',
+      );
+      const device = await migration.device();
+      expect(await statesOf(scratch, places)).toEqual(movedTo(device));
+      await migration.event('synchronized');
+      await migration.ask('cutover');
+      expect(await migration.end()).toMatchObject({ exitCode: 0 });
+      expect(await statesOf(scratch, places)).toEqual(movedTo(destination.path));
+      for (const { name } of places) await unmount(scratch.path(name));
+      await checkFileSystem(type, destination.path);
+    },
+  );
 });

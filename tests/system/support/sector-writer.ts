@@ -16,6 +16,7 @@ import { present } from '../../../app/base/error.ts';
 import { blockBytes, kibibyte } from '../../../app/base/units.ts';
 import { addon } from '../../../native/binding.ts';
 import { Random } from '../../sim/random.ts';
+import type { Scratch } from './scratch.ts';
 
 /** As many as Node's thread pool carries out at once. */
 const writerCount = 4;
@@ -45,8 +46,10 @@ export class SectorWriter {
   readonly #randoms: readonly Random[];
   readonly #buffers: readonly Uint8Array[];
 
-  static async open(path: string, options: SectorWriterOptions): Promise<SectorWriter> {
-    return new SectorWriter(await open(path, constants.O_RDWR | constants.O_DIRECT), options);
+  static async open(scratch: Scratch, path: string, options: SectorWriterOptions): Promise<SectorWriter> {
+    const writer = new SectorWriter(await open(path, constants.O_RDWR | constants.O_DIRECT), options);
+    scratch.onRelease('a writer', () => writer.close());
+    return writer;
   }
 
   private constructor(handle: FileHandle, { seed, expected, sectorBytes }: SectorWriterOptions) {
@@ -80,6 +83,7 @@ export class SectorWriter {
     await Promise.all(this.#randoms.map((_, writer) => write(writer)));
   }
 
+  /** Idempotent. */
   async close(): Promise<void> {
     await this.#handle.close();
   }
@@ -100,7 +104,8 @@ export class SectorWriter {
     const sectorCount = this.expected.length / this.#sectorBytes;
     const zoneSectors = Math.floor(sectorCount / shareSectors.length);
     const zone = random.between(0, shareSectors.length - 1);
-    const share = present(shareSectors[zone], 'a zone has its share');
+    const fitting = Math.floor(zoneSectors / writerCount);
+    const share = Math.min(fitting, present(shareSectors[zone], 'a zone has its share'));
     const turns = Math.floor(zoneSectors / (share * writerCount));
     const turn = random.between(0, turns - 1);
     const first = zone * zoneSectors + (turn * writerCount + writer) * share;

@@ -1,0 +1,189 @@
+/**
+ * Sizes that fall between blocks, block sizes, larger destinations, and a disk of 16 TiB. What lies behind
+ * the source's end on a larger destination is nobody's business and stays as it is.
+ */
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { BufferPool, pageBytes } from '../../app/base/buffer-pool.ts';
+import { mebibyte, sectorBytes } from '../../app/base/units.ts';
+import { planSchema } from '../../app/contract/plan.ts';
+import { addon } from '../../native/binding.ts';
+import { checkFileSystem, makeFileSystem } from './support/file-system.ts';
+import { makeImage, makeLoopDisk, readPart, sysfsNumber } from './support/loop-disk.ts';
+import { Migration, runCli } from './support/migration.ts';
+import { useScratch } from './support/scratch.ts';
+import { expectSame, SectorWriter } from './support/sector-writer.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratchOf = useScratch();
+
+interface Case {
+  readonly title: string;
+  readonly blockBytes: 512 | 4096;
+  readonly sourceBytes: number;
+  /** How much larger the destination is. */
+  readonly moreBytes: number;
+}
+
+const cases: readonly Case[] = [
+  {
+    title: 'of one sector too many to an equal one',
+    blockBytes: 512,
+    sourceBytes: 8 * mebibyte + 512,
+    moreBytes: 0,
+  },
+  {
+    title: 'of seven sectors too many to one that is a sector larger',
+    blockBytes: 512,
+    sourceBytes: 8 * mebibyte + 3584,
+    moreBytes: 512,
+  },
+  {
+    title: 'of one sector too few to a much larger one',
+    blockBytes: 512,
+    sourceBytes: 8 * mebibyte - 512,
+    moreBytes: 40 * mebibyte,
+  },
+  {
+    title: 'in blocks of 4096 to an equal one',
+    blockBytes: 4096,
+    sourceBytes: 8 * mebibyte + 4096,
+    moreBytes: 0,
+  },
+  {
+    title: 'in blocks of 4096 to one that is a block larger',
+    blockBytes: 4096,
+    sourceBytes: 8 * mebibyte,
+    moreBytes: 4096,
+  },
+  {
+    title: 'in blocks of 4096 to a much larger one',
+    blockBytes: 4096,
+    sourceBytes: 8 * mebibyte,
+    moreBytes: 40 * mebibyte,
+  },
+];
+
+/** One direct transfer of whole sectors. */
+function transfer(path: string, offsetBytes: number, data: Uint8Array, way: 'read' | 'write'): void {
+  const pool = new BufferPool(pageBytes, (view) => addon().misalignmentBytes(view));
+  const buffer = pool.bytes.subarray(0, data.length);
+  const fd = openSync(path, constants.O_RDWR | constants.O_DIRECT);
+  try {
+    buffer.set(data);
+    const move = way === 'read' ? readSync : writeSync;
+    expect(move(fd, buffer, 0, data.length, offsetBytes)).toBe(data.length);
+    data.set(buffer);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
+  it.each(cases.map((it) => [it.title, it] as const))(
+    'moves a disk %s',
+    async (_, { blockBytes, sourceBytes, moreBytes }) => {
+      const scratch = scratchOf();
+      const source = await makeLoopDisk(scratch, 'source', {
+        sizeBytes: sourceBytes,
+        blockBytes,
+        content: 'random',
+      });
+      const sizeBytes = sourceBytes + moreBytes;
+      const destination = await makeLoopDisk(scratch, 'destination', {
+        sizeBytes,
+        blockBytes,
+        content: 'random',
+      });
+      const expected = readPart(source.path, 0, sourceBytes);
+      const behind = readPart(destination.path, sourceBytes, moreBytes);
+
+      const migration = Migration.start(
+        scratch,
+        { source: source.path, destination: destination.path },
+        '--hold',
+      );
+      const device = await migration.device();
+      await migration.ask('pause');
+      expect(sysfsNumber(device, 'size') * sectorBytes).toBe(sourceBytes);
+      expect(sysfsNumber(device, 'queue/logical_block_size')).toBe(blockBytes);
+      expect(sysfsNumber(device, 'queue/physical_block_size')).toBe(
+        sysfsNumber(source.path, 'queue/physical_block_size'),
+      );
+      const writer = await SectorWriter.open(scratch, device, {
+        seed: sourceBytes,
+        expected,
+        sectorBytes: blockBytes,
+      });
+      await writer.run(50);
+      const last = Buffer.alloc(blockBytes, 0x5a);
+      transfer(device, sourceBytes - blockBytes, last, 'write');
+      expected.set(last, sourceBytes - blockBytes);
+      await migration.ask('resume');
+      await writer.run(50);
+      await writer.close();
+      await migration.event('synchronized');
+      expectSame(readPart(device, 0, sourceBytes), expected);
+      await migration.ask('cutover');
+      expect(await migration.end()).toMatchObject({ exitCode: 0 });
+      expectSame(readPart(destination.path, 0, sourceBytes), expected);
+      expectSame(readPart(destination.path, sourceBytes, moreBytes), behind, sourceBytes);
+    },
+  );
+
+  it.each([512, 5120])('moves an image file of %i bytes to a new one', async (sizeBytes) => {
+    const scratch = scratchOf();
+    const [source, destination] = [scratch.path('source.img'), scratch.path('destination.img')];
+    makeImage(source, sizeBytes, 'random');
+    const migration = Migration.start(scratch, { source, destination }, '--create', String(sizeBytes));
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expectSame(readPart(destination, 0, sizeBytes), readPart(source, 0, sizeBytes));
+  });
+
+  it('plans a disk of 16 TiB, serves it at both ends, pauses, and gives it back', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 16 * 2 ** 40;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const planned = await runCli(
+      'plan',
+      '--source',
+      source.path,
+      '--destination',
+      destination.path,
+      '--json',
+      '--state-dir',
+      scratch.stateDirectory,
+    );
+    expect(planSchema.parse(JSON.parse(planned.stdout)).source.sizeBytes).toBe(sizeBytes);
+    const lastSector = sizeBytes - sectorBytes;
+    const [first, last] = [Buffer.alloc(sectorBytes, 0xf1), Buffer.alloc(sectorBytes, 0x1a)];
+    transfer(source.path, lastSector, Buffer.alloc(sectorBytes, 0x77), 'write');
+
+    const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
+    const device = await migration.device();
+    expect((await migration.ask('pause')).state).toBe('paused');
+    const seen = Buffer.alloc(sectorBytes);
+    transfer(device, lastSector, seen, 'read');
+    expect(seen).toEqual(Buffer.alloc(sectorBytes, 0x77));
+    transfer(device, 0, first, 'write');
+    transfer(device, lastSector, last, 'write');
+    transfer(device, 2 ** 43 + 5 * sectorBytes, first, 'write');
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expect(readPart(source.path, 0, sectorBytes)).toEqual(first);
+    expect(readPart(source.path, lastSector, sectorBytes)).toEqual(last);
+    expect(readPart(source.path, 2 ** 43 + 5 * sectorBytes, sectorBytes)).toEqual(first);
+  });
+
+  it('moves an XFS of 16 TiB that is nearly empty', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 16 * 2 ** 40;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    await makeFileSystem('xfs', source.path, '-l', 'size=64m');
+    const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    await checkFileSystem('xfs', destination.path);
+  });
+});
