@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodes } from '../contract/exit-codes.ts';
 import { addControlCommands } from './commands/control.ts';
+import { addDemoCommand } from './commands/demo.ts';
 import { addDevicesCommand } from './commands/devices.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addPlanCommand } from './commands/plan.ts';
@@ -21,6 +22,7 @@ function makeProgram(): Command {
   addPlanCommand(program);
   addMigrateCommand(program);
   addControlCommands(program);
+  addDemoCommand(program);
   for (const command of program.commands) command.exitOverride();
   return program;
 }
