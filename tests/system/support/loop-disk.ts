@@ -6,6 +6,9 @@ import { mebibyte, sectorBytes } from '../../../app/base/units.ts';
 import { runCommand } from '../../../app/devices/command.ts';
 import type { Scratch } from './scratch.ts';
 
+/** No multiple of any block size, so that no block looks like another. */
+const randomBytes = 4 * mebibyte + 13;
+
 export interface LoopDisk {
   /** `/dev/loopN` */
   readonly path: string;
@@ -47,14 +50,13 @@ export function makeImage(file: string, sizeBytes: number, content: 'zeroes' | '
   if (content === 'random') fillWithRandom(file, 0, sizeBytes);
 }
 
-/** Random bytes over a part of a disk or image. */
+/** Random bytes over a part of a disk or image; the same ones again after so many, to be quick. */
 export function fillWithRandom(path: string, offsetBytes: number, lengthBytes: number): void {
   const fd = openSync(path, 'r+');
   try {
-    const chunk = new Uint8Array(4 * mebibyte);
+    const chunk = randomFillSync(new Uint8Array(randomBytes));
     for (let done = 0; done < lengthBytes; done += chunk.length) {
       const part = chunk.subarray(0, Math.min(chunk.length, lengthBytes - done));
-      randomFillSync(part);
       writeSync(fd, part, 0, part.length, offsetBytes + done);
     }
   } finally {
