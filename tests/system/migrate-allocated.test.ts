@@ -53,9 +53,8 @@ async function makeVolume(scratch: Scratch, type: FileSystemType): Promise<Volum
   return { disk, target, changer, usedBytes: (blocks - bfree) * bsize };
 }
 
-const cases = fileSystemTypes.flatMap((type) =>
-  (['attach', 'remount'] as const).map((way) => ({ type, way })),
-);
+const ways = ['attach', 'remount'] as const;
+const cases = fileSystemTypes.flatMap((type) => ways.map((way) => [type, way] as const));
 
 describe.skipIf(!isRoot)('migrate of a file system that is 30 % full (needs root)', () => {
   it.each(cases)('reads of %s only what it uses, by %s', async (type, way) => {
