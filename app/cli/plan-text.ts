@@ -1,7 +1,7 @@
 /** A plan as a person reads it before saying yes: both disks, what is erased, how, and what can go wrong. */
-import wrapAnsi from 'wrap-ansi';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { formatBytes } from './format.ts';
+import { wrapUnder } from './wrap.ts';
 
 /** Width of the column in which the names of the rows stand. */
 const nameWidth = 7;
@@ -30,8 +30,7 @@ export function planText(plan: Plan, stream: { readonly columns?: number }): str
 }
 
 function row(name: string, text: string, columns: number): string {
-  const lines = wrapAnsi(text, Math.max(20, columns - nameWidth)).split('\n');
-  return name.padEnd(nameWidth) + lines.join(`\n${' '.repeat(nameWidth)}`);
+  return name.padEnd(nameWidth) + wrapUnder(text, { columns, indentWidth: nameWidth });
 }
 
 function copyText({ copy }: Plan): string {

@@ -7,6 +7,7 @@ import { createLogUpdate } from 'log-update';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
 import { crossedBytes, eventText } from './event-text.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
+import { wrapUnder } from './wrap.ts';
 
 const barWidthMax = 60;
 /** Without a terminal a log needs progress only now and then. */
@@ -22,7 +23,8 @@ export interface EventView {
 
 export function makeEventView(stream: NodeJS.WriteStream, json: boolean): EventView {
   if (json) return new JsonView();
-  return stream.isTTY ? new LiveView(stream) : new LogView(stream);
+  // A terminal that does not know its size gives the live view no room.
+  return stream.isTTY && stream.rows > 0 ? new LiveView(stream) : new LogView(stream);
 }
 
 /** One JSON object per line on stdout; stderr stays free for people. */
@@ -76,15 +78,20 @@ class LiveView implements EventView {
 
   handle(event: JobEvent): void {
     if (event.event === 'progress') this.#logUpdate(progressLines(event, this.#stream.columns));
-    else this.#logUpdate.persist(`${mark(event)} ${eventText(event)}`);
+    else this.#keep(mark(event), eventText(event));
   }
 
   note(text: string): void {
-    this.#logUpdate.persist(`${styleText('cyan', '•')} ${text}`);
+    this.#keep(styleText('cyan', '•'), text);
   }
 
   close(): void {
     this.#logUpdate.done();
+  }
+
+  /** A line that stays above the live part; long ones go on under their own beginning, not under the mark. */
+  #keep(sign: string, text: string): void {
+    this.#logUpdate.persist(`${sign} ${wrapUnder(text, { columns: this.#stream.columns, indentWidth: 2 })}`);
   }
 }
 
@@ -101,7 +108,7 @@ function mark(event: JobEvent): string {
 }
 
 function progressLines(event: JobEventOf<'progress'>, columns: number): string {
-  const { totalBytes, copyBytesPerSecond, consumer, redirectedBytes, skippedBytes } = event;
+  const { totalBytes, consumer, redirectedBytes, skippedBytes } = event;
   const crossed = crossedBytes(event);
   const share = totalBytes === 0 ? 1 : crossed / totalBytes;
   const percent = `${(share * 100).toFixed(1).padStart(5)} %`;
@@ -109,12 +116,17 @@ function progressLines(event: JobEventOf<'progress'>, columns: number): string {
   const latency = `p50 ${formatLatency(consumer.p50Us)}, p99 ${formatLatency(consumer.p99Us)}`;
   return [
     `  ${bar(share, Math.min(barWidthMax, columns - percent.length - 6))} ${percent}`,
-    `  ${formatBytes(crossed)} of ${formatBytes(totalBytes)} · ${formatRate(copyBytesPerSecond)} · ${formatEta(event.etaSeconds)}`,
+    `  ${formatBytes(crossed)} of ${formatBytes(totalBytes)} · ${copyText(event)}`,
     `  Volume in use: ${requests}, ${latency}, longest ${formatDuration(consumer.longestStallMs)}`,
     `  Written while moving: ${formatBytes(redirectedBytes)} · free space left out: ${formatBytes(skippedBytes)}`,
   ]
     .map((line) => line.slice(0, Math.max(20, columns)))
     .join('\n');
+}
+
+function copyText({ phase, copyBytesPerSecond, etaSeconds }: JobEventOf<'progress'>): string {
+  if (phase === 'synchronized') return 'everything has crossed';
+  return `${formatRate(copyBytesPerSecond)} · ${formatEta(etaSeconds)}`;
 }
 
 function bar(share: number, width: number): string {
