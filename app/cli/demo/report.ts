@@ -30,8 +30,8 @@ export function reportText(report: DemoReport): string {
   const away = interruptions.map(({ at, elapsedMs }) => `${formatDuration(elapsedMs)} at the ${at}`);
   const moved = [
     `${formatBytes(copiedBytes)} copied`,
-    `${formatBytes(redirectedBytes)} written by the workload meanwhile`,
-    `${formatBytes(skippedBytes)} free and left out`,
+    `${formatBytes(redirectedBytes)} written meanwhile`,
+    `${formatBytes(skippedBytes)} of free space left out`,
   ];
   const lines: readonly (readonly [string, string])[] = [
     ['Mounted from', inPhases((phase) => devices[phase])],
