@@ -1,0 +1,133 @@
+/**
+ * Until the commit a job can be undone: the source then holds exactly what consumers saw last, takes its old
+ * place, and nothing that was acknowledged is missing.
+ */
+import { describe, expect, it } from 'vitest';
+import { mebibyte } from '../../app/base/units.ts';
+import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from './support/file-system.ts';
+import { Gate } from './support/gate.ts';
+import { makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
+import { Migration } from './support/migration.ts';
+import { useScratch } from './support/scratch.ts';
+import { expectSame, SectorWriter } from './support/sector-writer.ts';
+import { Workload } from './support/workload.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratchOf = useScratch();
+
+describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
+  it.each([
+    ['before anything is copied', 'paused'],
+    ['in the middle of the copy', 'copying'],
+    ['when all has crossed', 'synchronized'],
+  ] as const)('gives the source every sector that was written, %s', async (_, moment) => {
+    const scratch = scratchOf();
+    const sizeBytes = 48 * mebibyte + 512;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes, content: 'random' });
+    const expected = readPart(source.path, 0, sizeBytes);
+
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      ...['--speed', 'gentle', '--hold'],
+    );
+    const device = await migration.device();
+    await migration.ask('pause');
+    const writer = await SectorWriter.open(scratch, device, { seed: sizeBytes, expected, sectorBytes: 512 });
+    await writer.run(200);
+    if (moment !== 'paused') await migration.ask('resume');
+    if (moment === 'synchronized') await migration.event('synchronized');
+    await writer.run(100);
+    await writer.close();
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expect(migration.events.at(-1)).toMatchObject({ event: 'undone' });
+    expectSame(readPart(source.path, 0, sizeBytes), expected);
+  });
+
+  it('puts a mounted volume and its users back on the source', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 256 * mebibyte;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes, content: 'random' });
+    await makeFileSystem('ext4', source.path);
+    const target = await scratch.makeDirectory('volume');
+    await mount(source.path, target, 'noatime');
+    makeImage(`${target}/ballast`, 64 * mebibyte, 'random');
+    const mountedBefore = await findMount(target);
+    const workload = await Workload.start(scratch, [{ directory: `${target}/tree`, seed: 11 }]);
+    await workload.doSteps(100);
+
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      ...['--speed', 'gentle', '--hold'],
+      ...['--stop-command', workload.stopCommand, '--start-command', workload.startCommand],
+    );
+    await migration.event('attached');
+    await workload.doSteps(100);
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expect(await findMount(target)).toEqual(mountedBefore);
+    expect(workload.isStopped).toBe(false);
+    await workload.doSteps(50);
+    await workload.end();
+    await unmount(target);
+    await checkFileSystem('ext4', source.path);
+    await mount(source.path, target);
+    await workload.expectTrees();
+  });
+
+  it('waits for a consumer that still has the virtual device open', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 16 * mebibyte;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const expected = readPart(source.path, 0, sizeBytes);
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      '--hold',
+    );
+    const device = await migration.device();
+    const writer = await SectorWriter.open(scratch, device, { seed: 5, expected, sectorBytes: 512 });
+    await writer.run(50);
+    await migration.ask('undo');
+    await migration.event('warning', ({ code }) => code === 'volume-busy');
+    await writer.run(50);
+    await writer.close();
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expectSame(readPart(source.path, 0, sizeBytes), expected);
+  });
+
+  it('is refused while the job cuts over, and once the destination is the truth', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 64 * mebibyte;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    await makeFileSystem('ext4', source.path);
+    const target = await scratch.makeDirectory('volume');
+    await mount(source.path, target);
+    const [stop, start] = [new Gate(scratch, 'stop'), new Gate(scratch, 'start')];
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      ...['--hold', '--stop-command', stop.command, '--start-command', start.command],
+    );
+    await migration.event('synchronized');
+    stop.close();
+    start.close();
+    await migration.ask('cutover');
+    await stop.reached(2);
+    await expect(migration.ask('undo')).rejects.toMatchObject({ code: 'job-state' });
+    stop.open();
+    await start.reached(2);
+    await expect(migration.ask('undo')).rejects.toMatchObject({ code: 'job-state' });
+    migration.signal('SIGINT');
+    start.open();
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expect(await findMount(target)).toMatchObject({ source: destination.path });
+    await unmount(target);
+  });
+});
