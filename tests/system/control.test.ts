@@ -1,0 +1,128 @@
+/**
+ * A second terminal steers a job that runs in the foreground of the first: status, pause, resume, speed,
+ * cutover, undo, through the real command line, with its exit codes and one line of JSON each.
+ */
+import { describe, expect, it } from 'vitest';
+import { gibibyte, mebibyte } from '../../app/base/units.ts';
+import type { JobStatus } from '../../app/contract/control.ts';
+import { jobStatusSchema } from '../../app/contract/control.ts';
+import { jobEventSchema } from '../../app/contract/events.ts';
+import { makeLoopDisk } from './support/loop-disk.ts';
+import { Migration, runCli } from './support/migration.ts';
+import type { Scratch } from './support/scratch.ts';
+import { useScratch } from './support/scratch.ts';
+import { SectorWriter } from './support/sector-writer.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratchOf = useScratch();
+
+/** A job that has copied all and waits for its cut-over. */
+async function startJob(scratch: Scratch, name: string): Promise<Migration> {
+  const options = { sizeBytes: 16 * mebibyte };
+  const source = await makeLoopDisk(scratch, `${name}-source`, options);
+  const destination = await makeLoopDisk(scratch, `${name}-destination`, options);
+  const disks = { source: source.path, destination: destination.path };
+  const migration = Migration.start(scratch, disks, '--hold');
+  await migration.event('synchronized');
+  return migration;
+}
+
+/** A command in the second terminal that must succeed. Returns a status for each line. */
+async function tell(scratch: Scratch, ...parameters: string[]): Promise<JobStatus[]> {
+  const all = [...parameters, '--json', '--state-dir', scratch.stateDirectory];
+  const { exitCode, stdout, stderr } = await runCli(...all);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return lines.map((line) => jobStatusSchema.parse(JSON.parse(line)));
+}
+
+/** A command that must be refused, with one line for people and one for programs. */
+async function expectRefused(scratch: Scratch, parameters: string[], code: string): Promise<void> {
+  const all = [...parameters, '--json', '--state-dir', scratch.stateDirectory];
+  const { exitCode, stdout, stderr } = await runCli(...all);
+  expect(exitCode).toBe(2);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(jobEventSchema.parse(JSON.parse(stdout))).toMatchObject({ event: 'failed', code });
+}
+
+describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
+  it('pauses, resumes, changes the speed and cuts over', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = gibibyte;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const disks = { source: source.path, destination: destination.path };
+    const migration = Migration.start(scratch, disks, '--speed', 'gentle', '--hold');
+    const [job, device] = [await migration.job(), await migration.device()];
+    await migration.ask('pause');
+    // A busy consumer makes the gentle copy last longer than all commands here.
+    const writer = await SectorWriter.open(scratch, device, {
+      seed: 1,
+      expected: Buffer.alloc(16 * mebibyte),
+      sectorBytes: 512,
+    });
+    let isBusy = true;
+    const writing = writer.runWhile(() => isBusy);
+
+    const common = { job, source: source.path, destination: destination.path, device };
+    expect(await tell(scratch, 'status')).toMatchObject([{ ...common, state: 'paused', speed: 'gentle' }]);
+    expect(await tell(scratch, 'resume')).toMatchObject([{ ...common, state: 'copying' }]);
+    expect(await tell(scratch, 'pause', job)).toMatchObject([{ ...common, state: 'paused' }]);
+    expect(await tell(scratch, 'pause', job)).toMatchObject([{ ...common, state: 'paused' }]);
+    await expectRefused(scratch, ['cutover'], 'job-state');
+    expect(await tell(scratch, 'speed', 'full')).toMatchObject([{ state: 'paused', speed: 'full' }]);
+    expect(migration.eventsNamed('synchronized')).toEqual([]);
+    expect(await tell(scratch, 'resume', job)).toMatchObject([{ ...common, speed: 'full' }]);
+    await migration.event('synchronized');
+    expect(await tell(scratch, 'status', job)).toMatchObject([{ ...common, state: 'synchronized' }]);
+    isBusy = false;
+    await writing;
+    await writer.close();
+    expect(await tell(scratch, 'cutover')).toMatchObject([{ job }]);
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    const told = migration.events.map(({ event }) => event);
+    expect(told.filter((event) => event === 'paused' || event === 'resumed')).toEqual([
+      'paused',
+      'resumed',
+      'paused',
+      'resumed',
+    ]);
+  });
+
+  it('undoes', async () => {
+    const scratch = scratchOf();
+    const migration = await startJob(scratch, 'one');
+    expect(await tell(scratch, 'undo')).toMatchObject([{ state: 'undoing' }]);
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+  });
+
+  it('is told what a job cannot do in its state', async () => {
+    const scratch = scratchOf();
+    const migration = await startJob(scratch, 'one');
+    await expectRefused(scratch, ['pause'], 'job-state');
+    await expectRefused(scratch, ['resume'], 'job-state');
+    await migration.ask('undo');
+    await migration.end();
+  });
+
+  it('names one of several jobs', async () => {
+    const scratch = scratchOf();
+    const [one, two] = [await startJob(scratch, 'one'), await startJob(scratch, 'two')];
+    const jobs = [await one.job(), await two.job()];
+    expect((await tell(scratch, 'status')).map(({ job }) => job).sort()).toEqual([...jobs].sort());
+    await expectRefused(scratch, ['cutover'], 'usage');
+    await tell(scratch, 'cutover', await two.job());
+    expect(await two.end()).toMatchObject({ exitCode: 0 });
+    expect(await tell(scratch, 'undo')).toMatchObject([{ job: await one.job() }]);
+    expect(await one.end()).toMatchObject({ exitCode: 8 });
+  });
+
+  it('hears that no job is running, which is no error', async () => {
+    const scratch = scratchOf();
+    expect(await tell(scratch, 'status')).toEqual([]);
+    const { exitCode, stderr } = await runCli('status', '--state-dir', scratch.stateDirectory);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'No job is running.\n' });
+    await expectRefused(scratch, ['pause'], 'job-missing');
+    await expectRefused(scratch, ['status', 'nothing-0000'], 'job-missing');
+  });
+});
