@@ -45,6 +45,7 @@ export const errorCodes = [
   'destination-flush-failed',
   'frontend-failed',
   'engine-died',
+  'earlier-job-died',
   'job-missing',
   'job-state',
   'verification-failed',

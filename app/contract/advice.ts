@@ -111,6 +111,12 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'both',
     'Keep both disks as they are and report this with the log in the state directory.',
   ),
+  'earlier-job-died': {
+    advice:
+      'Keep both disks. To give up what was written then, detach the loop device over {directory}/virtual-device, unmount that, and remove {directory}.',
+    dataIs: 'both',
+    exitCode: exitCodes.refused,
+  },
   'job-missing': {
     advice: 'List the jobs with "diskferry status".',
     dataIs: 'untouched',

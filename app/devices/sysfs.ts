@@ -126,6 +126,12 @@ function readLoop(folder: string): LoopBacking | null {
   };
 }
 
+/**
+ * The file is gone or hidden from us, or its file system is: ENOTCONN is a FUSE file system whose server has
+ * died.
+ */
+const unreachableCodes = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ENOTCONN', 'ESTALE', 'EIO']);
+
 /** By path, as everybody may; as root inventory.ts replaces it with what the loop driver itself says. */
 function backingOf(path: string): { file: FileKey | null; block: string | null } {
   try {
@@ -133,8 +139,7 @@ function backingOf(path: string): { file: FileKey | null; block: string | null }
     if (stat.isBlockDevice()) return { file: null, block: majorMinorOf(stat.rdev) };
     return { file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) }, block: null };
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR') return { file: null, block: null };
+    if (unreachableCodes.has((error as NodeJS.ErrnoException).code ?? '')) return { file: null, block: null };
     throw error;
   }
 }

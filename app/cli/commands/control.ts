@@ -5,6 +5,7 @@ import { DiskferryError } from '../../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../../contract/control.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
+import { findDeadJobs } from '../../migration/job-record.ts';
 import { askJob, listJobs } from '../control-client.ts';
 import { eventText } from '../event-text.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
@@ -52,8 +53,19 @@ function addStatus(program: Command): void {
       const found = job === undefined ? await running(directory) : [await askJob(directory, job, 'status', {})];
       for (const status of found) show(status, options);
       if (found.length === 0 && options.json !== true) process.stderr.write('No job is running.\n');
+      await warnOfDeadJobs(directory);
     },
   );
+}
+
+async function warnOfDeadJobs(directory: string): Promise<void> {
+  for (const dead of await findDeadJobs(directory)) {
+    const { job, source, destination } = dead;
+    process.stderr.write(
+      `${job}: died while it moved ${source.path} to ${destination.path}. What was written meanwhile is on ` +
+        `${destination.path} only: keep both disks. Its remains are in ${dead.directory}.\n`,
+    );
+  }
 }
 
 async function tell<Name extends ControlRequestName>(

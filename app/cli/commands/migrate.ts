@@ -12,6 +12,7 @@ import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { ControlServer } from '../../migration/control-server.ts';
 import { Job } from '../../migration/job.ts';
+import { refuseAfterDeath, writeJobRecord } from '../../migration/job-record.ts';
 import { confirmPlan } from '../confirm.ts';
 import type { PlanOptions } from '../plan-options.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
@@ -51,6 +52,7 @@ function collect(value: string, previous: readonly string[]): string[] {
 
 async function migrate(options: MigrateOptions): Promise<ExitCode> {
   const plan = await makePlan(options, 'carry-out');
+  await refuseAfterDeath(plan);
   if (options.yes !== true) {
     process.stderr.write(`${planText(plan, process.stderr)}\n`);
     await confirmPlan(plan);
@@ -58,6 +60,7 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
   const name = `${basename(plan.source.path)}-${randomBytes(2).toString('hex')}`;
   const directory = join(plan.stateDirectory, jobsDirectoryName, name);
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeJobRecord(directory, plan);
   const view = makeEventView(process.stderr, options.json === true);
   try {
     return await runJob(name, directory, plan, options, view);
