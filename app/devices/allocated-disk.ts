@@ -6,7 +6,6 @@
  * Image files are looked at through a loop device that is read-only, so that no tool can write to them by
  * mistake and all tools take them; without root there is none, and the tools get the file itself.
  */
-import { z } from 'zod';
 import { sectorBytes } from '../base/units.ts';
 import type { Allocation } from './allocated.ts';
 import { readAllocation } from './allocated.ts';
@@ -78,19 +77,15 @@ function partitionsOf(inventory: Inventory, disk: DiskFacts): Part[] {
   });
 }
 
-const partxSchema = z.object({ partitions: z.array(z.object({ start: z.number(), sectors: z.number() })) });
-
+/** Lines of first sector and number of sectors. */
 async function listPartitions(image: string): Promise<Part[]> {
-  const json = await runCommand(
-    'partx',
-    ['--show', '--json', '--output', 'START,SECTORS', image],
-    'listing partitions',
-  );
-  return partxSchema.parse(JSON.parse(json)).partitions.map(({ start, sectors }) => ({
-    offsetBytes: start * sectorBytes,
-    sizeBytes: sectors * sectorBytes,
-    node: null,
-  }));
+  const columns = ['--raw', '--noheadings', '--output', 'START,SECTORS'];
+  const table = await runCommand('partx', [...columns, image], 'listing partitions');
+  return table.split('\n').flatMap((line) => {
+    const [start, sectors] = line.trim().split(/\s+/).map(Number);
+    if (start === undefined || sectors === undefined) return [];
+    return [{ offsetBytes: start * sectorBytes, sizeBytes: sectors * sectorBytes, node: null }];
+  });
 }
 
 /** Gives `use` a path at which exactly the part can be read. */

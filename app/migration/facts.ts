@@ -16,12 +16,13 @@ import type { AbsentDisk, DiskFacts } from '../devices/disk-facts.ts';
 import { isAbsent, lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
+import { mountsOf } from './use-checks.ts';
 
 export interface Facts {
   readonly inventory: Inventory;
   readonly source: DiskFacts | AbsentDisk;
   readonly destination: DiskFacts | AbsentDisk;
-  /** Where the destination's file is, or would be created; null for a block device. */
+  /** Where the destination's file is, or would be created; null for everything else. */
   readonly destinationFolder: FolderFacts | null;
   readonly stateDirectory: FolderFacts;
   readonly host: HostFacts;
@@ -85,11 +86,23 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
     inventory,
     source,
     destination,
-    destinationFolder: destination.kind === 'block' ? null : readFileFolder(options.destinationPath),
+    destinationFolder: mayBeFile(destination) ? readFileFolder(options.destinationPath) : null,
     stateDirectory: readFolder(options.stateDirectory),
     host: readHost(),
-    allocation: options.readsAllocation && !isAbsent(source) ? await summarise(inventory, source) : null,
+    allocation: options.readsAllocation ? await readAllocation(inventory, source) : null,
   };
+}
+
+function mayBeFile({ kind }: DiskFacts | AbsentDisk): boolean {
+  return kind === 'file' || kind === 'missing';
+}
+
+/** Of a mounted file system no map is true for longer than a moment. */
+async function readAllocation(
+  inventory: Inventory,
+  source: DiskFacts | AbsentDisk,
+): Promise<AllocationFacts | null> {
+  return isAbsent(source) || mountsOf(inventory, source).length > 0 ? null : summarise(inventory, source);
 }
 
 async function summarise(inventory: Inventory, source: DiskFacts): Promise<AllocationFacts> {
@@ -100,25 +113,29 @@ async function summarise(inventory: Inventory, source: DiskFacts): Promise<Alloc
 }
 
 function readFileFolder(path: string): FolderFacts {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  const occupiedBytes = stat?.isFile() ? stat.blocks * sectorBytes : 0;
-  return { ...readFolder(dirname(existsSync(path) ? realpathSync(path) : resolve(path))), occupiedBytes };
+  if (!existsSync(path)) return readFolder(dirname(resolve(path)));
+  const occupiedBytes = statSync(path).blocks * sectorBytes;
+  return { ...readFolder(dirname(realpathSync(path))), occupiedBytes };
 }
 
 function readFolder(path: string): FolderFacts {
   let existing = resolve(path);
-  while (!existsSync(existing)) existing = dirname(existing);
+  while (!isFolder(existing)) existing = dirname(existing);
   existing = realpathSync(existing);
   const { bavail, bsize } = statfsSync(existing);
   return {
     path,
     existing,
-    exists: existsSync(path),
+    exists: isFolder(path),
     device: majorMinorOf(statSync(existing, { bigint: true }).dev),
     writeRefusal: writeRefusalOf(existing),
     availableBytes: bavail * bsize,
     occupiedBytes: 0,
   };
+}
+
+function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
 }
 
 function writeRefusalOf(folder: string): string | null {

@@ -36,6 +36,7 @@ import {
   sourceMountObjection,
   swapObjection,
   systemObjection,
+  virtualDeviceObjection,
   writerObjection,
 } from './use-checks.ts';
 
@@ -104,6 +105,7 @@ function sourceUse(
 ): (() => Objection)[] {
   return [
     () => systemObjection(inventory, source, systemPaths),
+    () => virtualDeviceObjection(inventory, source),
     () => swapObjection(inventory, source),
     () => loopObjection(inventory, source),
     () => zonedObjection(inventory, source),
@@ -121,6 +123,7 @@ function destinationUse(
 ): (() => Objection)[] {
   return [
     () => systemObjection(inventory, destination, systemPaths),
+    () => virtualDeviceObjection(inventory, destination),
     () => loopObjection(inventory, destination),
     () => swapObjection(inventory, destination),
     () => destinationMountObjection(inventory, destination),

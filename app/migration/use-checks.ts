@@ -9,9 +9,12 @@ import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory, MountedVolume } from '../devices/inventory.ts';
 import { mountOfPath } from '../devices/mounts.ts';
 import type { Storage } from '../devices/overlap.ts';
-import { devicesOn, isSameStorage, liesOn } from '../devices/overlap.ts';
+import { devicesOn, everythingBelow, isSameStorage, liesOn, volumeOfFile } from '../devices/overlap.ts';
 import type { Swap } from '../devices/swaps.ts';
 import type { Objection } from './disk-checks.ts';
+
+/** The type of the mount that the fuse frontend makes. */
+const virtualFileSystem = 'fuse.diskferry';
 
 /** Mounts of the disk itself, in the order of mounting. */
 export function mountsOf(inventory: Inventory, disk: DiskFacts): MountedVolume[] {
@@ -42,6 +45,21 @@ export function loopObjection(inventory: Inventory, disk: DiskFacts): Objection 
   return new DiskferryError('device-has-loop', `${path}: is in use by the loop device ${loop.path}`, {
     context: { device: path, loop: loop.path },
   });
+}
+
+/** A disk of a job that is running already, and gone when it ends. */
+export function virtualDeviceObjection(inventory: Inventory, disk: DiskFacts): Objection {
+  const isServed = everythingBelow(inventory, disk.storage).some(
+    (storage) => storage.kind === 'file' && volumeOfFile(inventory, storage)?.fsType === virtualFileSystem,
+  );
+  if (!isServed) return undefined;
+  return new DiskferryError(
+    'device-in-use',
+    `${disk.path}: lies on the virtual device of a running migration`,
+    {
+      context: { device: disk.path },
+    },
+  );
 }
 
 export function swapObjection(inventory: Inventory, disk: DiskFacts): Objection {

@@ -14,6 +14,7 @@ import { useScratch } from './support/scratch.ts';
 import { churnPlain, hashFiles } from './support/tree.ts';
 
 const sizeBytes = 200 * mebibyte;
+const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
 
 async function hasProgram(program: string): Promise<boolean> {
@@ -117,7 +118,7 @@ function overwrite(path: string, offsetBytes: number, bytes: readonly number[]):
   closeSync(fd);
 }
 
-describe('NTFS', () => {
+describe.skipIf(!isRoot)('NTFS', () => {
   test('free space may be overwritten with garbage', () => prove(ntfs));
 
   test('marked for a check is unknown', async () => {
@@ -135,7 +136,7 @@ describe('NTFS', () => {
   });
 });
 
-describe.skipIf(!hasMtools)('FAT (needs mtools)', () => {
+describe.skipIf(!isRoot || !hasMtools)('FAT (needs mtools)', () => {
   test.each([16, 32])('%i: free space may be overwritten with garbage', (bits) => prove(fat(bits)));
 
   test('32: not shut down is unknown', async () => {
@@ -153,7 +154,7 @@ describe.skipIf(!hasMtools)('FAT (needs mtools)', () => {
   });
 });
 
-describe.skipIf(!hasExfat)('exFAT (needs a driver)', () => {
+describe.skipIf(!isRoot || !hasExfat)('exFAT (needs a driver)', () => {
   test('free space may be overwritten with garbage', () => prove(exfat));
 
   test('not shut down is unknown', async () => {

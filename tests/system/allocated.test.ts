@@ -16,6 +16,7 @@ import type { Scratch } from './support/scratch.ts';
 import { churn, fingerprint } from './support/tree.ts';
 
 const sizeBytes = 400 * mebibyte;
+const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
 
 interface Kind {
@@ -88,7 +89,7 @@ const kinds: readonly (readonly [string, Kind])[] = [
   ['Btrfs with compression', { ...btrfs(), mountOptions: 'compress=zstd' }],
 ];
 
-describe('free space of an unmounted file system', () => {
+describe.skipIf(!isRoot)('free space of an unmounted file system', () => {
   test.each(kinds)('%s: may be overwritten with garbage', async (_, kind) => {
     const scratch = scratchOf();
     const image = scratch.path('source.img');

@@ -8,7 +8,7 @@ import { blockBytes } from '../../base/units.ts';
 import type { Extent } from '../../base/units.ts';
 import { AllocationUnknown } from './unknown.ts';
 
-const extentsMax = 4_000_000;
+const extentsMax = 1_000_000;
 
 export class FreeExtents {
   readonly sizeBytes: number;

@@ -3,10 +3,11 @@
  * cleans a machine on which a job was killed; the order matters: a loop device goes once nothing is mounted
  * on it, and the FUSE file under it once the loop device has gone.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
+import { readMounts } from '../../../app/devices/mounts.ts';
 
 interface LoopTrace {
   readonly device: string;
@@ -40,18 +41,9 @@ interface MountTrace {
   readonly target: string;
 }
 
-/** Lines of mountinfo: id parent major:minor root target options … - type source options. */
-function allMounts(): MountTrace[] {
-  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n');
-  return lines.map((line) => {
-    const fields = line.split(' ');
-    return { source: fields[fields.indexOf('-') + 2] ?? '', target: fields[4] ?? '' };
-  });
-}
-
 function mountsIn(directory: string, loops: readonly LoopTrace[]): MountTrace[] {
   const devices = new Set(loops.map(({ device }) => device));
-  return allMounts().filter(({ source, target }) => isInside(target, directory) || devices.has(source));
+  return readMounts().filter(({ source, target }) => isInside(target, directory) || devices.has(source));
 }
 
 /** One line for each thing that is left; empty when all is clean. */

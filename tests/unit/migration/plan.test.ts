@@ -56,7 +56,13 @@ describe('the way', () => {
     );
     expect(way).toBe('remount');
     expect(mounts).toEqual([
-      { target: '/mnt', fsType: 'ext4', root: '/', options: 'rw,noatime,errors=remount-ro', readOnlyHere: false },
+      {
+        target: '/mnt',
+        fsType: 'ext4',
+        root: '/',
+        options: 'rw,noatime,errors=remount-ro',
+        readOnlyHere: false,
+      },
       { target: '/other', fsType: 'ext4', root: '/', options: 'rw,noatime', readOnlyHere: true },
     ]);
   });

@@ -29,7 +29,26 @@ import type { Refusal } from './refusals.ts';
 const writer = { pid: 42, command: 'qemu', how: 'open file', path: '/dev/sdb' } as const;
 const destinationPart = partition('8:33', { diskMajorMinor: '8:32', offsetBytes: mebibyte }, 512 * mebibyte);
 
+/** What the fuse frontend of another job makes: a file that is a mount, and a loop device over it. */
+const virtualFile = file('0:70', 2, '/job/virtual-device');
+const virtualDevice = {
+  devices: [loopOver('7:9', virtualFile)],
+  mounts: [mount({ target: '/job/virtual-device', majorMinor: '0:70', fsType: 'fuse.diskferry' })],
+};
+
 const refusals: Refusal[] = [
+  [
+    'the virtual device of another job as source',
+    'device-in-use',
+    'running migration',
+    { ...inventory(virtualDevice), source: diskFacts(loopOver('7:9', virtualFile)) },
+  ],
+  [
+    'the virtual device of another job as destination',
+    'device-in-use',
+    'running migration',
+    { ...inventory(virtualDevice), destination: diskFacts(loopOver('7:9', virtualFile)) },
+  ],
   [
     'the disk of the running system',
     'device-holds-system',

@@ -1,0 +1,30 @@
+/** An MBR partition table, written by hand: fdisk is not everywhere, and a table is 66 bytes. */
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+
+export interface PartitionRange {
+  readonly startSectors: number;
+  readonly sectors: number;
+}
+
+const tableAt = 446;
+const entryBytes = 16;
+const linuxType = 0x83;
+
+/** At most four partitions. The table is all that is written. */
+export function writePartitionTable(path: string, partitions: readonly PartitionRange[]): void {
+  const table = Buffer.alloc(4 * entryBytes + 2);
+  partitions.forEach(({ startSectors, sectors }, index) => {
+    const entry = table.subarray(index * entryBytes, (index + 1) * entryBytes);
+    entry.writeUInt8(linuxType, 4);
+    entry.writeUInt32LE(startSectors, 8);
+    entry.writeUInt32LE(sectors, 12);
+  });
+  table.writeUInt16LE(0xaa55, 4 * entryBytes);
+  const fd = openSync(path, 'r+');
+  try {
+    writeSync(fd, table, 0, table.length, tableAt);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
