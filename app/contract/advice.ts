@@ -113,7 +113,8 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'earlier-job-died': {
     advice:
-      'Keep both disks. To give up what was written then, detach the loop device over {directory}/virtual-device, unmount that, and remove {directory}.',
+      'Keep both disks. To give up what was written then, detach the loop device over ' +
+      '{directory}/virtual-device, unmount that, and remove {directory}.',
     dataIs: 'both',
     exitCode: exitCodes.refused,
   },

@@ -54,10 +54,13 @@ async function joinParts(disk: DiskFacts, parts: readonly Part[]): Promise<Alloc
     const allocation = await withNode(disk, part, async (path) => {
       return readPart(path, part, (await probeContent(path)).fileSystemType);
     });
-    if (allocation.kind === 'unknown') reasons.push(allocation.reason);
-    else
-      for (const extent of allocation.freeExtents)
-        free.add(part.offsetBytes + extent.offsetBytes, extent.lengthBytes);
+    if (allocation.kind === 'unknown') {
+      reasons.push(allocation.reason);
+      continue;
+    }
+    for (const { offsetBytes, lengthBytes } of allocation.freeExtents) {
+      free.add(part.offsetBytes + offsetBytes, lengthBytes);
+    }
   }
   if (parts.length === reasons.length) {
     return {

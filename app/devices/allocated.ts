@@ -44,39 +44,39 @@ export interface Volume {
 
 type FreeReader = (path: string, free: FreeExtents) => Promise<void>;
 
-const readers: Readonly<Record<string, FreeReader>> = {
-  ext2: readExtFree,
-  ext3: readExtFree,
-  ext4: readExtFree,
-  xfs: readXfsFree,
-  btrfs: readBtrfsFree,
-  ntfs: readNtfsFree,
-  vfat: readFatFree,
-  exfat: readExfatFree,
-};
+const readers: ReadonlyMap<string, FreeReader> = new Map([
+  ['ext2', readExtFree],
+  ['ext3', readExtFree],
+  ['ext4', readExtFree],
+  ['xfs', readXfsFree],
+  ['btrfs', readBtrfsFree],
+  ['ntfs', readNtfsFree],
+  ['vfat', readFatFree],
+  ['exfat', readExfatFree],
+]);
 
 /** Whether the free parts of such a file system can be found out once it is unmounted. */
 export function isAllocationReadable(fileSystemType: string | null): boolean {
-  return fileSystemType !== null && fileSystemType in readers;
+  return fileSystemType !== null && readers.has(fileSystemType);
 }
 
 /** The volume must not be mounted and must not change while this runs. Reads only. */
 export async function readAllocation(volume: Volume): Promise<Allocation> {
   assertSafeInteger(volume.sizeBytes, 'volume size');
   const type = volume.fileSystemType;
-  const reader = type === null ? undefined : readers[type];
+  const reader = type === null ? undefined : readers.get(type);
   if (type === null || reader === undefined) {
     return { kind: 'unknown', reason: `free space of ${type ?? 'unrecognised content'} cannot be told` };
   }
-  const free = new FreeExtents(volume.sizeBytes);
   try {
+    const free = new FreeExtents(volume.sizeBytes);
     await reader(volume.path, free);
+    const { extents, freeBytes } = free.finish();
+    const allocatedBytes = volume.sizeBytes - freeBytes;
+    return { kind: 'known', fileSystemType: type, freeExtents: extents, freeBytes, allocatedBytes };
   } catch (error) {
     return { kind: 'unknown', reason: unknownReason(error) };
   }
-  const { extents, freeBytes } = free.finish();
-  const allocatedBytes = volume.sizeBytes - freeBytes;
-  return { kind: 'known', fileSystemType: type, freeExtents: extents, freeBytes, allocatedBytes };
 }
 
 /** A missing or failing program is a reason to copy everything, not to give up the job. */

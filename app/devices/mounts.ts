@@ -95,8 +95,9 @@ export function isInside(path: string, folder: string): boolean {
 export function mountOfPath<M extends Pick<Mount, 'target'>>(mounts: readonly M[], path: string): M | null {
   let best: M | null = null;
   for (const mount of mounts) {
-    if (isInside(path, mount.target) && (best === null || mount.target.length >= best.target.length))
+    if (isInside(path, mount.target) && (best === null || mount.target.length >= best.target.length)) {
       best = mount;
+    }
   }
   return best;
 }

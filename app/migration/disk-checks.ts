@@ -30,18 +30,21 @@ export function requireDisk(disk: DiskFacts | AbsentDisk): DiskFacts {
   if (!isAbsent(disk)) return disk;
   const { path, reason } = disk;
   const context = { device: path };
-  if (disk.kind === 'missing')
+  if (disk.kind === 'missing') {
     throw new DiskferryError('device-missing', `${path}: there is no such disk or file`, { context });
-  if (disk.kind === 'not-a-disk')
+  }
+  if (disk.kind === 'not-a-disk') {
     throw new DiskferryError('device-not-a-disk', `${path}: is a ${reason}`, { context });
+  }
   const code = reason === 'EACCES' || reason === 'EPERM' ? 'device-permission-denied' : 'device-missing';
   throw new DiskferryError(code, `${path}: cannot be looked at: ${reason}`, { context });
 }
 
 export function sizeObjection({ path, sizeBytes, logicalBlockBytes }: DiskFacts): Objection {
   const context = { device: path };
-  if (sizeBytes === 0)
+  if (sizeBytes === 0) {
     return new DiskferryError('device-empty', `${path}: has a size of 0 bytes`, { context });
+  }
   const multiple = logicalBlockBytes ?? sectorBytes;
   if (sizeBytes % multiple === 0) return undefined;
   return new DiskferryError(

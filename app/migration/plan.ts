@@ -132,8 +132,9 @@ function decideCopy(facts: Facts, source: DiskFacts, mounts: readonly MountedVol
     const reason = 'Only what the file system uses is copied.';
     return { scope: 'allocated', bytes: facts.allocation.allocatedBytes, exact: true, reason };
   }
-  if (facts.allocation?.kind === 'unknown')
+  if (facts.allocation?.kind === 'unknown') {
     return all(`Everything is copied: ${facts.allocation.reason}.`, true);
+  }
   const mountedType = mounts[0]?.fsType;
   if (mountedType === undefined && source.content === null) {
     return all(

@@ -138,15 +138,19 @@ export function sourceMountObjection(inventory: Inventory, source: DiskFacts): O
   const mounts = mountsOf(inventory, source);
   for (const mount of mounts) {
     const { target, fsType } = mount;
-    if (fsType.startsWith('fuse'))
+    if (fsType.startsWith('fuse')) {
       return refuse(target, `is mounted on ${target} by a FUSE driver (${fsType})`);
-    if (mount.devices.length > 1)
+    }
+    if (mount.devices.length > 1) {
       return refuse(target, `is mounted on ${target} together with other devices`);
-    if (!isWholeVolume(mount))
+    }
+    if (!isWholeVolume(mount)) {
       return refuse(target, `its directory ${mount.root} is bind-mounted on ${target}`);
+    }
     const inner = inventory.mounts.find((other) => other.parentId === mount.id && !mounts.includes(other));
-    if (inner !== undefined)
+    if (inner !== undefined) {
       return refuse(inner.target, `${inner.target} is mounted inside its mount ${target}`);
+    }
   }
   const part = inventory.mounts.find(
     (mount) => !mounts.includes(mount) && isOn(inventory, mount.devices, source),

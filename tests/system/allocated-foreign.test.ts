@@ -98,8 +98,9 @@ async function prove(kind: Kind): Promise<void> {
 
   const copyImage = scratch.path('copy.img');
   copyFileSync(scratch.path('source.img'), copyImage);
-  for (const { offsetBytes, lengthBytes } of allocation.freeExtents)
+  for (const { offsetBytes, lengthBytes } of allocation.freeExtents) {
     fillWithRandom(copyImage, offsetBytes, lengthBytes);
+  }
 
   const copy = (await attachLoopDisk(copyImage, sizeBytes)).path;
   await runCommand(kind.check[0], [...kind.check.slice(1), copy], 'checking');

@@ -100,8 +100,9 @@ describe.skipIf(!isRoot)('free space of an unmounted file system', () => {
 
     const copyImage = scratch.path('copy.img');
     copyFileSync(image, copyImage);
-    for (const { offsetBytes, lengthBytes } of freeExtents)
+    for (const { offsetBytes, lengthBytes } of freeExtents) {
       fillWithRandom(copyImage, offsetBytes, lengthBytes);
+    }
 
     const copy = (await attachLoopDisk(copyImage, sizeBytes)).path;
     await runCommand('bash', ['-c', kind.check, 'bash', copy], `checking ${copy}`);

@@ -64,18 +64,21 @@ async function readSuperblock(path: string): Promise<Superblock> {
   if (dump.exitCode !== 0) throw toolFailed('btrfs dump-super', dump);
   const { stdout } = dump;
   const field = (name: string): number => numberIn(stdout, new RegExp(`^${name}\\s+(\\d+)`, 'm'), name);
-  if (!/^csum\s.*\[match\]$/m.test(stdout))
+  if (!/^csum\s.*\[match\]$/m.test(stdout)) {
     throw new AllocationUnknown('the Btrfs superblock has a wrong checksum');
-  if (field('log_root') !== 0)
+  }
+  if (field('log_root') !== 0) {
     throw new AllocationUnknown('the Btrfs file system was not unmounted cleanly (log tree)');
+  }
   if (field('num_devices') !== 1) throw new AllocationUnknown('the Btrfs file system spans several devices');
   const features = /^incompat_flags\s+\S+\n\s+\(([^)]*)\)/m.exec(stdout)?.[1] ?? 'none';
   const strange = features
     .split('|')
     .map((name) => name.trim())
     .filter((name) => !knownFeatures.has(name));
-  if (strange.length > 0)
+  if (strange.length > 0) {
     throw new AllocationUnknown(`the Btrfs file system has unknown features: ${strange.join(', ')}`);
+  }
   return {
     nodeBytes: field('nodesize'),
     usedBytes: field('bytes_used'),
@@ -112,8 +115,9 @@ function assertProfile(type: string): void {
   const strange = type
     .split('|')
     .find((part) => !['DATA', 'METADATA', 'SYSTEM', 'single', 'DUP'].includes(part));
-  if (strange !== undefined)
+  if (strange !== undefined) {
     throw new AllocationUnknown(`the Btrfs file system has chunks of the kind ${type}`);
+  }
 }
 
 function addUnallocated(chunks: readonly Chunk[], deviceBytes: number, free: FreeExtents): void {

@@ -10,8 +10,9 @@ import { AllocationUnknown, assertAgreement, numberIn } from './unknown.ts';
 
 export async function readFatFree(path: string, free: FreeExtents): Promise<void> {
   const check = await runProgram('fsck.fat', ['-n', '-v', path]);
-  if (check.exitCode !== 0)
+  if (check.exitCode !== 0) {
     throw new AllocationUnknown('fsck.fat finds something to repair on the FAT file system');
+  }
   const entryBits = numberIn(check.stdout, /FATs?, (\d+) bit entries/, 'kind of FAT');
   if (entryBits !== 16 && entryBits !== 32) throw new AllocationUnknown('free space of FAT12 cannot be told');
   await readDomainMap('partclone.vfat', path, free);

@@ -27,8 +27,9 @@ export async function readNtfsFree(path: string, free: FreeExtents): Promise<voi
     throw new AllocationUnknown('the NTFS volume is flagged by Windows: let chkdsk look at it');
   }
   const log = await runProgramHead('ntfscat', ['--inode', logFileInode, path], 2 * restartPageBytes);
-  if (!isLogClean(log))
+  if (!isLogClean(log)) {
     throw new AllocationUnknown('the NTFS log holds changes: shut Windows down completely');
+  }
   const hibernation = await runProgramHead('ntfscat', [path, 'hiberfil.sys'], 4);
   if (hibernation.toString('latin1').toLowerCase() === 'hibr') {
     throw new AllocationUnknown('Windows is hibernated on the NTFS volume: shut it down completely');

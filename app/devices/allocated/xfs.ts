@@ -51,8 +51,9 @@ async function readGeometry(path: string): Promise<Geometry> {
   if (field('logstart') === 0) throw new AllocationUnknown('the XFS file system has an external log');
   if (field('rblocks') !== 0) throw new AllocationUnknown('the XFS file system has a realtime section');
   const incompatible = Number(/^features_incompat = (0x[0-9a-f]+|0)$/m.exec(stdout)?.[1] ?? 0);
-  if ((incompatible & needsRepair) !== 0)
+  if ((incompatible & needsRepair) !== 0) {
     throw new AllocationUnknown('the XFS file system asks for xfs_repair');
+  }
   return {
     blockBytes: field('blocksize'),
     groupBlocks: field('agblocks'),
