@@ -8,7 +8,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { DiskferryError } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { DeviceIdentity, PlannedDisk } from '../contract/plan.ts';
-import { addon } from '../../native/binding.ts';
+import { addon, isAddonError } from '../../native/binding.ts';
 import { majorMinorOf } from './block-device.ts';
 import { probeContent } from './content.ts';
 import { isAbsent, readDiskFacts } from './disk-facts.ts';
@@ -21,7 +21,10 @@ export interface OpenDisk {
   readonly isDirect: boolean;
 }
 
-/** The source is opened for reading only. Throws `device-changed`, `device-in-use` or what opening gave. */
+/**
+ * Until the handle is closed nobody else can claim a block device, and no other Diskferry can open a file.
+ * The source is opened for reading only. Throws `device-changed`, `device-in-use` or what opening gave.
+ */
 export async function openDisk(planned: PlannedDisk, access: 'read' | 'write'): Promise<OpenDisk> {
   const mode = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
   // O_EXCL on a block device claims it: nobody can mount or claim it while it is open. On a file it has no meaning.
@@ -30,6 +33,7 @@ export async function openDisk(planned: PlannedDisk, access: 'read' | 'write'): 
       ? { handle: await openPath(planned.path, mode | constants.O_EXCL | constants.O_DIRECT), isDirect: true }
       : await openFile(planned.path, mode);
   try {
+    if (planned.kind === 'file') lockFile(planned.path, opened.handle);
     if (planned.identity !== null) assertSameDevice(planned.identity, await identify(planned.path, opened.handle));
     return opened;
   } catch (error) {
@@ -51,6 +55,16 @@ export async function reopenForWriting(disk: OpenDisk): Promise<FileHandle> {
 export async function dropCache(disk: OpenDisk): Promise<void> {
   const stat = await disk.handle.stat();
   if (stat.isBlockDevice()) await addon().blockFlushBuffers(disk.handle.fd);
+}
+
+/** What O_EXCL is for block devices. The lock goes with the last close of this handle. */
+function lockFile(path: string, handle: FileHandle): void {
+  try {
+    addon().lockExclusive(handle.fd);
+  } catch (cause) {
+    if (!isAddonError(cause) || cause.code !== 'EWOULDBLOCK') throw cause;
+    throw new DiskferryError('device-in-use', `${path}: another job has it`, { context: { device: path }, cause });
+  }
 }
 
 /** Direct I/O where the file system can do it in sectors. */

@@ -21,10 +21,12 @@ const toRun = [
   { needs: 'lsblk', package: 'util-linux', why: 'lists disks' },
   { needs: 'findmnt', package: 'util-linux', why: 'finds what is mounted' },
   { needs: 'blkid', package: 'util-linux', why: 'recognises file systems' },
-  { needs: 'mkfs.ext4', package: 'e2fsprogs', why: 'makes and checks ext4' },
-  { needs: 'mkfs.xfs', package: 'xfsprogs', why: 'makes and checks XFS' },
-  { needs: 'mkfs.btrfs', package: 'btrfs-progs', why: 'makes and checks Btrfs' },
-  { needs: 'partclone.ext4', package: 'partclone', why: 'tells which blocks a file system uses' },
+  { needs: 'mkfs.ext4', package: 'e2fsprogs', why: 'makes and checks the volume of the demo' },
+  { needs: 'dumpe2fs', package: 'e2fsprogs', why: 'tells which blocks ext2, ext3 and ext4 use' },
+  { needs: 'xfs_db', package: 'xfsprogs', why: 'tells which blocks XFS uses' },
+  { needs: 'xfs_logprint', package: 'xfsprogs', why: 'tells whether XFS is clean' },
+  { needs: 'btrfs', package: 'btrfs-progs', why: 'tells which blocks Btrfs uses' },
+  { needs: 'partclone.ntfs', package: 'partclone', why: 'tells which blocks NTFS, FAT and exFAT use' },
 ];
 
 /** @type {Requirement[]} */
@@ -37,6 +39,9 @@ const toTest = [
   { needs: 'mkfs.vfat', package: 'dosfstools', why: 'makes FAT volumes to move' },
   { needs: 'mkfs.ntfs', package: 'ntfs-3g', why: 'makes NTFS volumes to move' },
   { needs: 'mkfs.exfat', package: 'exfatprogs', why: 'makes exFAT volumes to move' },
+  { needs: 'mcopy', package: 'mtools', why: 'fills FAT volumes without mounting them' },
+  { needs: 'mount.exfat-fuse', package: 'exfat-fuse', why: 'fills exFAT volumes' },
+  { needs: 'fuser', package: 'psmisc', why: 'tells who keeps a volume busy' },
   { needs: 'pvcreate', package: 'lvm2', why: 'makes disks that LVM holds' },
   { needs: 'setfattr', package: 'attr', why: 'gives test files extended attributes' },
 ];
