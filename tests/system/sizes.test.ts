@@ -71,8 +71,10 @@ function transfer(path: string, offsetBytes: number, data: Uint8Array, way: 'rea
   const fd = openSync(path, constants.O_RDWR | constants.O_DIRECT);
   try {
     buffer.set(data);
-    const move = way === 'read' ? readSync : writeSync;
-    expect(move(fd, buffer, 0, data.length, offsetBytes)).toBe(data.length);
+    const length = data.length;
+    const moved =
+      way === 'read' ? readSync(fd, buffer, 0, length, offsetBytes) : writeSync(fd, buffer, 0, length, offsetBytes);
+    expect(moved).toBe(length);
     data.set(buffer);
   } finally {
     closeSync(fd);
