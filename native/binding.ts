@@ -30,10 +30,10 @@ export interface NativeRing {
   /** Hands `count` prepared entries to the kernel and waits for none. Takes no completions. */
   submit(count: number): void;
   /**
-   * Hands `count` prepared entries over, waits until `minComplete` completions are there or `timeoutMs` has
-   * passed (may be a fraction; -1: without limit), and copies the completions out. Returns how many.
+   * Hands `count` prepared entries over, waits until `minComplete` completions are there or `timeoutUs` has
+   * passed (-1: without limit), and copies the completions out. Returns how many.
    */
-  submitAndWait(count: number, minComplete: number, timeoutMs: number): number;
+  submitAndWait(count: number, minComplete: number, timeoutUs: number): number;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
   close(): void;
 }

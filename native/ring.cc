@@ -83,7 +83,7 @@ Napi::Value Ring::submit(const Napi::CallbackInfo& info) {
 Napi::Value Ring::submitAndWait(const Napi::CallbackInfo& info) {
   return withJsErrors(info.Env(), [&]() -> Napi::Value {
     uint32_t minComplete = std::min(info[1].As<Napi::Number>().Uint32Value(), completionsMax_);
-    auto timeoutNs = static_cast<int64_t>(info[2].As<Napi::Number>().DoubleValue() * 1e6);
+    int64_t timeoutNs = info[2].As<Napi::Number>().Int64Value() * 1000;
     prepare(info[0].As<Napi::Number>());
 
     int64_t now = nowNs();

@@ -76,25 +76,35 @@ export class Ring {
     });
   }
 
-  read(fd: number, offsetBytes: number, lengthBytes: number, buffer: number, tag: number): void {
-    this.#transfer(opcode.read, fd, 0, offsetBytes, lengthBytes, buffer, tag);
+  /** From `offsets[index]`, in bytes: a large number that is passed by value would be allocated. */
+  read(
+    fd: number,
+    offsets: Float64Array,
+    index: number,
+    lengthBytes: number,
+    buffer: number,
+    tag: number,
+  ): void {
+    this.#setOffset(this.#transfer(opcode.read, fd, 0, lengthBytes, buffer, tag), offsets, index);
   }
 
   /** With `fua`, RWF_DSYNC: done when durable. */
   write(
     fd: number,
-    offsetBytes: number,
+    offsets: Float64Array,
+    index: number,
     lengthBytes: number,
     buffer: number,
     fua: boolean,
     tag: number,
   ): void {
-    this.#transfer(opcode.write, fd, fua ? rwfDsync : 0, offsetBytes, lengthBytes, buffer, tag);
+    const flags = fua ? rwfDsync : 0;
+    this.#setOffset(this.#transfer(opcode.write, fd, flags, lengthBytes, buffer, tag), offsets, index);
   }
 
   /** For files without a position (eventfd, /dev/fuse). */
   readStream(fd: number, lengthBytes: number, buffer: number, tag: number): void {
-    this.#transfer(opcode.read, fd, 0, -1, lengthBytes, buffer, tag);
+    this.#setNoOffset(this.#transfer(opcode.read, fd, 0, lengthBytes, buffer, tag));
   }
 
   /** Reads into two buffers from a file without a position. `entryFlags` links it to its neighbours. */
@@ -123,7 +133,7 @@ export class Ring {
   }
 
   writeStream(fd: number, lengthBytes: number, buffer: number, tag: number): void {
-    this.#transfer(opcode.write, fd, 0, -1, lengthBytes, buffer, tag);
+    this.#setNoOffset(this.#transfer(opcode.write, fd, 0, lengthBytes, buffer, tag));
   }
 
   /**
@@ -132,8 +142,7 @@ export class Ring {
    */
   writeVectors(fd: number, vectorAt: number, vectorCount: number, tag: number): void {
     const at = this.#next(opcode.writev, fd, tag);
-    this.#submissions[at + 3] = noOffset;
-    this.#submissions[at + 4] = noOffset;
+    this.#setNoOffset(at);
     this.#submissions[at + 5] = vectorAt;
     this.#submissions[at + 6] = vectorCount;
   }
@@ -163,7 +172,7 @@ export class Ring {
   }
 
   recv(fd: number, lengthBytes: number, buffer: number, flags: number, tag: number): void {
-    this.#transfer(opcode.recv, fd, flags, 0, lengthBytes, buffer, tag);
+    this.#transfer(opcode.recv, fd, flags, lengthBytes, buffer, tag);
   }
 
   /** The result is the new connection's fd, closed on exec. */
@@ -179,10 +188,17 @@ export class Ring {
   }
 
   /** fallocate(2); `mode` are FALLOC_FL_ bits. */
-  fallocate(fd: number, mode: number, offsetBytes: number, lengthBytes: number, tag: number): void {
+  fallocate(
+    fd: number,
+    mode: number,
+    offsets: Float64Array,
+    index: number,
+    lengthBytes: number,
+    tag: number,
+  ): void {
     const at = this.#next(opcode.fallocate, fd, tag);
     this.#submissions[at + 2] = mode;
-    this.#setOffset(at, offsetBytes);
+    this.#setOffset(at, offsets, index);
     this.#submissions[at + 8] = lengthBytes % twoTo32;
     this.#submissions[at + 9] = Math.floor(lengthBytes / twoTo32);
   }
@@ -201,8 +217,8 @@ export class Ring {
   }
 
   /** One loop turn: submits what is prepared and waits. Returns the number of completions. */
-  submitAndWait(minComplete: number, timeoutMs: number): number {
-    return this.#native.submitAndWait(this.#takePrepared(), minComplete, timeoutMs);
+  submitAndWait(minComplete: number, timeoutUs: number): number {
+    return this.#native.submitAndWait(this.#takePrepared(), minComplete, timeoutUs);
   }
 
   completionTag(index: number): number {
@@ -240,23 +256,27 @@ export class Ring {
     return count;
   }
 
-  #setOffset(at: number, offsetBytes: number): void {
-    this.#submissions[at + 3] = offsetBytes < 0 ? noOffset : offsetBytes % twoTo32;
-    this.#submissions[at + 4] = offsetBytes < 0 ? noOffset : Math.floor(offsetBytes / twoTo32);
+  #setOffset(at: number, offsets: Float64Array, index: number): void {
+    const offsetBytes = offsets[index] as number;
+    this.#submissions[at + 3] = offsetBytes % twoTo32;
+    this.#submissions[at + 4] = Math.floor(offsetBytes / twoTo32);
+  }
+
+  #setNoOffset(at: number): void {
+    this.#submissions[at + 3] = noOffset;
+    this.#submissions[at + 4] = noOffset;
   }
 
   #transfer(
     code: number,
     fd: number,
     flags: number,
-    offset: number,
     length: number,
     buffer: number,
     tag: number,
   ): number {
     const at = this.#next(code, fd, tag);
     this.#submissions[at + 2] = flags;
-    this.#setOffset(at, offset);
     this.#submissions[at + 5] = buffer;
     this.#submissions[at + 6] = length;
     return at;
@@ -276,8 +296,7 @@ export class Ring {
     this.addVector(firstBuffer, firstBytes);
     this.addVector(secondBuffer, secondBytes);
     const at = this.#next(code | (entryFlags << 8), fd, tag);
-    this.#submissions[at + 3] = noOffset;
-    this.#submissions[at + 4] = noOffset;
+    this.#setNoOffset(at);
     this.#submissions[at + 5] = vectorAt;
     this.#submissions[at + 6] = 2;
   }

@@ -74,6 +74,8 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   readonly #phase = new Uint8Array(piecesMax);
   readonly #first = new Float64Array(piecesMax);
   readonly #end = new Float64Array(piecesMax);
+  /** Where the piece's next disk operation goes. */
+  readonly #position = new Float64Array(piecesMax);
   readonly #startedUs = new Float64Array(piecesMax);
   readonly #range = new Int32Array(piecesMax).fill(noRange);
   readonly #writesPending = new Int32Array(piecesMax);
@@ -212,9 +214,9 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
 
   #read(piece: number): void {
     const first = this.#first[piece] as number;
-    const offset = first * blockBytes;
     const length = this.#bytesBetween(first, this.#end[piece] as number);
-    this.#io.read(this.#pending.from, offset, length, this.#bufferOf(piece), this, piece);
+    this.#position[piece] = first * blockBytes;
+    this.#io.read(this.#pending.from, this.#position, length, this.#bufferOf(piece), this, piece);
   }
 
   #readDone(piece: number, result: number): void {
@@ -257,10 +259,10 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#writesPending[piece] = 0;
     for (let run = mask.indexOf(1); run >= 0; ) {
       const runEnd = endOfRun(mask, run);
-      const offset = (first + run) * blockBytes;
       const length = this.#bytesBetween(first + run, first + runEnd);
       const buffer = this.#bufferOf(piece) + run * blockBytes;
-      this.#io.write(this.#pending.to, offset, length, buffer, this.#pending.fua, this, piece);
+      this.#position[piece] = (first + run) * blockBytes;
+      this.#io.write(this.#pending.to, this.#position, length, buffer, this.#pending.fua, this, piece);
       this.#writesPending[piece] = this.#writesPending[piece] + 1;
       run = mask.indexOf(1, runEnd);
     }

@@ -4,8 +4,10 @@
  * scheduler. Calls and completions happen on one thread; a completion never comes from inside the call.
  *
  * Arguments are positional, against our habit, because a request object per operation would be garbage on the
- * hot path. Buffers are offsets in the engine's pool. An implementation continues short transfers itself:
- * a client sees an operation done whole or failed.
+ * hot path. A number beyond 31 bits that is passed by value would be too, so where an operation goes stands
+ * in a table of the client's: `offsets[tag]` bytes from the disk's start, read during the call. Buffers are
+ * offsets in the engine's pool. An implementation continues short transfers itself: a client sees an operation
+ * done whole or failed.
  */
 
 export const source = 0;
@@ -13,17 +15,20 @@ export const destination = 1;
 /** Which of the job's two disks. */
 export type Disk = typeof source | typeof destination;
 
+/** Bytes from the disk's start, by tag. */
+export type Offsets = Float64Array;
+
 export interface DiskIoClient {
   /** `result` is 0, or a negative errno as the kernel gives it. `tag` is what the client passed in. */
   diskOperationDone(tag: number, result: number): void;
 }
 
 export interface DiskIo {
-  read(disk: Disk, offsetBytes: number, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void;
+  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void;
   /** With `fua` the data is durable when the operation is done. */
   write(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     buffer: number,
     fua: boolean,
@@ -35,12 +40,12 @@ export interface DiskIo {
   /** Zeroes are read afterwards, whether or not the disk can discard. */
   writeZeroes(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void;
   /** A hint. The content is undefined afterwards; a disk that cannot discard does nothing and succeeds. */
-  discard(disk: Disk, offsetBytes: number, lengthBytes: number, client: DiskIoClient, tag: number): void;
+  discard(disk: Disk, offsets: Offsets, lengthBytes: number, client: DiskIoClient, tag: number): void;
 }

@@ -8,7 +8,7 @@ import { assert } from '../base/error.ts';
 import { mebibyte } from '../base/units.ts';
 import type { Ring } from '../../native/ring.ts';
 import { tagOf } from '../../native/ring.ts';
-import type { Disk, DiskIo, DiskIoClient } from './disk-io.ts';
+import type { Disk, DiskIo, DiskIoClient, Offsets } from './disk-io.ts';
 
 /** linux/falloc.h. On a block device both take the fast way of the disk or fail; neither changes its size. */
 const punchHole = 0x02 | 0x01; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
@@ -69,39 +69,39 @@ export class RingDiskIo implements DiskIo {
     this.#fds[disk] = fd;
   }
 
-  read(disk: Disk, offsetBytes: number, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
-    this.#start(this.#claim(kinds.read, disk, offsetBytes, lengthBytes, buffer, false, client, tag));
+  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
+    this.#startAt(offsets, this.#claim(kinds.read, disk, lengthBytes, buffer, false, client, tag));
   }
 
   write(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     buffer: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start(this.#claim(kinds.write, disk, offsetBytes, lengthBytes, buffer, fua, client, tag));
+    this.#startAt(offsets, this.#claim(kinds.write, disk, lengthBytes, buffer, fua, client, tag));
   }
 
   flush(disk: Disk, client: DiskIoClient, tag: number): void {
-    this.#start(this.#claim(kinds.flush, disk, 0, 0, 0, false, client, tag));
+    this.#start(this.#claim(kinds.flush, disk, 0, 0, false, client, tag));
   }
 
   writeZeroes(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start(this.#claim(this.#zeroKind[disk], disk, offsetBytes, lengthBytes, this.#zeroBuffer, fua, client, tag));
+    this.#startAt(offsets, this.#claim(this.#zeroKind[disk], disk, lengthBytes, this.#zeroBuffer, fua, client, tag));
   }
 
-  discard(disk: Disk, offsetBytes: number, lengthBytes: number, client: DiskIoClient, tag: number): void {
-    this.#start(this.#claim(kinds.discard, disk, offsetBytes, lengthBytes, 0, false, client, tag));
+  discard(disk: Disk, offsets: Offsets, lengthBytes: number, client: DiskIoClient, tag: number): void {
+    this.#startAt(offsets, this.#claim(kinds.discard, disk, lengthBytes, 0, false, client, tag));
   }
 
   /** A completion of the ring with our owner number. */
@@ -130,29 +130,35 @@ export class RingDiskIo implements DiskIo {
     }
   }
 
+  #startAt(offsets: Offsets, operation: number): void {
+    const offset = offsets[this.#tag[operation] as number];
+    assert(offset !== undefined && offset >= 0, 'an operation has a place on the disk');
+    this.#offset[operation] = offset;
+    this.#start(operation);
+  }
+
   #start(operation: number): void {
     const fd = this.#fds[this.#disk[operation] as Disk];
-    const offset = this.#offset[operation] as number;
     const remaining = this.#remaining[operation] as number;
     const buffer = this.#buffer[operation] as number;
     const fua = this.#fua[operation] === 1;
     const tag = tagOf(this.#ringOwner, operation);
     switch (this.#kind[operation]) {
       case kinds.read:
-        this.#ring.read(fd, offset, remaining, buffer, tag);
+        this.#ring.read(fd, this.#offset, operation, remaining, buffer, tag);
         break;
       case kinds.write:
-        this.#ring.write(fd, offset, remaining, buffer, fua, tag);
+        this.#ring.write(fd, this.#offset, operation, remaining, buffer, fua, tag);
         break;
       case kinds.writtenZeroes:
-        this.#ring.write(fd, offset, Math.min(remaining, zeroBufferBytes), buffer, fua, tag);
+        this.#ring.write(fd, this.#offset, operation, Math.min(remaining, zeroBufferBytes), buffer, fua, tag);
         break;
       case kinds.zeroRange:
-        this.#ring.fallocate(fd, zeroRange, offset, remaining, tag);
+        this.#ring.fallocate(fd, zeroRange, this.#offset, operation, remaining, tag);
         break;
       case kinds.punchZeroes:
       case kinds.discard:
-        this.#ring.fallocate(fd, punchHole, offset, remaining, tag);
+        this.#ring.fallocate(fd, punchHole, this.#offset, operation, remaining, tag);
         break;
       default:
         this.#ring.flush(fd, tag);
@@ -195,7 +201,6 @@ export class RingDiskIo implements DiskIo {
   #claim(
     kind: Kind,
     disk: Disk,
-    offsetBytes: number,
     lengthBytes: number,
     buffer: number,
     fua: boolean,
@@ -207,7 +212,6 @@ export class RingDiskIo implements DiskIo {
     const operation = this.#free[this.#freeCount] as number;
     this.#kind[operation] = kind;
     this.#disk[operation] = disk;
-    this.#offset[operation] = offsetBytes;
     this.#remaining[operation] = lengthBytes;
     this.#buffer[operation] = buffer;
     this.#fua[operation] = fua ? 1 : 0;

@@ -33,7 +33,7 @@ import { ProgressCells } from './progress-cells.ts';
 /** Consumer requests in flight (invariant 10). */
 const requestSlots = 96;
 /** The loop wakes at least this often, so that progress stays fresh. */
-const turnMsMax = 500;
+const turnUsMax = 500_000;
 
 const pollIn = 1;
 
@@ -120,17 +120,17 @@ export class EngineLoop {
       this.#copy.pump();
       this.#return?.pump();
       this.#report();
-      const count = this.#ring.submitAndWait(1, this.#turnMs());
+      const count = this.#ring.submitAndWait(1, this.#turnUs());
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
     }
     this.#ring.close();
     this.#mailbox.post({ kind: 'stopped' });
   }
 
-  #turnMs(): number {
-    if (this.#copy.state !== 'running') return turnMsMax;
-    const rest = this.#pace.restMs(this.#ring.clockUs[0] as number);
-    return rest > 0 ? Math.min(rest, turnMsMax) : turnMsMax;
+  #turnUs(): number {
+    if (this.#copy.state !== 'running') return turnUsMax;
+    const restUs = Math.ceil(this.#pace.restMs(this.#ring.clockUs[0] as number) * 1000);
+    return restUs > 0 ? Math.min(restUs, turnUsMax) : turnUsMax;
   }
 
   #dispatch(index: number): void {
@@ -248,10 +248,12 @@ export class EngineLoop {
 
   #writeProgress(): void {
     const { sizeBytes } = this.#setting.geometry;
-    const pendingBytes = Math.min(sizeBytes, this.#flags.clearCount * blockBytes);
-    const writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
-    const isCopying = this.#copy.state === 'running';
-    this.#progress.write(this.#copy.carriedBytes, this.#skippedBytes, pendingBytes, writtenBytes, isCopying, this.#frontend.clientCount);
+    this.#progress.copiedBytes = this.#copy.carriedBytes;
+    this.#progress.skippedBytes = this.#skippedBytes;
+    this.#progress.pendingBytes = Math.min(sizeBytes, this.#flags.clearCount * blockBytes);
+    this.#progress.writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
+    this.#progress.isCopying = this.#copy.state === 'running';
+    this.#progress.clientCount = this.#frontend.clientCount;
   }
 
   #flushSource(done: (errno: number) => void): void {

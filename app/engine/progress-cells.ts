@@ -27,21 +27,30 @@ export class ProgressCells {
     this.#cells = new Float64Array(memory);
   }
 
-  /** Positional: called once per turn. */
-  write(
-    copiedBytes: number,
-    skippedBytes: number,
-    pendingBytes: number,
-    writtenBytes: number,
-    isCopying: boolean,
-    clientCount: number,
-  ): void {
-    this.#cells[cell.copiedBytes] = copiedBytes;
-    this.#cells[cell.skippedBytes] = skippedBytes;
-    this.#cells[cell.pendingBytes] = pendingBytes;
-    this.#cells[cell.writtenBytes] = writtenBytes;
+  // One by one, because an object with all of them would be garbage once per turn.
+
+  set copiedBytes(bytes: number) {
+    this.#cells[cell.copiedBytes] = bytes;
+  }
+
+  set skippedBytes(bytes: number) {
+    this.#cells[cell.skippedBytes] = bytes;
+  }
+
+  set pendingBytes(bytes: number) {
+    this.#cells[cell.pendingBytes] = bytes;
+  }
+
+  set writtenBytes(bytes: number) {
+    this.#cells[cell.writtenBytes] = bytes;
+  }
+
+  set isCopying(isCopying: boolean) {
     this.#cells[cell.copying] = isCopying ? 1 : 0;
-    this.#cells[cell.clients] = clientCount;
+  }
+
+  set clientCount(count: number) {
+    this.#cells[cell.clients] = count;
   }
 
   read(): EngineProgress {

@@ -70,8 +70,10 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   readonly #endBlock: Float64Array;
   readonly #mergesFirst: Uint8Array;
   readonly #mergesLast: Uint8Array;
-  /** Up to where the pieces of a read have been started. */
-  readonly #readPosition: Float64Array;
+  /** Where the request ends on the disk. */
+  readonly #ends: Float64Array;
+  /** Where its next disk operation goes; of a read, up to where its pieces have been started. */
+  readonly #position: Float64Array;
 
   constructor(options: RouterOptions) {
     this.#sizeBytes = options.sizeBytes;
@@ -94,7 +96,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#endBlock = new Float64Array(capacity);
     this.#mergesFirst = new Uint8Array(capacity);
     this.#mergesLast = new Uint8Array(capacity);
-    this.#readPosition = new Float64Array(capacity);
+    this.#ends = new Float64Array(capacity);
+    this.#position = new Float64Array(capacity);
   }
 
   /** Who gets the answers. Once, before the first request. */
@@ -110,6 +113,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     const kind = this.#kindOf(slot);
     this.#result[slot] = 0;
     this.#pending[slot] = 0;
+    this.#ends[slot] = this.#offset(slot) + (this.#requests.lengthBytes[slot] as number);
     if (kind === requestKinds.flush) this.#flushes.join(slot);
     else if (!this.#isWellFormed(slot, kind)) this.#finish(slot, errnoInvalid);
     else if (kind === requestKinds.read) this.#beginRead(slot);
@@ -145,9 +149,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     return this.#requests.offsetBytes[slot] as number;
   }
 
-  /** Where the request ends on the disk. */
   #end(slot: number): number {
-    return this.#offset(slot) + (this.#requests.lengthBytes[slot] as number);
+    return this.#ends[slot] as number;
   }
 
   #isWellFormed(slot: number, kind: RequestKind): boolean {
@@ -166,7 +169,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
 
   #beginRead(slot: number): void {
     this.#phase[slot] = phase.reading;
-    this.#readPosition[slot] = this.#offset(slot);
+    this.#position[slot] = this.#offset(slot);
     this.#startReadPieces(slot);
   }
 
@@ -174,18 +177,17 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   #startReadPieces(slot: number): void {
     const end = this.#end(slot);
     const endBlock = Math.ceil(end / blockBytes);
-    let position = this.#readPosition[slot] as number;
-    while (position < end && (this.#pending[slot] as number) < readPiecesMax) {
+    while ((this.#position[slot] as number) < end && (this.#pending[slot] as number) < readPiecesMax) {
+      const position = this.#position[slot] as number;
       const block = Math.floor(position / blockBytes);
       const runEnd = Math.min(end, this.#flags.runEnd(block, endBlock) * blockBytes);
       const action = decide(requestKinds.read, true, this.#flags.isSet(block));
       const disk = action === actions.readDestination ? destination : source;
       const buffer = this.#requests.dataOffset(slot) + position - this.#offset(slot);
       this.#pending[slot] = (this.#pending[slot] as number) + 1;
-      this.#io.read(disk, position, runEnd - position, buffer, this, slot);
-      position = runEnd;
+      this.#io.read(disk, this.#position, runEnd - position, buffer, this, slot);
+      this.#position[slot] = runEnd;
     }
-    this.#readPosition[slot] = position;
   }
 
   // ---- writes, write zeroes, discards
@@ -214,7 +216,9 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
 
   /** Whether the request covers all of the block that lies on the disk; the last block may be short. */
   #isWhole(slot: number, block: number): boolean {
-    return this.#offset(slot) <= block * blockBytes && this.#end(slot) >= this.#blockEnd(block);
+    const start = block * blockBytes;
+    const end = this.#end(slot);
+    return this.#offset(slot) <= start && (end >= start + blockBytes || end === this.#sizeBytes);
   }
 
   #blockEnd(block: number): number {
@@ -246,7 +250,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   #readScratch(slot: number, block: number, which: 0 | 1): void {
     const offset = block * blockBytes;
     const scratch = this.#requests.scratchOffset(slot, which);
-    this.#io.read(source, offset, this.#blockEnd(block) - offset, scratch, this, slot);
+    this.#position[slot] = offset;
+    this.#io.read(source, this.#position, this.#blockEnd(block) - offset, scratch, this, slot);
   }
 
   /** Merged blocks go out whole from their scratch block, all between them from the request's own data. */
@@ -262,7 +267,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#pending[slot] = (mergesFirst ? 1 : 0) + (mergesLast ? 1 : 0) + (hasBody ? 1 : 0);
     if (mergesFirst) this.#writeMerged(slot, first, 0);
     if (mergesLast) this.#writeMerged(slot, last, 1);
-    if (hasBody) this.#writeBody(slot, from, to);
+    this.#position[slot] = from;
+    if (hasBody) this.#writeBody(slot, to - from);
   }
 
   #writeMerged(slot: number, block: number, which: 0 | 1): void {
@@ -277,20 +283,22 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
       const data = this.#requests.dataOffset(slot) + from - this.#offset(slot);
       this.#pool.bytes.copyWithin(into, data, data + to - from);
     }
-    this.#writeDestination(slot, blockStart, this.#blockEnd(block) - blockStart, scratch);
+    this.#position[slot] = blockStart;
+    this.#writeDestination(slot, this.#blockEnd(block) - blockStart, scratch);
   }
 
-  #writeBody(slot: number, from: number, to: number): void {
+  #writeBody(slot: number, lengthBytes: number): void {
     if (this.#kindOf(slot) === requestKinds.writeZeroes) {
-      this.#io.writeZeroes(destination, from, to - from, this.#isFua(slot), this, slot);
+      this.#io.writeZeroes(destination, this.#position, lengthBytes, this.#isFua(slot), this, slot);
     } else {
-      this.#writeDestination(slot, from, to - from, this.#requests.dataOffset(slot) + from - this.#offset(slot));
+      const position = this.#position[slot] as number;
+      this.#writeDestination(slot, lengthBytes, this.#requests.dataOffset(slot) + position - this.#offset(slot));
     }
   }
 
-  #writeDestination(slot: number, offsetBytes: number, lengthBytes: number, buffer: number): void {
+  #writeDestination(slot: number, lengthBytes: number, buffer: number): void {
     const disk: Disk = destination;
-    this.#io.write(disk, offsetBytes, lengthBytes, buffer, this.#isFua(slot), this, slot);
+    this.#io.write(disk, this.#position, lengthBytes, buffer, this.#isFua(slot), this, slot);
   }
 
   #isFua(slot: number): boolean {
@@ -302,7 +310,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     const to = this.#blockEnd((this.#endBlock[slot] as number) - 1);
     this.#phase[slot] = phase.discarding;
     this.#pending[slot] = 1;
-    this.#io.discard(destination, from, to - from, this, slot);
+    this.#position[slot] = from;
+    this.#io.discard(destination, this.#position, to - from, this, slot);
   }
 
   // ---- ends
@@ -332,7 +341,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   }
 
   #finish(slot: number, result: number): void {
-    const latencyUs = (this.#clockUs[0] as number) - (this.#requests.startedUs[slot] as number);
+    // Whole microseconds: a fraction would be allocated when it is passed on.
+    const latencyUs = Math.round((this.#clockUs[0] as number) - (this.#requests.startedUs[slot] as number));
     const length = this.#requests.lengthBytes[slot] as number;
     this.#meter.done(this.#kindOf(slot), length, latencyUs, result < 0);
     assert(this.#sink !== undefined, 'a frontend is connected before its first request');

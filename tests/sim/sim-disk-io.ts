@@ -5,7 +5,7 @@
  * a write behind the virtual device's end, a transfer that is not aligned.
  */
 import { sectorBytes } from '../../app/base/units.ts';
-import type { Disk, DiskIo, DiskIoClient } from '../../app/devices/disk-io.ts';
+import type { Disk, DiskIo, DiskIoClient, Offsets } from '../../app/devices/disk-io.ts';
 import { destination, source } from '../../app/devices/disk-io.ts';
 import type { DiskOperation, Faults } from './faults.ts';
 import type { History } from './history.ts';
@@ -86,20 +86,20 @@ export class SimDiskIo implements DiskIo {
     this.#maySourceBeWritten = true;
   }
 
-  read(disk: Disk, offsetBytes: number, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
-    this.#start('read', disk, offsetBytes, lengthBytes, buffer, false, client, tag);
+  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
+    this.#start('read', disk, offsets[tag] as number, lengthBytes, buffer, false, client, tag);
   }
 
   write(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     buffer: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start('write', disk, offsetBytes, lengthBytes, buffer, fua, client, tag);
+    this.#start('write', disk, offsets[tag] as number, lengthBytes, buffer, fua, client, tag);
   }
 
   flush(disk: Disk, client: DiskIoClient, tag: number): void {
@@ -108,17 +108,17 @@ export class SimDiskIo implements DiskIo {
 
   writeZeroes(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start('zeroes', disk, offsetBytes, lengthBytes, 0, fua, client, tag);
+    this.#start('zeroes', disk, offsets[tag] as number, lengthBytes, 0, fua, client, tag);
   }
 
-  discard(disk: Disk, offsetBytes: number, lengthBytes: number, client: DiskIoClient, tag: number): void {
-    this.#start('discard', disk, offsetBytes, lengthBytes, 0, false, client, tag);
+  discard(disk: Disk, offsets: Offsets, lengthBytes: number, client: DiskIoClient, tag: number): void {
+    this.#start('discard', disk, offsets[tag] as number, lengthBytes, 0, false, client, tag);
   }
 
   #start(

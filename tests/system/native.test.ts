@@ -226,7 +226,7 @@ describe.skipIf(!isRoot)('a FUSE mount (needs root)', () => {
     const ring = new Ring(pool);
     releases.push(() => ring.close());
     ring.readStream(fd, 3 * pageBytes, 0, 1);
-    expect(ring.submitAndWait(1, 5_000)).toBe(1);
+    expect(ring.submitAndWait(1, 5_000_000)).toBe(1);
     expect(ring.completionResult(0)).toBe(fuseInit.headerBytes + fuseInit.bodyBytes);
     expect(pool.words[1]).toBe(fuseInit.opcode);
 

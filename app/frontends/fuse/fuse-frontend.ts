@@ -151,7 +151,9 @@ export class FuseFrontend implements Frontend {
         this.#beginTransfer(slot, requestKinds.write);
         break;
       case opcode.fsync:
-        this.#begin(slot, requestKinds.flush, 0, 0);
+        this.#requests.offsetBytes[slot] = 0;
+        this.#requests.lengthBytes[slot] = 0;
+        this.#begin(slot, requestKinds.flush);
         break;
       case opcode.fallocate:
         this.#beginFallocate(slot);
@@ -167,8 +169,9 @@ export class FuseFrontend implements Frontend {
   }
 
   #beginTransfer(slot: number, kind: RequestKind): void {
-    const offset = this.#long(slot, requestWord.transferOffsetLow, requestWord.transferOffsetHigh);
-    this.#begin(slot, kind, offset, this.#word(slot, requestWord.transferSize));
+    this.#setLong(this.#requests.offsetBytes, slot, requestWord.transferOffsetLow, requestWord.transferOffsetHigh);
+    this.#requests.lengthBytes[slot] = this.#word(slot, requestWord.transferSize);
+    this.#begin(slot, kind);
   }
 
   /**
@@ -181,16 +184,14 @@ export class FuseFrontend implements Frontend {
       this.#reply(slot, errno.notSupported, 0);
       return;
     }
-    const offset = this.#long(slot, requestWord.rangeOffsetLow, requestWord.rangeOffsetHigh);
-    const length = this.#long(slot, requestWord.rangeLengthLow, requestWord.rangeLengthHigh);
-    this.#begin(slot, requestKinds.writeZeroes, offset, length);
+    this.#setLong(this.#requests.offsetBytes, slot, requestWord.rangeOffsetLow, requestWord.rangeOffsetHigh);
+    this.#setLong(this.#requests.lengthBytes, slot, requestWord.rangeLengthLow, requestWord.rangeLengthHigh);
+    this.#begin(slot, requestKinds.writeZeroes);
   }
 
-  #begin(slot: number, kind: RequestKind, offsetBytes: number, lengthBytes: number): void {
+  #begin(slot: number, kind: RequestKind): void {
     this.#requests.kind[slot] = kind;
     this.#requests.fua[slot] = 0;
-    this.#requests.offsetBytes[slot] = offsetBytes;
-    this.#requests.lengthBytes[slot] = lengthBytes;
     this.#handler.begin(slot);
   }
 
@@ -314,7 +315,8 @@ export class FuseFrontend implements Frontend {
     return this.#words[(this.#requests.dataOffset(slot) - transferHeaderBytes) / 4 + word] as number;
   }
 
-  #long(slot: number, low: number, high: number): number {
-    return this.#word(slot, low) + this.#word(slot, high) * twoTo32;
+  /** Into the slot's field of a table and not returned: a large number that is returned would be allocated. */
+  #setLong(field: Float64Array, slot: number, low: number, high: number): void {
+    field[slot] = this.#word(slot, low) + this.#word(slot, high) * twoTo32;
   }
 }

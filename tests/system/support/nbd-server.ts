@@ -10,7 +10,7 @@ import { BufferPool } from '../../../app/base/buffer-pool.ts';
 import { BugError } from '../../../app/base/error.ts';
 import { blockBytes } from '../../../app/base/units.ts';
 import type { Extent } from '../../../app/base/units.ts';
-import type { Disk, DiskIoClient } from '../../../app/devices/disk-io.ts';
+import type { Disk, DiskIoClient, Offsets } from '../../../app/devices/disk-io.ts';
 import { source } from '../../../app/devices/disk-io.ts';
 import type { RingDiskIoOptions } from '../../../app/devices/ring-disk-io.ts';
 import { RingDiskIo, diskIoPoolBytes } from '../../../app/devices/ring-disk-io.ts';
@@ -35,7 +35,7 @@ export interface ServerSetting {
 }
 
 const requestSlots = 96;
-const turnMsMax = 20;
+const turnUsMax = 20_000;
 const owner = { disks: 2, frontend: 3 } as const;
 const errnoIo = -5;
 
@@ -50,15 +50,16 @@ class DiskIoWithBadSpot extends RingDiskIo {
 
   override read(
     disk: Disk,
-    offset: number,
+    offsets: Offsets,
     length: number,
     buffer: number,
     client: DiskIoClient,
     tag: number,
   ): void {
+    const offset = offsets[tag] as number;
     const touches =
       offset < this.#bad.offsetBytes + this.#bad.lengthBytes && this.#bad.offsetBytes < offset + length;
-    if (disk !== source || !touches) super.read(disk, offset, length, buffer, client, tag);
+    if (disk !== source || !touches) super.read(disk, offsets, length, buffer, client, tag);
     else setImmediate(() => client.diskOperationDone(tag, errnoIo));
   }
 }
@@ -111,7 +112,7 @@ class Server {
 
   turn(): void {
     this.#frontend.prepareTurn();
-    const count = this.#ring.submitAndWait(1, turnMsMax);
+    const count = this.#ring.submitAndWait(1, turnUsMax);
     for (let index = 0; index < count; index += 1) this.#dispatch(index);
     if (this.#frontend.isClosed && this.#io.inFlight === 0) this.#end();
     else setImmediate(() => this.turn());

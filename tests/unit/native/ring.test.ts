@@ -72,12 +72,17 @@ function openFifo(name: string): number {
   return keepOpen(openSync(path, constants.O_RDWR));
 }
 
-function turn(minComplete: number, timeoutMs = 5_000): Completion[] {
-  const count = ring.submitAndWait(minComplete, timeoutMs);
+function turn(minComplete: number, timeoutUs = 5_000_000): Completion[] {
+  const count = ring.submitAndWait(minComplete, timeoutUs);
   return Array.from({ length: count }, (_, index) => ({
     tag: ring.completionTag(index),
     result: ring.completionResult(index),
   }));
+}
+
+/** A table of offsets with one entry. */
+function at(offsetBytes: number): Float64Array {
+  return Float64Array.of(offsetBytes);
 }
 
 function putText(buffer: number, text: string): number {
@@ -91,7 +96,7 @@ function textAt(buffer: number, lengthBytes: number): string {
 describe('files', () => {
   it('reads at an offset into the buffer and no further', () => {
     const fd = openFile('file', 'abcdefgh');
-    ring.read(fd, 2, 3, pageBytes, 7);
+    ring.read(fd, at(2), 0, 3, pageBytes, 7);
     expect(turn(1)).toEqual([{ tag: 7, result: 3 }]);
     expect(textAt(pageBytes, 4)).toBe('cde\0');
   });
@@ -99,8 +104,8 @@ describe('files', () => {
   it('writes at an offset, durably or not', () => {
     const fd = openFile('file', '........');
     putText(0, 'XY');
-    ring.write(fd, 1, 1, 0, false, 1);
-    ring.write(fd, 6, 1, 1, true, 2);
+    ring.write(fd, at(1), 0, 1, 0, false, 1);
+    ring.write(fd, at(6), 0, 1, 1, true, 2);
     expect(new Set(turn(2).map(({ result }) => result))).toEqual(new Set([1]));
     expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('.X....Y.');
   });
@@ -109,9 +114,9 @@ describe('files', () => {
     const fd = openFile('sparse');
     const offsetBytes = 5 * 2 ** 40 + 123;
     putText(0, 'far');
-    ring.write(fd, offsetBytes, 3, 0, false, 1);
+    ring.write(fd, at(offsetBytes), 0, 3, 0, false, 1);
     turn(1);
-    ring.read(fd, offsetBytes, 3, pageBytes, 2);
+    ring.read(fd, at(offsetBytes), 0, 3, pageBytes, 2);
     expect(turn(1)).toEqual([{ tag: 2, result: 3 }]);
     expect(textAt(pageBytes, 3)).toBe('far');
     expect(fstatSync(fd).size).toBe(offsetBytes + 3);
@@ -124,14 +129,14 @@ describe('files', () => {
 
   it('punches a hole of the range given to fallocate', () => {
     const fd = openFile('file', new Uint8Array(4 * pageBytes).fill(1));
-    ring.fallocate(fd, punchHole, pageBytes, 2 * pageBytes, 4);
+    ring.fallocate(fd, punchHole, at(pageBytes), 0, 2 * pageBytes, 4);
     expect(turn(1)).toEqual([{ tag: 4, result: 0 }]);
     const bytes = readFileSync(join(directory, 'file'));
     expect([0, 1, 2, 3].map((page) => bytes[page * pageBytes])).toEqual([1, 0, 0, 1]);
   });
 
   it('answers a failed operation with the negative errno and its tag', () => {
-    ring.read(999_999, 0, 1, 0, tagOf(200, 5));
+    ring.read(999_999, at(0), 0, 1, 0, tagOf(200, 5));
     expect(turn(1)).toEqual([{ tag: tagOf(200, 5), result: -errno.badFd }]);
   });
 });
@@ -162,11 +167,11 @@ describe('streams', () => {
     const eventFd = keepOpen(addon().eventFd());
     ring.poll(eventFd, pollIn, 1, hardLink | skipSuccess);
     ring.readStream(eventFd, 8, 0, 2);
-    expect(turn(1, 20)).toEqual([]);
+    expect(turn(1, 20_000)).toEqual([]);
     writeSync(eventFd, new BigUint64Array([5n]));
     expect(turn(1)).toEqual([{ tag: 2, result: 8 }]);
     expect(pool.words[0]).toBe(5);
-    expect(turn(1, 20)).toEqual([]);
+    expect(turn(1, 20_000)).toEqual([]);
   });
 
   it('cancels an operation that waits, also one that skips its success', () => {
@@ -197,7 +202,7 @@ describe('sockets', () => {
     const listener = keepOpen(addon().listenUnix(path, 4));
     expect(statSync(path).mode & 0o777).toBe(0o600);
     ring.accept(listener, 1);
-    expect(turn(1, 20)).toEqual([]);
+    expect(turn(1, 20_000)).toEqual([]);
 
     const client = connect(path);
     await once(client, 'connect');
@@ -228,7 +233,7 @@ describe('waiting', () => {
   it('returns without completions when the time is up, and tells the time', () => {
     turn(0, 0);
     const beforeUs = ring.clockUs[0] ?? 0;
-    expect(turn(1, 30)).toEqual([]);
+    expect(turn(1, 30_000)).toEqual([]);
     expect((ring.clockUs[0] ?? 0) - beforeUs).toBeGreaterThanOrEqual(30_000);
   });
 
@@ -266,7 +271,7 @@ describe('many operations', () => {
   it('submits in the middle of a turn when more are prepared than the ring has entries', () => {
     const fd = openFile('file', new Uint8Array(pageBytes));
     const count = 2 * ringEntries + 1;
-    for (let tag = 0; tag < count; tag += 1) ring.read(fd, 0, 1, 0, tag);
+    for (let tag = 0; tag < count; tag += 1) ring.read(fd, at(0), 0, 1, 0, tag);
     expect(takeAll(count)).toEqual(Array.from({ length: count }, (_, tag) => tag));
     expect(turn(0, 0)).toEqual([]);
   });
@@ -281,7 +286,7 @@ describe('many operations', () => {
   it('completes each exactly once when more complete than the completion queue holds', () => {
     const fd = openFile('file', new Uint8Array(pageBytes));
     const count = 10 * ringEntries;
-    for (let tag = 0; tag < count; tag += 1) ring.read(fd, 0, 1, 0, tag);
+    for (let tag = 0; tag < count; tag += 1) ring.read(fd, at(0), 0, 1, 0, tag);
     expect(takeAll(count)).toEqual(Array.from({ length: count }, (_, tag) => tag));
     expect(turn(0, 0)).toEqual([]);
   });
@@ -289,7 +294,7 @@ describe('many operations', () => {
   it('keeps linked operations together when room was made for them', () => {
     const fd = openFile('file');
     const eventFd = keepOpen(addon().eventFd());
-    for (let tag = 0; tag < ringEntries - 1; tag += 1) ring.read(fd, 0, 1, 0, tag);
+    for (let tag = 0; tag < ringEntries - 1; tag += 1) ring.read(fd, at(0), 0, 1, 0, tag);
     ring.makeRoom(2);
     ring.poll(eventFd, pollIn, 5_000, hardLink | skipSuccess);
     ring.readStream(eventFd, 8, 0, 5_001);
@@ -301,23 +306,23 @@ describe('many operations', () => {
 
 describe('bounds', () => {
   it.each([
-    ['a buffer that begins behind the pool', (fd: number) => ring.read(fd, 0, 1, poolBytes, 1)],
-    ['a buffer that leaves the pool', (fd: number) => ring.write(fd, 0, 2, poolBytes - 1, false, 1)],
+    ['a buffer that begins behind the pool', (fd: number) => ring.read(fd, at(0), 0, 1, poolBytes, 1)],
+    ['a buffer that leaves the pool', (fd: number) => ring.write(fd, at(0), 0, 2, poolBytes - 1, false, 1)],
     ['a buffer whose end wraps around', (fd: number) => ring.recv(fd, 0xffffffff, 4, 0, 1)],
     ['the second of two vectors', (fd: number) => ring.readStreamInTwo(fd, 0, 1, poolBytes - 1, 2, 1)],
     ['more vectors than the array has', (fd: number) => ring.writeVectors(fd, 4_095, 2, 1)],
   ])('refuses %s, and nothing of that turn reaches the kernel', (_, prepareBad) => {
     const fd = openFile('file', 'before');
     putText(0, 'AFTER!');
-    ring.write(fd, 0, 6, 0, false, 1);
+    ring.write(fd, at(0), 0, 6, 0, false, 1);
     prepareBad(fd);
     expect(() => turn(1)).toThrow(RangeError);
-    expect(turn(1, 20)).toEqual([]);
+    expect(turn(1, 20_000)).toEqual([]);
     expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('before');
   });
 
   it('takes the last byte of the pool', () => {
-    ring.read(openFile('file', 'z'), 0, 1, poolBytes - 1, 1);
+    ring.read(openFile('file', 'z'), at(0), 0, 1, poolBytes - 1, 1);
     expect(turn(1)).toEqual([{ tag: 1, result: 1 }]);
     expect(textAt(poolBytes - 1, 1)).toBe('z');
   });

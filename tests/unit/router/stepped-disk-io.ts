@@ -2,7 +2,7 @@
  * DiskIo for tests of single steps: it keeps what was started, and the test ends each operation when and how it likes. Disks
  * have no content; a test that needs some puts it into the pool before it ends a read.
  */
-import type { Disk, DiskIo, DiskIoClient } from '../../../app/devices/disk-io.ts';
+import type { Disk, DiskIo, DiskIoClient, Offsets } from '../../../app/devices/disk-io.ts';
 import { source } from '../../../app/devices/disk-io.ts';
 
 interface Started {
@@ -49,20 +49,20 @@ export class SteppedDiskIo implements DiskIo {
     return started.buffer;
   }
 
-  read(disk: Disk, offsetBytes: number, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
-    this.#start(`read ${nameOf(disk)} ${offsetBytes}+${lengthBytes}`, buffer, client, tag);
+  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
+    this.#start(`read ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}`, buffer, client, tag);
   }
 
   write(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     buffer: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start(`write ${nameOf(disk)} ${offsetBytes}+${lengthBytes}${fua ? ' fua' : ''}`, buffer, client, tag);
+    this.#start(`write ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}${fua ? ' fua' : ''}`, buffer, client, tag);
   }
 
   flush(disk: Disk, client: DiskIoClient, tag: number): void {
@@ -71,17 +71,17 @@ export class SteppedDiskIo implements DiskIo {
 
   writeZeroes(
     disk: Disk,
-    offsetBytes: number,
+    offsets: Offsets,
     lengthBytes: number,
     fua: boolean,
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start(`zero ${nameOf(disk)} ${offsetBytes}+${lengthBytes}${fua ? ' fua' : ''}`, 0, client, tag);
+    this.#start(`zero ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}${fua ? ' fua' : ''}`, 0, client, tag);
   }
 
-  discard(disk: Disk, offsetBytes: number, lengthBytes: number, client: DiskIoClient, tag: number): void {
-    this.#start(`discard ${nameOf(disk)} ${offsetBytes}+${lengthBytes}`, 0, client, tag);
+  discard(disk: Disk, offsets: Offsets, lengthBytes: number, client: DiskIoClient, tag: number): void {
+    this.#start(`discard ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}`, 0, client, tag);
   }
 
   #start(text: string, buffer: number, client: DiskIoClient, tag: number): void {
