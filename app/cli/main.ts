@@ -27,6 +27,9 @@ function makeProgram(): Command {
   return program;
 }
 
+// Who reads our output may go away (`| head`, a closed terminal). A volume may depend on us all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 try {
   await makeProgram().parseAsync();
 } catch (error) {
