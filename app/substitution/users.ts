@@ -3,6 +3,9 @@
  * a pair of commands, as the person asked for. Stopped in the order given, started in reverse, and a stop
  * that fails part-way starts again what it had stopped.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { DiskferryError } from '../base/error.ts';
 import { runCommand } from '../devices/command.ts';
 
 export interface UsersToStop {
@@ -50,6 +53,16 @@ export class Users {
   }
 }
 
+/**
+ * What the command says goes to where our own words go, and only the shell is waited for: a daemon that it
+ * leaves behind keeps its output, and must neither hold us up nor die when we end.
+ */
 async function runShell(command: string | undefined, what: string): Promise<void> {
-  if (command !== undefined) await runCommand('/bin/sh', ['-c', command], what);
+  if (command === undefined) return;
+  // In a session of its own: Ctrl-C at the terminal is for Diskferry alone.
+  const shell = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 2, 2], detached: true });
+  const [exitCode, signal] = (await once(shell, 'exit')) as [number | null, NodeJS.Signals | null];
+  if (exitCode === 0) return;
+  const end = exitCode === null ? `ended by ${String(signal)}` : `exit code ${exitCode}`;
+  throw new DiskferryError('command-failed', `${what} failed: ${end}`, { context: { command } });
 }
