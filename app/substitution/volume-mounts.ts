@@ -5,10 +5,13 @@
  * Always holds: either all mounts are in place or none; when unmounting stops half-way because somebody keeps the
  * volume busy, what was unmounted is mounted again and the error names who it is.
  */
+import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskferryError } from '../base/error.ts';
 import type { PlannedMount } from '../contract/plan.ts';
+import { majorMinorOf } from '../devices/block-device.ts';
 import { runCommand } from '../devices/command.ts';
+import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { findUsers } from '../devices/processes.ts';
 import type { ProcessUse } from '../devices/processes.ts';
 
@@ -33,7 +36,7 @@ export class VolumeMounts {
   async unmountAll(device: string): Promise<void> {
     try {
       while (this.#mountedCount > 0) {
-        await this.#unmountLast();
+        await this.#unmountLast(device);
         this.#mountedCount -= 1;
       }
     } catch (error) {
@@ -54,9 +57,9 @@ export class VolumeMounts {
     }
   }
 
-  async #unmountLast(): Promise<void> {
+  async #unmountLast(device: string): Promise<void> {
     const mount = this.#mounts[this.#mountedCount - 1];
-    if (mount === undefined) return;
+    if (mount === undefined || !isMounted(mount, device)) return;
     const { target } = mount;
     for (let waitedMs = 0; ; waitedMs += busyPollMs) {
       try {
@@ -69,6 +72,16 @@ export class VolumeMounts {
       await sleep(busyPollMs);
     }
   }
+}
+
+/** False when somebody has unmounted it, which is all we want. What they mounted instead is not ours to unmount. */
+function isMounted({ target }: PlannedMount, device: string): boolean {
+  const top = readMounts().findLast((mount) => mount.target === target);
+  if (top === undefined) return false;
+  const majorMinor = majorMinorOf(statSync(device, { bigint: true }).rdev);
+  if (top.majorMinor === majorMinor || sourceDevice(top) === majorMinor) return true;
+  const message = `${target}: ${top.source} (${top.fsType}) has been mounted there instead of ${device}`;
+  throw new DiskferryError('mount-not-supported', message, { context: { device, mount: target } });
 }
 
 function isBusy(error: unknown): boolean {
