@@ -13,7 +13,7 @@ export async function listJobs(stateDirectory: string): Promise<string[]> {
   try {
     return await readdir(join(stateDirectory, jobsDirectoryName));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
 }

@@ -82,7 +82,7 @@ async function orNothing<T>(read: () => Promise<T>, nothing: T): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return nothing;
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return nothing;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { DiskferryError } from '../../base/error.ts';
+import { DiskferryError, messageOf } from '../../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../../contract/control.ts';
 import { exitCodes } from '../../contract/exit-codes.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
@@ -59,14 +59,23 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
   }
   const name = `${basename(plan.source.path)}-${randomBytes(2).toString('hex')}`;
   const directory = join(plan.stateDirectory, jobsDirectoryName, name);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeJobRecord(directory, plan);
+  await makeDirectory(directory, plan);
   const view = makeEventView(process.stderr, options.json === true);
   try {
     return await runJob(name, directory, plan, options, view);
   } finally {
     view.close();
     await rm(directory, { recursive: true });
+  }
+}
+
+async function makeDirectory(directory: string, plan: Plan): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeJobRecord(directory, plan);
+  } catch (cause) {
+    const message = `${directory}: the job's directory cannot be made: ${messageOf(cause)}`;
+    throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
   }
 }
 
