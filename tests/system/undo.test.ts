@@ -8,6 +8,7 @@ import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from './su
 import { Gate } from './support/gate.ts';
 import { makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
 import { Migration } from './support/migration.ts';
+import { makeMountedVolume } from './support/mounted-volume.ts';
 import { useScratch } from './support/scratch.ts';
 import { expectSame, SectorWriter } from './support/sector-writer.ts';
 import { Workload } from './support/workload.ts';
@@ -103,18 +104,10 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
 
   it('is refused while the job cuts over, and once the destination is the truth', async () => {
     const scratch = scratchOf();
-    const sizeBytes = 64 * mebibyte;
-    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
-    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
-    await makeFileSystem('ext4', source.path);
-    const target = await scratch.makeDirectory('volume');
-    await mount(source.path, target);
+    const { destination, target, migrate } = await makeMountedVolume(scratch);
     const [stop, start] = [new Gate(scratch, 'stop'), new Gate(scratch, 'start')];
-    const migration = Migration.start(
-      scratch,
-      { source: source.path, destination: destination.path },
-      ...['--hold', '--stop-command', stop.command, '--start-command', start.command],
-    );
+    const commands = ['--stop-command', stop.command, '--start-command', start.command];
+    const migration = migrate('--hold', ...commands);
     await migration.event('synchronized');
     stop.close();
     start.close();

@@ -10,7 +10,6 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { askJob } from '../../../app/cli/control-client.ts';
 import type { ControlRequestName, JobStatus } from '../../../app/contract/control.ts';
@@ -44,6 +43,8 @@ export class Migration {
   readonly #ended: Promise<MigrationEnd>;
   readonly #waiting = new Set<() => void>();
   #hasEnded = false;
+  #said = '';
+  #badLine: Error | undefined;
 
   /** `--yes --json --state-dir …` are given; `parameters` are added. */
   static start(
@@ -90,8 +91,8 @@ export class Migration {
     for (;;) {
       const found = this.events.find(isWanted);
       if (found !== undefined) return found;
-      if (this.#hasEnded) throw new Error(`the job ended without "${name}"; ${await this.#story()}`);
-      if (performance.now() > deadlineMs) throw new Error(`no "${name}" in time; ${await this.#story()}`);
+      if (this.#hasEnded) throw new Error(`the job ended without "${name}"; ${this.#story()}`);
+      if (performance.now() > deadlineMs) throw new Error(`no "${name}" in time; ${this.#story()}`);
       await this.#change(deadlineMs);
     }
   }
@@ -119,6 +120,12 @@ export class Migration {
     process.kill(receiver === 'group' ? -pid : pid, signal);
   }
 
+  /** Its output leads nowhere from now on, as when its reader has ended; no more events are seen. */
+  closeOutput(): void {
+    this.#child.stdout.destroy();
+    this.#child.stderr.destroy();
+  }
+
   end(): Promise<MigrationEnd> {
     return this.#ended;
   }
@@ -128,22 +135,30 @@ export class Migration {
     await this.#ended;
   }
 
+  /**
+   * The end of its own stdout is waited for; its stderr may be held open by what a start command left
+   * running.
+   */
   async #follow(): Promise<MigrationEnd> {
     const { stdout, stderr, stdin } = this.#child;
     stdin.end();
-    const closed = once(this.#child, 'close') as Promise<[number | null]>;
-    const said = text(stderr);
-    try {
-      for await (const line of createInterface({ input: stdout })) {
-        this.events.push(jobEventSchema.parse(JSON.parse(line)));
-        this.#wake();
-      }
-      const [exitCode] = await closed;
-      return { exitCode, stderr: await said };
-    } finally {
-      this.#hasEnded = true;
-      this.#wake();
-    }
+    const exited = once(this.#child, 'exit') as Promise<[number | null]>;
+    const closed = once(stdout, 'close');
+    createInterface({ input: stdout }).on('line', (line) => this.#take(line));
+    stderr.setEncoding('utf8').on('data', (said: string) => (this.#said += said));
+    const [exitCode] = await exited;
+    await closed;
+    this.#hasEnded = true;
+    this.#wake();
+    if (this.#badLine !== undefined) throw this.#badLine;
+    return { exitCode, stderr: this.#said };
+  }
+
+  #take(line: string): void {
+    const { data, error } = jobEventSchema.safeParse(JSON.parse(line));
+    if (data !== undefined) this.events.push(data);
+    else this.#badLine = new Error(`not an event of the contract: ${line}`, { cause: error });
+    this.#wake();
   }
 
   #wake(): void {
@@ -163,9 +178,8 @@ export class Migration {
     });
   }
 
-  async #story(): Promise<string> {
+  #story(): string {
     const told = this.events.filter(({ event }) => event !== 'planned' && event !== 'progress');
-    const stderr = this.#hasEnded ? (await this.#ended).stderr : '';
-    return `it said: ${told.map((event) => JSON.stringify(event)).join(' ')} ${stderr}`;
+    return `it said: ${told.map((event) => JSON.stringify(event)).join(' ')} ${this.#said}`;
   }
 }

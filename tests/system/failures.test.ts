@@ -1,0 +1,245 @@
+/**
+ * What goes wrong around a job: its commands fail, somebody keeps the volume busy, the mounts have changed
+ * meanwhile, its reader goes away. The volume is always somewhere, mounted and whole, and the job says where
+ * and why.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { runCommand } from '../../app/devices/command.ts';
+import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
+import type { Migration } from './support/migration.ts';
+import { runCli } from './support/migration.ts';
+import type { MountedVolume } from './support/mounted-volume.ts';
+import { makeMountedVolume } from './support/mounted-volume.ts';
+import type { Scratch } from './support/scratch.ts';
+import { useScratch } from './support/scratch.ts';
+import { waitUntil } from './support/wait.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratchOf = useScratch();
+
+/** A process that keeps a directory busy until it is told to end. */
+class Holder {
+  readonly #child: ChildProcess;
+
+  static async start(scratch: Scratch, directory: string): Promise<Holder> {
+    const child = spawn('sleep', ['1000'], { cwd: directory, stdio: 'ignore' });
+    const holder = new Holder(child);
+    scratch.onRelease('a process that holds the volume', () => holder.end());
+    await once(child, 'spawn');
+    return holder;
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? NaN;
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
+  let scratch: Scratch;
+  let volume: MountedVolume;
+
+  beforeEach(async () => {
+    scratch = scratchOf();
+    volume = await makeMountedVolume(scratch);
+  });
+
+  /** Failed before the virtual device had a user: as if nothing had happened. */
+  async function expectNotStarted(migration: Migration): Promise<void> {
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    expect(migration.eventsNamed('attached')).toEqual([]);
+    expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
+    await unmount(volume.target);
+    await checkFileSystem('ext4', volume.source.path);
+  }
+
+  async function expectMoved(migration: Migration): Promise<void> {
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expect(await findMount(volume.target)).toEqual({
+      ...volume.mountedBefore,
+      source: volume.destination.path,
+    });
+    await unmount(volume.target);
+    await checkFileSystem('ext4', volume.destination.path);
+  }
+
+  it('does not start when its stop command fails', async () => {
+    const migration = volume.migrate('--stop-command', 'echo cannot stop >&2; exit 3');
+    await expectNotStarted(migration);
+    expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
+  });
+
+  it('goes back to the source when its start command fails', async () => {
+    const migration = volume.migrate('--start-command', 'echo cannot start >&2; exit 3');
+    await expectNotStarted(migration);
+    expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
+  });
+
+  it('asks for a decision when its stop command fails at the cut-over, and tries again', async () => {
+    const command = `[ ! -e ${scratch.path('unwilling')} ]`;
+    const migration = volume.migrate('--hold', '--stop-command', command);
+    const device = await migration.device();
+    await migration.event('synchronized');
+    writeFileSync(scratch.path('unwilling'), '');
+    await migration.ask('cutover');
+    const { choices } = await migration.event('decision');
+    expect(choices.map(({ choice }) => choice)).toEqual(['resume', 'undo']);
+    expect(await findMount(volume.target)).toMatchObject({ source: device });
+    await runCommand('rm', [scratch.path('unwilling')], 'becoming willing');
+    await migration.ask('resume');
+    await expectMoved(migration);
+  });
+
+  it('says that the data is on the destination when its start command fails at the end', async () => {
+    const command = `[ ! -e ${scratch.path('unwilling')} ]`;
+    const migration = volume.migrate('--hold', '--start-command', command);
+    await migration.event('synchronized');
+    writeFileSync(scratch.path('unwilling'), '');
+    await migration.ask('cutover');
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    expect(migration.events.at(-1)).toMatchObject({ code: 'command-failed', dataIs: 'destination' });
+    expect(await findMount(volume.target)).toMatchObject({ source: volume.destination.path });
+    await unmount(volume.target);
+  });
+
+  it('does not wait for what its start command leaves running, and gives it no open disks', async () => {
+    const [list, pids] = [scratch.path('open-files'), scratch.path('pids')];
+    const command = `ls -l /proc/self/fd > ${list}; sleep 1000 & echo $! >> ${pids}`;
+    scratch.onRelease('what the start command left', async () => {
+      for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) {
+        process.kill(Number(pid));
+        await waitUntil('it has ended', () => !existsSync(`/proc/${pid}/cwd`));
+      }
+    });
+    const migration = volume.migrate('--hold', '--start-command', command);
+    await migration.event('synchronized');
+    expect(readFileSync(list, 'utf8')).not.toMatch(/fuse|loop|uring|virtual-device/);
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    await unmount(volume.target);
+  });
+
+  it('does not start while a process uses the volume, and names it', async () => {
+    const holder = await Holder.start(scratch, volume.target);
+    const migration = volume.migrate();
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    expect(migration.events.at(-1)).toMatchObject({
+      code: 'volume-busy',
+      message: expect.stringContaining(`sleep (process ${holder.pid}, working directory`) as string,
+      dataIs: 'untouched',
+    });
+    expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
+    await holder.end();
+    await expectMoved(volume.migrate());
+  });
+
+  it('goes on while a process uses the volume at the cut-over, names it, and tries again', async () => {
+    const migration = volume.migrate('--hold');
+    const device = await migration.device();
+    await migration.event('synchronized');
+    const holder = await Holder.start(scratch, volume.target);
+    await migration.ask('cutover');
+    const { message } = await migration.event('decision');
+    expect(message).toContain(`sleep (process ${holder.pid}, working directory`);
+    expect(await findMount(volume.target)).toMatchObject({ source: device });
+    writeFileSync(`${volume.target}/still`, 'in use');
+    await holder.end();
+    await migration.ask('resume');
+    await migration.end();
+    expect(readFileSync(`${volume.target}/still`, 'utf8')).toBe('in use');
+    await expectMoved(migration);
+  });
+
+  it('does not start while another mount namespace holds the volume', async () => {
+    const child = spawn('unshare', ['--mount', 'sleep', '1000'], { stdio: 'ignore' });
+    scratch.onRelease('the other namespace', () => void child.kill('SIGKILL'));
+    await waitUntil(
+      'the namespace is there',
+      () => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n',
+    );
+    const migration = volume.migrate();
+    expect(await migration.end()).toMatchObject({ exitCode: 3 });
+    expect(migration.events.at(-1)).toMatchObject({ code: 'device-in-use', dataIs: 'untouched' });
+    expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    await expectMoved(volume.migrate());
+  });
+
+  it('cuts over although somebody has unmounted the volume meanwhile', async () => {
+    const migration = volume.migrate('--hold');
+    await migration.event('synchronized');
+    await unmount(volume.target);
+    await migration.ask('cutover');
+    await expectMoved(migration);
+  });
+
+  it('leaves alone what somebody has mounted in its place meanwhile', async () => {
+    const migration = volume.migrate('--hold');
+    await migration.event('synchronized');
+    await unmount(volume.target);
+    await runCommand('mount', ['-t', 'tmpfs', 'somebody', volume.target], 'mounting something else');
+    await migration.ask('cutover');
+    const { message } = await migration.event('decision');
+    expect(message).toContain(volume.target);
+    expect(await findMount(volume.target)).toMatchObject({ source: 'somebody' });
+    await unmount(volume.target);
+    await migration.ask('resume');
+    await expectMoved(migration);
+  });
+
+  it('goes on when nobody reads what it says any more', async () => {
+    const migration = volume.migrate('--hold');
+    await migration.event('synchronized');
+    migration.closeOutput();
+    await migration.ask('cutover');
+    await expectMoved(migration);
+  });
+
+  it('is refused when its state directory lies on the volume', async () => {
+    const state = `${volume.target}/state`;
+    const disks = ['--source', volume.source.path, '--destination', volume.destination.path];
+    const { exitCode, stderr } = await runCli('migrate', ...disks, '--yes', '--state-dir', state);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(state);
+    expect(existsSync(state)).toBe(false);
+    expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
+    await unmount(volume.target);
+  });
+
+  it('is refused when its state directory cannot be one', async () => {
+    const state = scratch.path('file');
+    writeFileSync(state, '');
+    const disks = ['--source', volume.source.path, '--destination', volume.destination.path];
+    const { exitCode, stderr } = await runCli('migrate', ...disks, '--yes', '--state-dir', state);
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining(state) as string,
+    });
+    await unmount(volume.target);
+  });
+
+  it('is refused for disks that another job moves', async () => {
+    const first = volume.migrate('--hold');
+    await first.event('synchronized');
+    const second = volume.migrate();
+    expect(await second.end()).toMatchObject({ exitCode: 3 });
+    await first.ask('cutover');
+    await expectMoved(first);
+  });
+});
