@@ -6,6 +6,7 @@
  * nothing any more, and the owner must say so.
  */
 import { closeSync, writeSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
@@ -18,7 +19,14 @@ import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts
 import type { EngineProgress } from './progress-cells.ts';
 import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
 
-export type EngineSetting = Omit<WorkerSetting, 'wakeFd' | 'consumerCells' | 'progressCells'>;
+export interface DiskNames {
+  readonly source: string;
+  readonly destination: string;
+}
+export type EngineSetting = Omit<WorkerSetting, 'wakeFd' | 'consumerCells' | 'progressCells'> & {
+  /** For messages. */
+  readonly names: DiskNames;
+};
 type MessageKind = WorkerMessage['kind'];
 type MessageOf<Kind extends MessageKind> = Extract<WorkerMessage, { kind: Kind }>;
 type Listener = (message: WorkerMessage | Error) => void;
@@ -28,6 +36,7 @@ const wakeOnce = new Uint8Array(new BigUint64Array([1n]).buffer);
 export class Engine {
   readonly #worker: Worker;
   readonly #wakeFd: number;
+  readonly #names: DiskNames;
   readonly #meter: ConsumerMeter;
   readonly #progress: ProgressCells;
   readonly #listeners = new Set<Listener>();
@@ -47,6 +56,7 @@ export class Engine {
     const progressCells = new SharedArrayBuffer(progressCellsBytes);
     this.#meter = new ConsumerMeter(consumerCells);
     this.#progress = new ProgressCells(progressCells);
+    this.#names = setting.names;
     this.#wakeFd = addon().eventFd();
     const workerData: WorkerSetting = { ...setting, wakeFd: this.#wakeFd, consumerCells, progressCells };
     const script = import.meta.url.endsWith('.ts') ? '../../build/app/engine/worker.js' : './worker.js';
@@ -95,7 +105,7 @@ export class Engine {
   /** Resolves when every block has crossed; rejects when copying has failed. Serving goes on either way. */
   async synchronized(): Promise<void> {
     const message = await this.#next('synchronized', 'copy-failed');
-    if (message.kind === 'copy-failed') throw copyError(message.failure, 'source', 'destination');
+    if (message.kind === 'copy-failed') throw copyError(message.failure, { from: 'source', to: 'destination', names: this.#names });
   }
 
   /** Makes everything on the destination durable. Once failed, always failed: a lost write is reported only once. */
@@ -103,7 +113,7 @@ export class Engine {
     if (this.#flushFailure === undefined) {
       const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
       if (errno === 0) return;
-      const message = `flush of the destination failed: errno ${-errno}`;
+      const message = `${this.#names.destination}: flush failed: ${getSystemErrorName(errno)}`;
       this.#flushFailure = new DiskferryError('destination-flush-failed', message);
     }
     throw this.#flushFailure;
@@ -118,7 +128,7 @@ export class Engine {
   async returnWritten(sourceFd: number): Promise<void> {
     this.#send({ kind: 'return-written', sourceFd });
     const message = await this.#next('returned', 'return-failed');
-    if (message.kind === 'return-failed') throw copyError(message.failure, 'destination', 'source');
+    if (message.kind === 'return-failed') throw copyError(message.failure, { from: 'destination', to: 'source', names: this.#names });
   }
 
   /** Ends the worker when what is in flight has ended. Idempotent, also after the worker's death. */
@@ -175,11 +185,19 @@ function isOneOf<Kind extends MessageKind>(message: WorkerMessage, kinds: readon
   return (kinds as readonly MessageKind[]).includes(message.kind);
 }
 
-function copyError(failure: CopyFailure, from: string, to: string): DiskferryError | Error {
+interface CopyDirection {
+  readonly from: keyof DiskNames;
+  readonly to: keyof DiskNames;
+  readonly names: DiskNames;
+}
+
+function copyError(failure: CopyFailure, { from, to, names }: CopyDirection): DiskferryError | Error {
   if (failure.operation === 'bug') return new Error(failure.message);
   const { operation, offsetBytes, lengthBytes, errno } = failure;
   const disk = operation === 'read' ? from : to;
   const code = disk === 'source' ? 'source-read-failed' : 'destination-write-failed';
   const what = `${operation} of ${lengthBytes} bytes at ${offsetBytes}`;
-  return new DiskferryError(code, `${disk}: ${what} failed: errno ${-errno}`, { context: { offsetBytes, lengthBytes, errno: -errno } });
+  return new DiskferryError(code, `${names[disk]}: ${what} failed: ${getSystemErrorName(errno)}`, {
+    context: { device: names[disk], offsetBytes, lengthBytes, errno: -errno },
+  });
 }

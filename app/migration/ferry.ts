@@ -130,7 +130,8 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   const disks = { geometry, sourceFd: source.handle.fd, destinationFd: destination.handle.fd, speed: options.speed };
   const host = await makeHost(options);
   held.add('the frontend', () => host.release());
-  const engine = await Engine.start({ ...disks, frontend: host.choice });
+  const names = { source: plan.source.path, destination: plan.destination.path };
+  const engine = await Engine.start({ ...disks, names, frontend: host.choice });
   held.add('the engine', () => engine.stop());
   if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await host.attach(geometry);
