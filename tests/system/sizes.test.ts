@@ -2,12 +2,10 @@
  * Sizes that fall between blocks, block sizes, larger destinations, and a disk of 16 TiB. What lies behind
  * the source's end on a larger destination is nobody's business and stays as it is.
  */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { BufferPool, pageBytes } from '../../app/base/buffer-pool.ts';
 import { mebibyte, sectorBytes } from '../../app/base/units.ts';
 import { planSchema } from '../../app/contract/plan.ts';
-import { addon } from '../../native/binding.ts';
+import { readDirect, writeDirect } from './support/direct-io.ts';
 import { checkFileSystem, makeFileSystem } from './support/file-system.ts';
 import { makeImage, makeLoopDisk, readPart, sysfsNumber } from './support/loop-disk.ts';
 import { Migration, runCli } from './support/migration.ts';
@@ -64,23 +62,6 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** One direct transfer of whole sectors. */
-function transfer(path: string, offsetBytes: number, data: Uint8Array, way: 'read' | 'write'): void {
-  const pool = new BufferPool(pageBytes, (view) => addon().misalignmentBytes(view));
-  const buffer = pool.bytes.subarray(0, data.length);
-  const fd = openSync(path, constants.O_RDWR | constants.O_DIRECT);
-  try {
-    buffer.set(data);
-    const length = data.length;
-    const moved =
-      way === 'read' ? readSync(fd, buffer, 0, length, offsetBytes) : writeSync(fd, buffer, 0, length, offsetBytes);
-    expect(moved).toBe(length);
-    data.set(buffer);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
   it.each(cases.map((it) => [it.title, it] as const))(
     'moves a disk %s',
@@ -119,7 +100,7 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
       });
       await writer.run(50);
       const last = Buffer.alloc(blockBytes, 0x5a);
-      transfer(device, sourceBytes - blockBytes, last, 'write');
+      writeDirect(device, sourceBytes - blockBytes, last);
       expected.set(last, sourceBytes - blockBytes);
       await migration.ask('resume');
       await writer.run(50);
@@ -160,17 +141,15 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
     expect(planSchema.parse(JSON.parse(planned.stdout)).source.sizeBytes).toBe(sizeBytes);
     const lastSector = sizeBytes - sectorBytes;
     const [first, last] = [Buffer.alloc(sectorBytes, 0xf1), Buffer.alloc(sectorBytes, 0x1a)];
-    transfer(source.path, lastSector, Buffer.alloc(sectorBytes, 0x77), 'write');
+    writeDirect(source.path, lastSector, Buffer.alloc(sectorBytes, 0x77));
 
     const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
     const device = await migration.device();
     expect((await migration.ask('pause')).state).toBe('paused');
-    const seen = Buffer.alloc(sectorBytes);
-    transfer(device, lastSector, seen, 'read');
-    expect(seen).toEqual(Buffer.alloc(sectorBytes, 0x77));
-    transfer(device, 0, first, 'write');
-    transfer(device, lastSector, last, 'write');
-    transfer(device, 2 ** 43 + 5 * sectorBytes, first, 'write');
+    expect(readDirect(device, lastSector, sectorBytes)).toEqual(Buffer.alloc(sectorBytes, 0x77));
+    writeDirect(device, 0, first);
+    writeDirect(device, lastSector, last);
+    writeDirect(device, 2 ** 43 + 5 * sectorBytes, first);
     await migration.ask('undo');
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
     expect(readPart(source.path, 0, sectorBytes)).toEqual(first);

@@ -60,12 +60,12 @@ export async function tracesIn(stateDirectory: string): Promise<string[]> {
 /** Takes away everything that is mounted in or attached from `directory`, whoever made it; files stay. */
 export async function sweep(directory: string): Promise<void> {
   const loops = await loopsIn(directory);
-  const isFuseFile = ({ source }: MountTrace): boolean => source.startsWith('diskferry-');
   const mounts = mountsIn(directory, loops);
+  const isOnLoop = ({ source }: MountTrace): boolean => loops.some(({ device }) => device === source);
   // The last mounted first: it may lie on one before it.
-  await unmountAll(mounts.filter((mount) => !isFuseFile(mount)).reverse());
+  await unmountAll(mounts.filter(isOnLoop).reverse());
   for (const { device } of loops) await runCommand('losetup', ['--detach', device], `detaching ${device}`);
-  await unmountAll(mounts.filter(isFuseFile).reverse());
+  await unmountAll(mounts.filter((mount) => !isOnLoop(mount)).reverse());
 }
 
 async function unmountAll(mounts: readonly MountTrace[]): Promise<void> {

@@ -1,0 +1,177 @@
+/**
+ * A disk fails in the middle of a job: copying stops, the job asks for a decision and names the disk, and the
+ * volume goes on being served as far as the disks can. When the disk works again the job goes on; undo works
+ * all the time.
+ */
+import { truncateSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { mebibyte } from '../../app/base/units.ts';
+import { runCommand } from '../../app/devices/command.ts';
+import { readDirect, writeDirect } from './support/direct-io.ts';
+import type { LoopDisk } from './support/loop-disk.ts';
+import { makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
+import { Migration } from './support/migration.ts';
+import type { Scratch } from './support/scratch.ts';
+import { useScratch } from './support/scratch.ts';
+import { expectSame } from './support/sector-writer.ts';
+import { waitUntil } from './support/wait.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratchOf = useScratch();
+
+const sizeBytes = 48 * mebibyte;
+const goodBytes = 16 * mebibyte;
+const block = 4096;
+
+interface FailingDestination {
+  readonly path: string;
+  readonly errorName: string;
+  /** From now on writes fail. */
+  readonly spoil: () => Promise<void>;
+  readonly mend: () => Promise<void>;
+}
+
+/**
+ * An image on a file system that is full. Not through a loop device: that one calls a write done of which
+ * only a part had room (Linux 6.18).
+ */
+async function makeImageWithoutRoom(scratch: Scratch): Promise<FailingDestination> {
+  const directory = await scratch.makeDirectory('narrow');
+  const mountTmpfs = async (options: string): Promise<void> => {
+    await runCommand('mount', ['-t', 'tmpfs', '-o', options, 'diskferry-test', directory], 'mounting');
+  };
+  await mountTmpfs('size=64m');
+  const path = `${directory}/destination.img`;
+  makeImage(path, sizeBytes);
+  const resize = (size: string) => () => mountTmpfs(`remount,size=${size}`);
+  return { path, errorName: 'ENOSPC', spoil: resize('8m'), mend: resize('64m') };
+}
+
+/** A disk whose write protection is switched on. */
+async function makeProtectedDisk(scratch: Scratch): Promise<FailingDestination> {
+  const { path } = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+  const set = (way: string) => async (): Promise<void> => {
+    await runCommand('blockdev', [way, path], 'switching the write protection');
+  };
+  // The protection would stay with the loop device's number, for whoever gets it next.
+  scratch.onRelease('the write protection', set('--setrw'));
+  return { path, errorName: 'EPERM', spoil: set('--setro'), mend: set('--setrw') };
+}
+
+const destinations = [
+  ['is full', makeImageWithoutRoom],
+  ['is write-protected', makeProtectedDisk],
+] as const;
+
+interface SpoiledJob {
+  readonly migration: Migration;
+  readonly source: LoopDisk;
+  /** What consumers must see. */
+  readonly expected: Buffer;
+}
+
+/** A consumer has written a little, then the destination fails and the copy starts. */
+async function startSpoiled(destination: FailingDestination): Promise<SpoiledJob> {
+  const source = await makeLoopDisk(scratchOf(), 'source', { sizeBytes, content: 'random' });
+  const expected = readPart(source.path, 0, sizeBytes);
+  const disks = { source: source.path, destination: destination.path };
+  const migration = Migration.start(scratchOf(), disks, '--hold', '--speed', 'gentle');
+  const device = await migration.device();
+  await migration.ask('pause');
+  const written = Buffer.alloc(3 * 512, 0xab);
+  writeDirect(device, sizeBytes - 5 * block + 512, written);
+  expected.set(written, sizeBytes - 5 * block + 512);
+  await destination.spoil();
+  await migration.ask('resume');
+  const { message, choices } = await migration.event('decision');
+  expect(message).toContain(`${destination.path}: write of`);
+  expect(message).toContain(destination.errorName);
+  expect(choices.map(({ choice }) => choice)).toEqual(['resume', 'undo']);
+  return { migration, source, expected };
+}
+
+describe.skipIf(!isRoot)('a migration (needs root)', () => {
+  it.each(destinations)(
+    'whose destination %s goes on serving, and finishes once it takes writes again',
+    async (_, make) => {
+      const destination = await make(scratchOf());
+      const { migration, expected } = await startSpoiled(destination);
+      const device = await migration.device();
+      expect(await migration.ask('status')).toMatchObject({ state: 'needs-decision', device });
+      expectSame(readPart(device, 0, sizeBytes), expected);
+      await migration.ask('resume');
+      await waitUntil('it fails again', () => migration.eventsNamed('decision').length === 2);
+      await destination.mend();
+      await migration.ask('resume');
+      await migration.event('synchronized');
+      await migration.ask('cutover');
+      expect(await migration.end()).toMatchObject({ exitCode: 0 });
+      expectSame(readPart(destination.path, 0, sizeBytes), expected);
+    },
+  );
+
+  it.each(destinations)(
+    'whose destination %s can be undone without losing what had been written',
+    async (_, make) => {
+      const { migration, source, expected } = await startSpoiled(await make(scratchOf()));
+      const device = await migration.device();
+      const last = sizeBytes - block;
+      expect(() => writeDirect(device, last, Buffer.alloc(block, 0xcd))).toThrow(/ENOSPC|EIO/);
+      expectSame(readDirect(device, last, block), expected.subarray(last));
+      await migration.ask('undo');
+      expect(await migration.end()).toMatchObject({ exitCode: 8 });
+      expectSame(readPart(source.path, 0, sizeBytes), expected);
+    },
+  );
+});
+
+describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (needs root)', () => {
+  /** A loop device answers EIO behind the end of its image. */
+  async function start(): Promise<{
+    migration: Migration;
+    source: LoopDisk;
+    destination: LoopDisk;
+    original: Buffer;
+  }> {
+    const scratch = scratchOf();
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
+    truncateSync(source.file, goodBytes);
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
+    const { message } = await migration.event('decision');
+    expect(message).toContain(`${source.path}: read of`);
+    expect(message).toContain('EIO');
+    const original = Buffer.concat([
+      readPart(source.file, 0, goodBytes),
+      Buffer.alloc(sizeBytes - goodBytes),
+    ]);
+    return { migration, source, destination, original };
+  }
+
+  it('serves the rest, takes writes everywhere, and finishes once it can be read again', async () => {
+    const { migration, source, destination, original } = await start();
+    const device = await migration.device();
+    expectSame(readPart(device, 0, goodBytes), original.subarray(0, goodBytes));
+    expect(() => readDirect(device, sizeBytes - block, block)).toThrow('EIO');
+    writeDirect(device, sizeBytes - block, Buffer.alloc(block, 0x11));
+    expectSame(readDirect(device, sizeBytes - block, block), Buffer.alloc(block, 0x11));
+    // The rest of the block would have to come from the source.
+    expect(() => writeDirect(device, sizeBytes - 2 * block, Buffer.alloc(512, 0x22))).toThrow('EIO');
+    await migration.ask('resume');
+    await waitUntil('it fails again', () => migration.eventsNamed('decision').length === 2);
+    truncateSync(source.file, sizeBytes);
+    await migration.ask('resume');
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    original.fill(0x11, sizeBytes - block);
+    expectSame(readPart(destination.path, 0, sizeBytes), original);
+  });
+
+  it('can be undone', async () => {
+    const { migration, source, original } = await start();
+    writeDirect(await migration.device(), block, Buffer.alloc(block, 0x33));
+    original.fill(0x33, block, 2 * block);
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expectSame(readPart(source.file, 0, goodBytes), original.subarray(0, goodBytes));
+  });
+});
