@@ -95,8 +95,16 @@ void verifyConfigured(const LoopDevice& device, const LoopOptions& options) {
   throw SystemError(EINVAL, "ioctl(LOOP_CONFIGURE)", difference);
 }
 
+// What BLKROSET has once set stays with the device's number for the next file attached there
+// (bd_read_only, block/ioctl.c).
+void liftWriteProtection(const LoopDevice& device) {
+  int readOnly = 0;
+  checked(ioctl(device.fd.get(), BLKROSET, &readOnly), "ioctl(BLKROSET)", device.path);
+}
+
 LoopDevice verifiedOrDetached(LoopDevice device, const LoopOptions& options) {
   try {
+    if (!options.readOnly) liftWriteProtection(device);
     verifyConfigured(device, options);
   } catch (const SystemError&) {
     checked(ioctl(device.fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)", device.path);

@@ -3,6 +3,7 @@
  * block size, what block ioctls do to their backing file, and a FUSE mount whose first request is read
  * through the ring.
  */
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -109,6 +110,18 @@ describe.skipIf(!isRoot)('loop devices (need root)', () => {
     expect(addon().blockGeometry(device.fd).readOnly).toBe(true);
     const fd = openFile(device.path, 'r+');
     expect(() => writeSync(fd, new Uint8Array(512))).toThrow(expect.objectContaining({ code: 'EPERM' }));
+  });
+
+  it('are writable although their number was write-protected for the file before', async () => {
+    const before = await attach(makeImage('before').fd);
+    releases.pop();
+    execFileSync('blockdev', ['--setro', before.path]);
+    await addon().loopDetach(before.fd);
+    closeSync(before.fd);
+    // Mostly the same number again; where another process is quicker this shows nothing.
+    const device = await attach(makeImage('image').fd);
+    expect(addon().blockGeometry(device.fd).readOnly).toBe(false);
+    execFileSync('blockdev', ['--setrw', before.path]);
   });
 
   it('are not made writable over a file that was opened for reading', async () => {
