@@ -8,7 +8,7 @@ import { closeSync, constants } from 'node:fs';
 import { open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError } from '../base/error.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { requestDataBytesMax } from '../router/request.ts';
 import { addon } from '../../native/binding.ts';
@@ -30,8 +30,13 @@ export class FuseHost implements DeviceHost {
   /** Mounts a file named `virtual-device` in `directory`, which is the job's own. */
   static async mount(directory: string, job: string): Promise<FuseHost> {
     const path = join(directory, 'virtual-device');
-    await writeFile(path, '', { flag: 'wx', mode: 0o600 });
-    return new FuseHost(path, addon().fuseMount({ path, name: `diskferry-${job}`, maxReadBytes: requestDataBytesMax }));
+    const options = { path, name: `diskferry-${job}`, maxReadBytes: requestDataBytesMax };
+    try {
+      await writeFile(path, '', { flag: 'wx', mode: 0o600 });
+      return new FuseHost(path, addon().fuseMount(options));
+    } catch (cause) {
+      throw new DiskferryError('frontend-failed', `${path}: cannot be served by FUSE: ${messageOf(cause)}`, { cause });
+    }
   }
 
   private constructor(path: string, fuseFd: number) {
@@ -52,6 +57,9 @@ export class FuseHost implements DeviceHost {
         directIo: true,
       });
       return new LoopOverFuse(loop, () => this.#unmount());
+    } catch (cause) {
+      const message = `${this.#path}: no loop device for it: ${messageOf(cause)}`;
+      throw new DiskferryError('frontend-failed', message, { cause });
     } finally {
       await backing.close();
     }
