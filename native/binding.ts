@@ -34,6 +34,11 @@ export interface NativeRing {
    * passed (-1: without limit), and copies the completions out. Returns how many.
    */
   submitAndWait(count: number, minComplete: number, timeoutUs: number): number;
+  /**
+   * A plain read(2) of a non-blocking descriptor into the pool. Returns the number of bytes or a negative
+   * errno.
+   */
+  readNow(fd: number, lengthBytes: number, buffer: number): number;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
   close(): void;
 }

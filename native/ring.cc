@@ -1,5 +1,7 @@
 #include "ring.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <string>
@@ -33,6 +35,7 @@ Napi::Function Ring::define(Napi::Env env) {
                      {
                          InstanceMethod<&Ring::submit>("submit"),
                          InstanceMethod<&Ring::submitAndWait>("submitAndWait"),
+                         InstanceMethod<&Ring::readNow>("readNow"),
                          InstanceMethod<&Ring::close>("close"),
                      });
 }
@@ -103,6 +106,17 @@ Napi::Value Ring::submitAndWait(const Napi::CallbackInfo& info) {
   });
 }
 
+// A plain read(2), for descriptors that io_uring would never give back as empty.
+Napi::Value Ring::readNow(const Napi::CallbackInfo& info) {
+  return withJsErrors(info.Env(), [&]() -> Napi::Value {
+    int fd = info[0].As<Napi::Number>();
+    uint32_t length = info[1].As<Napi::Number>();
+    uint8_t* to = poolAddress(memory_, info[2].As<Napi::Number>(), length);
+    ssize_t count = read(fd, to, length);
+    return Napi::Number::New(info.Env(), count < 0 ? -errno : static_cast<double>(count));
+  });
+}
+
 // Requests in flight are cancelled by the kernel in its own time (io_uring_release); the pool stays
 // referenced by this object.
 Napi::Value Ring::close(const Napi::CallbackInfo& info) {
@@ -124,7 +138,7 @@ void Ring::prepare(uint32_t count) {
     throw std::out_of_range(std::to_string(count) + " entries for a ring of " + room);
   }
   for (uint32_t index = 0; index < count; index += 1) {
-    translate(submissions_[index], memory_, uring_->canSkipSuccess(), uring_->unpublished(index));
+    translate(submissions_[index], memory_, uring_->unpublished(index));
   }
   uring_->publish(count);
 }
@@ -141,16 +155,13 @@ void Ring::enter(uint32_t minComplete, int64_t timeoutNs) {
   std::this_thread::sleep_for(pauseAfterRefusal);
 }
 
-// Kernels that do not know IOSQE_CQE_SKIP_SUCCESS post the successes too that nobody wants; they end here.
 bool Ring::nextCompletion(Completion& next) {
-  while (const io_uring_cqe* completion = uring_->completion()) {
-    bool wanted = (completion->user_data & skipsSuccessMark) == 0 || completion->res < 0;
-    auto tag = static_cast<int32_t>(completion->user_data);
-    next = {tag, completion->res, static_cast<int32_t>(completion->flags), 0};
-    uring_->dropCompletion();
-    if (wanted) return true;
-  }
-  return false;
+  const io_uring_cqe* completion = uring_->completion();
+  if (completion == nullptr) return false;
+  auto tag = static_cast<int32_t>(completion->user_data);
+  next = {tag, completion->res, static_cast<int32_t>(completion->flags), 0};
+  uring_->dropCompletion();
+  return true;
 }
 
 // What does not fit stays in the kernel's queue until the next call.

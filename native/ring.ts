@@ -15,10 +15,10 @@ import { addon } from './binding.ts';
 
 /**
  * Words of a submission entry (each 32 bits; native/submission.cc decodes them):
- * 0 opcode | entry flags << 8 · 1 fd · 2 flags of the operation (poll: events; fallocate: mode) ·
+ * 0 opcode · 1 fd · 2 flags of the operation (poll: events; fallocate: mode) ·
  * 3, 4 file offset low, high ·
  * 5 buffer offset, or index of the first vector pair (cancel: the target's tag) ·
- * 6 length in bytes, or number of vectors (cancel: 1 if the target has skipSuccess) · 7 tag ·
+ * 6 length in bytes, or number of vectors · 7 tag ·
  * 8, 9 range length low, high (fallocate) · 10 to 15 unused
  */
 export const submissionWords = 16;
@@ -40,11 +40,6 @@ const opcode = {
   write: 23,
   recv: 27,
 } as const;
-
-/** IOSQE_IO_HARDLINK: the next entry starts when this one is done, whatever its result. */
-export const hardLink = 1 << 3;
-/** IOSQE_CQE_SKIP_SUCCESS: no completion when the operation succeeds. */
-export const skipSuccess = 1 << 6;
 
 const datasync = 1; // IORING_FSYNC_DATASYNC
 const rwfDsync = 2; // RWF_DSYNC of linux/fs.h
@@ -107,7 +102,7 @@ export class Ring {
     this.#setNoOffset(this.#transfer(opcode.read, fd, 0, lengthBytes, buffer, tag));
   }
 
-  /** Reads into two buffers from a file without a position. `entryFlags` links it to its neighbours. */
+  /** Reads into two buffers from a file without a position. */
   readStreamInTwo(
     fd: number,
     firstBuffer: number,
@@ -115,21 +110,11 @@ export class Ring {
     secondBuffer: number,
     secondBytes: number,
     tag: number,
-    entryFlags = 0,
   ): void {
-    this.#twoVectors(opcode.readv, fd, firstBuffer, firstBytes, secondBuffer, secondBytes, tag, entryFlags);
-  }
-
-  /** Writes two buffers to a file without a position as one message. */
-  writeStreamInTwo(
-    fd: number,
-    firstBuffer: number,
-    firstBytes: number,
-    secondBuffer: number,
-    secondBytes: number,
-    tag: number,
-  ): void {
-    this.#twoVectors(opcode.writev, fd, firstBuffer, firstBytes, secondBuffer, secondBytes, tag, 0);
+    const vectorAt = this.beginVectors(2);
+    this.addVector(firstBuffer, firstBytes);
+    this.addVector(secondBuffer, secondBytes);
+    this.#vectored(opcode.readv, fd, vectorAt, 2, tag);
   }
 
   writeStream(fd: number, lengthBytes: number, buffer: number, tag: number): void {
@@ -141,19 +126,7 @@ export class Ring {
    * the vectors were added by `addVector` since. May be done in part, as writev(2).
    */
   writeVectors(fd: number, vectorAt: number, vectorCount: number, tag: number): void {
-    const at = this.#next(opcode.writev, fd, tag);
-    this.#setNoOffset(at);
-    this.#submissions[at + 5] = vectorAt;
-    this.#submissions[at + 6] = vectorCount;
-  }
-
-  /**
-   * Submits what is prepared unless `entries` more (with two vectors each) fit in: linked entries must go
-   * together.
-   */
-  makeRoom(entries: number): void {
-    const fits = this.#prepared + entries <= ringEntries && this.#vectorPairs + entries * 2 <= vectorPairsMax;
-    if (!fits) this.#submitPrepared();
+    this.#vectored(opcode.writev, fd, vectorAt, vectorCount, tag);
   }
 
   /** Makes room for `count` vectors that stay together and returns where they start. */
@@ -204,16 +177,23 @@ export class Ring {
   }
 
   /** Completes once when one of `events` (POLL bits) is there. */
-  poll(fd: number, events: number, tag: number, entryFlags = 0): void {
-    const at = this.#next(opcode.pollAdd | (entryFlags << 8), fd, tag);
+  poll(fd: number, events: number, tag: number): void {
+    const at = this.#next(opcode.pollAdd, fd, tag);
     this.#submissions[at + 2] = events;
   }
 
-  /** Cancels the operation that carries `target` as its tag; one with `skipSuccess` is found only as such. */
-  cancel(target: number, tag: number, targetSkipsSuccess = false): void {
+  /** Cancels the operation that carries `target` as its tag. */
+  cancel(target: number, tag: number): void {
     const at = this.#next(opcode.asyncCancel, -1, tag);
     this.#submissions[at + 5] = target;
-    this.#submissions[at + 6] = targetSkipsSuccess ? 1 : 0;
+  }
+
+  /**
+   * Reads what is there at once, past the ring, which would keep a read of an empty non-blocking descriptor
+   * and try it again and again. Returns the number of bytes or a negative errno.
+   */
+  readNow(fd: number, lengthBytes: number, buffer: number): number {
+    return this.#native.readNow(fd, lengthBytes, buffer);
   }
 
   /** One loop turn: submits what is prepared and waits. Returns the number of completions. */
@@ -233,12 +213,12 @@ export class Ring {
     this.#native.close();
   }
 
-  #next(opcodeAndFlags: number, fd: number, tag: number): number {
+  #next(code: number, fd: number, tag: number): number {
     if (this.#prepared === ringEntries) this.#submitPrepared();
     const at = this.#prepared * submissionWords;
     this.#prepared += 1;
     this.#submissions.fill(0, at, at + submissionWords);
-    this.#submissions[at] = opcodeAndFlags;
+    this.#submissions[at] = code;
     this.#submissions[at + 1] = fd;
     this.#submissions[at + 7] = tag;
     return at;
@@ -282,22 +262,10 @@ export class Ring {
     return at;
   }
 
-  #twoVectors(
-    code: number,
-    fd: number,
-    firstBuffer: number,
-    firstBytes: number,
-    secondBuffer: number,
-    secondBytes: number,
-    tag: number,
-    entryFlags: number,
-  ): void {
-    const vectorAt = this.beginVectors(2);
-    this.addVector(firstBuffer, firstBytes);
-    this.addVector(secondBuffer, secondBytes);
-    const at = this.#next(code | (entryFlags << 8), fd, tag);
+  #vectored(code: number, fd: number, vectorAt: number, vectorCount: number, tag: number): void {
+    const at = this.#next(code, fd, tag);
     this.#setNoOffset(at);
     this.#submissions[at + 5] = vectorAt;
-    this.#submissions[at + 6] = 2;
+    this.#submissions[at + 6] = vectorCount;
   }
 }

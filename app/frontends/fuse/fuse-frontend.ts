@@ -9,12 +9,13 @@
  *   ............[40 header][40 args]|[data of a write]        request
  *   ...........................[16 ]|[data of a read]         answer
  *
- * Several blocking reads on /dev/fuse would hang each other, so the fd is non-blocking: one poll with a hard-linked
- * read always waits, and while requests keep coming a burst of reads rides along with each turn.
+ * Requests do not come through the ring: it would keep each read that finds none, wake all of them for every request
+ * and try them in vain (half the IOPS at depth 1). One poll waits in the ring; when it tells of requests,
+ * plain reads of the non-blocking fd take them until there are none.
  */
 import { assert } from '../../base/error.ts';
 import type { Ring } from '../../../native/ring.ts';
-import { hardLink, skipSuccess, tagOf } from '../../../native/ring.ts';
+import { tagOf } from '../../../native/ring.ts';
 import { requestDataBytesMax, requestKinds } from '../../router/request.ts';
 import type { RequestHandler, RequestKind, RequestTable } from '../../router/request.ts';
 import type { DeviceGeometry, Frontend, FrontendSetting } from '../frontend.ts';
@@ -29,8 +30,6 @@ import {
 } from './protocol.ts';
 
 const pollIn = 1;
-/** The most reads that ride along with a turn while requests keep coming. */
-const burstMax = 16;
 /** Requests that the kernel may have in flight: below 128 deep queues lose 40 %. */
 const backgroundRequestsMax = 128;
 const attributesValidSeconds = 1_000_000;
@@ -38,10 +37,8 @@ const regularFile0600 = 0o100600;
 
 const errno = { again: -11, noDevice: -19, noEntry: -2, interrupted: -4, notImplemented: -38, notSupported: -95 } as const;
 
-/** What a ring operation of this frontend was; the slot is in the lower bits of the index. */
-const operation = { read: 1 << 20, reply: 2 << 20, poll: 3 << 20 } as const;
-const slotMask = (1 << 20) - 1;
-const noSlot = -1;
+/** Of the poll in the ring; an answer's index is its slot. */
+const pollIndex = 1 << 20;
 
 const twoTo32 = 4294967296;
 
@@ -57,9 +54,7 @@ export class FuseFrontend implements Frontend {
   readonly #requests: RequestTable;
   readonly #handler: RequestHandler;
   readonly #geometry: DeviceGeometry;
-  /** The slot of the read that waits behind the poll. */
-  #polledSlot = noSlot;
-  #arrivedThisTurn = 0;
+  #isPolling = false;
   #isClosed = false;
 
   constructor(setting: FrontendSetting, fuseFd: number) {
@@ -82,26 +77,19 @@ export class FuseFrontend implements Frontend {
   stopAccepting(): void {}
 
   prepareTurn(): void {
-    if (this.#isClosed) return;
-    const burst = this.#arrivedThisTurn === 0 ? 0 : Math.min(burstMax, this.#arrivedThisTurn * 2 + 1);
-    this.#arrivedThisTurn = 0;
-    // One slot is left for the poll, which must never be missing.
-    for (let index = 0; index < burst && this.#requests.freeCount > 1; index += 1) this.#postRead(this.#requests.claim());
-    if (this.#polledSlot === noSlot && this.#requests.freeCount > 0) this.#postPolledRead();
+    if (this.#isClosed || this.#isPolling || this.#requests.freeCount === 0) return;
+    this.#isPolling = true;
+    this.#ring.poll(this.#fd, pollIn, tagOf(this.#ringOwner, pollIndex));
   }
 
   ringDone(index: number, result: number): void {
-    const slot = index & slotMask;
-    switch (index & ~slotMask) {
-      case operation.read:
-        this.#readDone(slot, result);
-        break;
-      case operation.reply:
-        this.#replyDone(slot, result);
-        break;
-      default:
-        assert(result >= 0, `poll of /dev/fuse failed: errno ${-result}`);
+    if (index !== pollIndex) {
+      this.#replyDone(index, result);
+      return;
     }
+    assert(result >= 0, `poll of /dev/fuse failed: errno ${-result}`);
+    this.#isPolling = false;
+    this.#takeRequests();
   }
 
   requestDone(slot: number, result: number): void {
@@ -111,34 +99,22 @@ export class FuseFrontend implements Frontend {
     else this.#reply(slot, 0, 0);
   }
 
-  #postRead(slot: number): void {
-    const buffer = this.#requests.dataOffset(slot) - transferHeaderBytes;
-    const tag = tagOf(this.#ringOwner, operation.read | slot);
-    this.#ring.readStream(this.#fd, transferHeaderBytes + requestDataBytesMax, buffer, tag);
-  }
-
-  #postPolledRead(): void {
-    this.#polledSlot = this.#requests.claim();
-    this.#ring.makeRoom(2);
-    this.#ring.poll(this.#fd, pollIn, tagOf(this.#ringOwner, operation.poll), hardLink | skipSuccess);
-    this.#postRead(this.#polledSlot);
-  }
-
-  #readDone(slot: number, result: number): void {
-    if (slot === this.#polledSlot) this.#polledSlot = noSlot;
-    if (result > 0) {
-      this.#arrivedThisTurn += 1;
-      this.#take(slot);
-      return;
+  /** Until there are none, or no slot is left for them: then the next poll finds them. */
+  #takeRequests(): void {
+    while (this.#requests.freeCount > 0) {
+      const slot = this.#requests.claim();
+      const buffer = this.#requests.dataOffset(slot) - transferHeaderBytes;
+      const result = this.#ring.readNow(this.#fd, transferHeaderBytes + requestDataBytesMax, buffer);
+      if (result > 0) {
+        this.#take(slot);
+        continue;
+      }
+      this.#requests.release(slot);
+      if (result === errno.noDevice) this.#isClosed = true;
+      if (result === errno.again || result === errno.noDevice) return;
+      // ENOENT: a request was interrupted before we read it.
+      assert(result === errno.noEntry || result === errno.interrupted, `read of /dev/fuse failed: errno ${-result}`);
     }
-    this.#requests.release(slot);
-    if (result === errno.noDevice) {
-      this.#isClosed = true;
-      return;
-    }
-    // ENOENT: the request was interrupted before we read it. EAGAIN: the burst was longer than the queue.
-    const isHarmless = result === errno.again || result === errno.noEntry || result === errno.interrupted;
-    assert(isHarmless, `read of /dev/fuse failed: errno ${-result}`);
   }
 
   #take(slot: number): void {
@@ -238,7 +214,7 @@ export class FuseFrontend implements Frontend {
     this.#signedWords[reply + 1] = result;
     this.#words[reply + 2] = this.#words[request + requestWord.uniqueLow] as number;
     this.#words[reply + 3] = this.#words[request + requestWord.uniqueHigh] as number;
-    const tag = tagOf(this.#ringOwner, operation.reply | slot);
+    const tag = tagOf(this.#ringOwner, slot);
     this.#ring.writeStream(this.#fd, replyHeaderBytes + dataBytes, data - replyHeaderBytes, tag);
   }
 

@@ -23,11 +23,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferPool, pageBytes } from '../../../app/base/buffer-pool.ts';
 import { addon } from '../../../native/binding.ts';
-import { hardLink, Ring, ringEntries, skipSuccess, tagOf } from '../../../native/ring.ts';
+import { Ring, ringEntries, tagOf } from '../../../native/ring.ts';
 
 const poolBytes = 64 * pageBytes;
 /** From errno.h; completions carry them negative. */
-const errno = { canceled: 125, badFd: 9, notFound: 2 };
+const errno = { again: 11, canceled: 125, badFd: 9, notFound: 2 };
 const pollIn = 1;
 /** FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE of linux/falloc.h. */
 const punchHole = 3;
@@ -142,11 +142,10 @@ describe('files', () => {
 });
 
 describe('streams', () => {
-  it('writes two buffers as one message and reads it into two', () => {
+  it('reads one message into two buffers', () => {
     const fifo = openFifo('fifo');
-    putText(0, 'head');
-    putText(pageBytes, 'body');
-    ring.writeStreamInTwo(fifo, 0, 4, pageBytes, 4, 1);
+    putText(0, 'headbody');
+    ring.writeStream(fifo, 8, 0, 1);
     ring.readStreamInTwo(fifo, 2 * pageBytes, 3, 3 * pageBytes, pageBytes, 2);
     expect(turn(2)).toEqual(expect.arrayContaining([{ tag: 1, result: 8 }, { tag: 2, result: 8 }]));
     expect(textAt(2 * pageBytes, 3) + textAt(3 * pageBytes, 5)).toBe('headbody');
@@ -163,29 +162,22 @@ describe('streams', () => {
     expect(textAt(pageBytes, 6)).toBe('efcdab');
   });
 
-  it('starts a hard-linked read when the poll before it is done, without a completion for the poll', () => {
+  it('reads at once what is there, or says that nothing is', () => {
     const eventFd = keepOpen(addon().eventFd());
-    ring.poll(eventFd, pollIn, 1, hardLink | skipSuccess);
-    ring.readStream(eventFd, 8, 0, 2);
-    expect(turn(1, 20_000)).toEqual([]);
+    expect(ring.readNow(eventFd, 8, pageBytes)).toBe(-errno.again);
     writeSync(eventFd, new BigUint64Array([5n]));
-    expect(turn(1)).toEqual([{ tag: 2, result: 8 }]);
-    expect(pool.words[0]).toBe(5);
-    expect(turn(1, 20_000)).toEqual([]);
+    expect(ring.readNow(eventFd, 8, pageBytes)).toBe(8);
+    expect(pool.words[pageBytes / 4]).toBe(5);
+    expect(turn(0, 0)).toEqual([]);
   });
 
-  it('cancels an operation that waits, also one that skips its success', () => {
-    const eventFd = keepOpen(addon().eventFd());
-    ring.poll(eventFd, pollIn, 1);
-    ring.poll(eventFd, pollIn, 2, skipSuccess);
+  it('cancels an operation that waits', () => {
+    ring.poll(keepOpen(addon().eventFd()), pollIn, 1);
     ring.cancel(1, 10);
-    ring.cancel(2, 20, true);
-    expect(turn(4)).toEqual(
+    expect(turn(2)).toEqual(
       expect.arrayContaining([
         { tag: 1, result: -errno.canceled },
-        { tag: 2, result: -errno.canceled },
         { tag: 10, result: 0 },
-        { tag: 20, result: 0 },
       ]),
     );
   });
@@ -290,18 +282,6 @@ describe('many operations', () => {
     expect(takeAll(count)).toEqual(Array.from({ length: count }, (_, tag) => tag));
     expect(turn(0, 0)).toEqual([]);
   });
-
-  it('keeps linked operations together when room was made for them', () => {
-    const fd = openFile('file');
-    const eventFd = keepOpen(addon().eventFd());
-    for (let tag = 0; tag < ringEntries - 1; tag += 1) ring.read(fd, at(0), 0, 1, 0, tag);
-    ring.makeRoom(2);
-    ring.poll(eventFd, pollIn, 5_000, hardLink | skipSuccess);
-    ring.readStream(eventFd, 8, 0, 5_001);
-    takeAll(ringEntries - 1);
-    writeSync(eventFd, new BigUint64Array([1n]));
-    expect(turn(1)).toEqual([{ tag: 5_001, result: 8 }]);
-  });
 });
 
 describe('bounds', () => {
@@ -319,6 +299,12 @@ describe('bounds', () => {
     expect(() => turn(1)).toThrow(RangeError);
     expect(turn(1, 20_000)).toEqual([]);
     expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('before');
+  });
+
+  it('refuses to read at once into what leaves the pool', () => {
+    const fd = openFile('file', 'some bytes');
+    expect(() => ring.readNow(fd, 2, poolBytes - 1)).toThrow(RangeError);
+    expect(textAt(poolBytes - 1, 1)).toBe('\0');
   });
 
   it('takes the last byte of the pool', () => {
