@@ -30,6 +30,7 @@ class Ring : public Napi::ObjectWrap<Ring> {
  private:
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value submitAndWait(const Napi::CallbackInfo& info);
+  Napi::Value readNow(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Uring& open();

@@ -11,6 +11,8 @@ namespace {
 
 uint64_t joined(uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; }
 
+}  // namespace
+
 uint8_t* poolAddress(const SubmissionMemory& memory, uint32_t buffer, uint32_t length) {
   if (uint64_t{buffer} + length > memory.poolBytes) {
     throw std::out_of_range("a buffer of " + std::to_string(length) + " bytes at " + std::to_string(buffer) +
@@ -18,6 +20,8 @@ uint8_t* poolAddress(const SubmissionMemory& memory, uint32_t buffer, uint32_t l
   }
   return memory.pool + buffer;
 }
+
+namespace {
 
 const iovec* vectorsOf(SubmissionMemory& memory, uint32_t first, uint32_t count) {
   if (uint64_t{first} + count > memory.vectors.size()) {
@@ -59,7 +63,7 @@ void translateOperation(const Submission& from, SubmissionMemory& memory, io_uri
       to.accept_flags = from.operationFlags;
       return;
     case IORING_OP_ASYNC_CANCEL:
-      to.addr = from.buffer | (from.length != 0 ? skipsSuccessMark : 0);
+      to.addr = from.buffer;
       return;
     case IORING_OP_FALLOCATE:
       to.off = joined(from.offsetLow, from.offsetHigh);
@@ -73,16 +77,11 @@ void translateOperation(const Submission& from, SubmissionMemory& memory, io_uri
 
 }  // namespace
 
-void translate(const Submission& from, SubmissionMemory& memory, bool canSkipSuccess, io_uring_sqe& to) {
+void translate(const Submission& from, SubmissionMemory& memory, io_uring_sqe& to) {
   to = {};
-  to.opcode = from.opcodeAndFlags & 0xff;
-  to.flags = from.opcodeAndFlags >> 8 & 0xff;
+  to.opcode = static_cast<uint8_t>(from.opcode);
   to.fd = from.fd;
   to.user_data = from.tag;
-  if ((to.flags & IOSQE_CQE_SKIP_SUCCESS) != 0) {
-    to.user_data |= skipsSuccessMark;
-    if (!canSkipSuccess) to.flags &= ~IOSQE_CQE_SKIP_SUCCESS;
-  }
   translateOperation(from, memory, to);
 }
 

@@ -13,13 +13,13 @@
 namespace diskferry {
 
 struct Submission {
-  uint32_t opcodeAndFlags;  // opcode | entry flags << 8
+  uint32_t opcode;
   int32_t fd;
   uint32_t operationFlags;
   uint32_t offsetLow;
   uint32_t offsetHigh;
   uint32_t buffer;  // offset in the pool, or index of the first vector pair; cancel: the target's tag
-  uint32_t length;  // bytes, or number of vectors; cancel: whether the target skips its success
+  uint32_t length;  // bytes, or number of vectors
   uint32_t tag;
   uint32_t rangeLow;
   uint32_t rangeHigh;
@@ -32,10 +32,6 @@ struct VectorPair {
   uint32_t length;
 };
 
-// In user_data, above the tag: the operation asked for no completion if it succeeds. Kernels before 5.17 post
-// one nevertheless, and ring.cc drops it.
-constexpr uint64_t skipsSuccessMark = uint64_t{1} << 32;
-
 // What submissions refer to by number.
 struct SubmissionMemory {
   uint8_t* pool;
@@ -46,7 +42,10 @@ struct SubmissionMemory {
   std::vector<iovec> vectors;
 };
 
+// Where a buffer lies. Throws std::out_of_range unless all of it is inside the pool.
+uint8_t* poolAddress(const SubmissionMemory& memory, uint32_t buffer, uint32_t length);
+
 // Throws std::out_of_range for memory outside the pool and for an unknown opcode.
-void translate(const Submission& from, SubmissionMemory& memory, bool canSkipSuccess, io_uring_sqe& to);
+void translate(const Submission& from, SubmissionMemory& memory, io_uring_sqe& to);
 
 }  // namespace diskferry

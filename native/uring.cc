@@ -47,8 +47,7 @@ Fd setUp(uint32_t entries, io_uring_params& parameters) {
 Uring::Uring(uint32_t entries) {
   io_uring_params parameters = {};
   fd_ = setUp(entries, parameters);
-  features_ = parameters.features;
-  if ((features_ & neededFeatures) != neededFeatures) {
+  if ((parameters.features & neededFeatures) != neededFeatures) {
     throw SystemError(ENOSYS, "io_uring_setup", "io_uring of a kernel before 5.11");
   }
 

@@ -25,12 +25,6 @@
 #ifndef IORING_SETUP_DEFER_TASKRUN
 #define IORING_SETUP_DEFER_TASKRUN (1U << 13)
 #endif
-#ifndef IORING_FEAT_CQE_SKIP
-#define IORING_FEAT_CQE_SKIP (1U << 11)
-#endif
-#ifndef IOSQE_CQE_SKIP_SUCCESS
-#define IOSQE_CQE_SKIP_SUCCESS (1U << 6)
-#endif
 
 namespace diskferry {
 
@@ -38,9 +32,6 @@ class Uring {
  public:
   // Room for `entries` submissions and four times as many completions.
   explicit Uring(uint32_t entries);
-
-  // Whether the kernel knows IOSQE_CQE_SKIP_SUCCESS (5.17).
-  bool canSkipSuccess() const { return (features_ & IORING_FEAT_CQE_SKIP) != 0; }
 
   // How many entries are published and not yet taken by the kernel.
   uint32_t pending() const;
@@ -60,7 +51,6 @@ class Uring {
 
  private:
   Fd fd_;
-  uint32_t features_ = 0;
   Mapping queues_;
   Mapping entries_;
   uint32_t* submissionHead_ = nullptr;
