@@ -62,7 +62,7 @@ function progressText(event: JobEventOf<'progress'>): string {
 
 function decisionText({ job, message, choices }: JobEventOf<'decision'>): string {
   const ways = choices.map(({ choice, meaning }) => `"diskferry ${choice} ${job}" to ${meaning}`).join(', or ');
-  return `Needs a decision: ${message}. The volume stays in use and nothing is lost. Run ${ways}.`;
+  return `Needs a decision: ${message}. Nothing is lost. Run ${ways}.`;
 }
 
 function finishedText({ report }: JobEventOf<'finished'>): string {

@@ -10,7 +10,7 @@
  *                 └── needs-decision ──┴─ undoing → undone
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError } from '../base/error.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
@@ -148,20 +148,47 @@ export class Job {
   /** Runs to the end. Throws what the job failed with. */
   async run(): Promise<JobOutcome> {
     this.#emit({ event: 'planned', plan: this.#options.plan });
-    const ferry = await this.#interrupted('start', () => this.#placement.putIn());
+    try {
+      const ferry = await this.#interrupted('start', () => this.#start());
+      this.#emit({ event: 'attached', device: ferry.device.name });
+      return await this.#withProgress(() => this.#ferryAcross(ferry));
+    } catch (error) {
+      if (this.#dataIs === 'both') await this.#abandon();
+      if (!this.#isCommitted) this.#state = 'failed';
+      throw error;
+    }
+  }
+
+  /** When the users cannot settle on the virtual device, all of it is taken back. */
+  async #start(): Promise<Ferry> {
+    const ferry = await this.#placement.putIn();
     this.#ferry = ferry;
     this.#dataIs = 'both';
     ferry.engine.setSpeed(this.#speed);
-    this.#emit({ event: 'attached', device: ferry.device.name });
+    try {
+      await this.#placement.settleOn(ferry.device.name);
+    } catch (error) {
+      await this.#goBack(ferry);
+      throw error;
+    }
+    return ferry;
+  }
+
+  async #withProgress<T>(act: () => Promise<T>): Promise<T> {
     const progress = setInterval(() => this.#emitProgress(), progressMs);
     try {
-      return await this.#ferryAcross(ferry);
-    } catch (error) {
-      if (!this.#isCommitted) await ferry.abandon();
-      this.#state = this.#isCommitted ? 'committed' : 'failed';
-      throw error;
+      return await act();
     } finally {
       clearInterval(progress);
+    }
+  }
+
+  /** What cannot be released, such as a device in use, must not hide why the job has failed. */
+  async #abandon(): Promise<void> {
+    try {
+      await this.#ferry?.abandon();
+    } catch (error) {
+      this.#warn('release-failed', messageOf(error));
     }
   }
 
@@ -224,10 +251,18 @@ export class Job {
     this.#state = 'committed';
     this.#dataIs = 'destination';
     this.#emit({ event: 'committed' });
-    await this.#placement.finishOn(this.#options.plan.destination.path);
+    await this.#placement.settleOn(this.#options.plan.destination.path);
   }
 
   async #undo(ferry: Ferry): Promise<JobOutcome> {
+    await this.#goBack(ferry);
+    this.#state = 'undone';
+    this.#emit({ event: 'undone' });
+    return 'undone';
+  }
+
+  /** The source has everything again, and its old place. */
+  async #goBack(ferry: Ferry): Promise<void> {
     for (;;) {
       this.#state = 'undoing';
       try {
@@ -241,10 +276,7 @@ export class Job {
         else await this.#decide(error);
       }
     }
-    await this.#placement.finishOn(this.#options.plan.source.path);
-    this.#state = 'undone';
-    this.#emit({ event: 'undone' });
-    return 'undone';
+    await this.#placement.settleOn(this.#options.plan.source.path);
   }
 
   /** Something failed while the virtual device goes on serving. True: try again. False: undo. */

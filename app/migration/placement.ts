@@ -24,22 +24,9 @@ export class Placement {
     this.#options = options;
   }
 
-  /** From the source to the virtual device. */
+  /** The users stop and the virtual device is there, for them to settle on. */
   async putIn(): Promise<Ferry> {
-    const { sourcePath, users, mounts } = this.#options;
-    return this.#withUsersStopped(sourcePath, async () => {
-      const ferry = await Ferry.bringUp(this.#options.ferry);
-      try {
-        await mounts.mountAll(ferry.device.name);
-        await users.start();
-        return ferry;
-      } catch (error) {
-        await this.takeOut(ferry);
-        await ferry.returnWritten();
-        await ferry.release();
-        throw error;
-      }
-    });
+    return this.#withUsersStopped(this.#options.sourcePath, () => Ferry.bringUp(this.#options.ferry));
   }
 
   /** The users stop and the virtual device is gone. Throws `volume-busy` with the users running on it again. */
@@ -47,8 +34,8 @@ export class Placement {
     await this.#withUsersStopped(ferry.device.name, () => ferry.detach());
   }
 
-  /** After `takeOut`: the users run on one of the two disks. */
-  async finishOn(device: string): Promise<void> {
+  /** After `putIn` or `takeOut`: the users run on the virtual device or on one of the two disks. */
+  async settleOn(device: string): Promise<void> {
     await this.#options.mounts.mountAll(device);
     await this.#options.users.start();
   }
@@ -61,7 +48,7 @@ export class Placement {
       await mounts.unmountAll(device);
       return await act();
     } catch (error) {
-      await this.finishOn(device).catch((second: unknown) => {
+      await this.settleOn(device).catch((second: unknown) => {
         throw bothOf(error, second);
       });
       throw error;

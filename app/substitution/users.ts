@@ -16,39 +16,45 @@ export interface UsersToStop {
   readonly startCommand?: string | undefined;
 }
 
-type Step = { readonly stop: () => Promise<unknown>; readonly start: () => Promise<unknown> };
+interface Step {
+  readonly stop: () => Promise<unknown>;
+  readonly start: () => Promise<unknown>;
+  /** A start that failed may have started some of it: it is stopped before, and started with, the next. */
+  state: 'running' | 'stopped' | 'unclear';
+}
 
 export class Users {
   readonly #steps: readonly Step[];
-  /** How many of the steps are stopped at the moment. */
-  #stopped = 0;
 
   constructor(users: UsersToStop) {
     const steps: Step[] = users.units.map((unit) => ({
       stop: () => runCommand('systemctl', ['stop', unit], `stopping ${unit}`),
       start: () => runCommand('systemctl', ['start', unit], `starting ${unit}`),
+      state: 'running',
     }));
     const { stopCommand, startCommand } = users;
     if (stopCommand !== undefined || startCommand !== undefined) {
       steps.push({
         stop: () => runShell(stopCommand, 'the stop command'),
         start: () => runShell(startCommand, 'the start command'),
+        state: 'running',
       });
     }
     this.#steps = steps;
   }
 
   async stop(): Promise<void> {
-    for (const step of this.#steps.slice(this.#stopped)) {
+    for (const step of this.#steps.filter(({ state }) => state !== 'stopped')) {
       await step.stop();
-      this.#stopped += 1;
+      step.state = 'stopped';
     }
   }
 
   async start(): Promise<void> {
-    for (const step of this.#steps.slice(0, this.#stopped).reverse()) {
+    for (const step of this.#steps.filter(({ state }) => state !== 'running').reverse()) {
+      step.state = 'unclear';
       await step.start();
-      this.#stopped -= 1;
+      step.state = 'running';
     }
   }
 }
