@@ -31,6 +31,19 @@ interface MigrateOptions extends PlanOptions {
   readonly startCommand?: string;
 }
 
+/** What belongs to one run of the command. */
+interface Run {
+  readonly name: string;
+  /** The job's own directory. */
+  readonly directory: string;
+  readonly plan: Plan;
+  readonly options: MigrateOptions;
+  readonly view: EventView;
+}
+
+/** Of the source's name in the job's. */
+const nameLengthMax = 40;
+
 export function addMigrateCommand(program: Command): void {
   addPlanOptions(program.command('migrate'))
     .description('move a disk or volume while it stays in use: plan, start, copy, cut over, report')
@@ -57,16 +70,24 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
     process.stderr.write(`${planText(plan, process.stderr)}\n`);
     await confirmPlan(plan);
   }
-  const name = `${basename(plan.source.path)}-${randomBytes(2).toString('hex')}`;
+  const name = nameJob(plan);
   const directory = join(plan.stateDirectory, jobsDirectoryName, name);
   await makeDirectory(directory, plan);
-  const view = makeEventView(process.stderr, options.json === true);
+  const run: Run = { name, directory, plan, options, view: makeEventView(process.stderr, options.json === true) };
+  const job = makeJob(run);
   try {
-    return await runJob(name, directory, plan, options, view);
+    return await runJob(job, run);
   } finally {
-    view.close();
-    await rm(directory, { recursive: true });
+    run.view.close();
+    // While the data is on both disks the record stays, so that nobody starts over from the source unaware.
+    if (job.dataIs !== 'both') await rm(directory, { recursive: true });
   }
+}
+
+/** Something that can be typed in a shell, whatever the source is called. */
+function nameJob(plan: Plan): string {
+  const words = basename(plan.source.path).match(/[A-Za-z0-9]+/g) ?? ['job'];
+  return `${words.join('-').slice(0, nameLengthMax)}-${randomBytes(2).toString('hex')}`;
 }
 
 async function makeDirectory(directory: string, plan: Plan): Promise<void> {
@@ -79,9 +100,9 @@ async function makeDirectory(directory: string, plan: Plan): Promise<void> {
   }
 }
 
-async function runJob(name: string, directory: string, plan: Plan, options: MigrateOptions, view: EventView): Promise<ExitCode> {
+function makeJob({ name, directory, plan, options, view }: Run): Job {
   const { stopUnit, stopCommand, startCommand } = options;
-  const job = new Job({
+  return new Job({
     job: name,
     plan,
     directory,
@@ -91,14 +112,10 @@ async function runJob(name: string, directory: string, plan: Plan, options: Migr
     users: { units: stopUnit, stopCommand, startCommand },
     emit: (event) => view.handle(event),
   });
-  const control = await ControlServer.listen(join(directory, controlSocketName), {
-    status: () => job.status(),
-    pause: () => job.pause(),
-    resume: () => job.resume(),
-    speed: ({ speed }) => job.setSpeed(speed),
-    cutover: () => job.cutOver(),
-    undo: () => job.undo(),
-  });
+}
+
+async function runJob(job: Job, { name, directory, options, view }: Run): Promise<ExitCode> {
+  const control = await listenForControl(job, directory);
   const stopListening = undoOnSignals(job);
   try {
     return (await job.run()) === 'finished' ? exitCodes.done : exitCodes.undone;
@@ -111,7 +128,25 @@ async function runJob(name: string, directory: string, plan: Plan, options: Migr
   }
 }
 
-/** Ctrl-C and a polite kill go back to the source, as far as the job still allows; they never leave it half done. */
+async function listenForControl(job: Job, directory: string): Promise<ControlServer> {
+  const path = join(directory, controlSocketName);
+  try {
+    return await ControlServer.listen(path, {
+      status: () => job.status(),
+      pause: () => job.pause(),
+      resume: () => job.resume(),
+      speed: ({ speed }) => job.setSpeed(speed),
+      cutover: () => job.cutOver(),
+      undo: () => job.undo(),
+    });
+  } catch (cause) {
+    // Most likely the path is longer than a socket's may be (108 bytes, unix(7)).
+    const message = `${path}: the job cannot listen there: ${messageOf(cause)}`;
+    throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
+  }
+}
+
+/** Ctrl-C and a polite kill go back to the source, as far as the job allows; they never leave it half done. */
 function undoOnSignals(job: Job): () => void {
   const undo = (): void => {
     try {
