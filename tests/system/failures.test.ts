@@ -49,6 +49,25 @@ class Holder {
   }
 }
 
+/** A mount namespace with a copy of all mounts there are now, as a container may have. */
+async function startNamespace(scratch: Scratch): Promise<() => Promise<void>> {
+  const child = spawn('unshare', ['--mount', 'sleep', '1000'], { stdio: 'ignore' });
+  const exited = once(child, 'exit');
+  const end = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  scratch.onRelease('the other namespace', end);
+  const command = `/proc/${child.pid}/comm`;
+  await waitUntil('the namespace is there', () => readFileSync(command, 'utf8') === 'sleep\n');
+  return end;
+}
+
+async function endProcess(pid: number): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  await waitUntil('it has ended', () => !existsSync(`/proc/${pid}/cwd`));
+}
+
 describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
   let scratch: Scratch;
   let volume: MountedVolume;
@@ -89,6 +108,20 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
   });
 
+  it('waits for a decision when its start command fails and leaves a process in the volume', async () => {
+    const pid = scratch.path('pid');
+    const leaveOne = `[ -e ${pid} ] || { cd ${volume.target}; sleep 1000 & echo $! > ${pid}; }; exit 3`;
+    const migration = volume.migrate('--stop-command', 'true', '--start-command', leaveOne);
+    const { message } = await migration.event('decision');
+    expect(message).toContain('sleep (process');
+    const holder = Number(readFileSync(pid, 'utf8'));
+    expect(await findMount(volume.target)).toMatchObject({ source: (await migration.ask('status')).device });
+    await endProcess(holder);
+    await migration.ask('undo');
+    await expectNotStarted(migration);
+    expect(migration.events.at(-1)).toMatchObject({ code: 'command-failed', dataIs: 'source' });
+  });
+
   it('asks for a decision when its stop command fails at the cut-over, and tries again', async () => {
     const command = `[ ! -e ${scratch.path('unwilling')} ]`;
     const migration = volume.migrate('--hold', '--stop-command', command);
@@ -121,8 +154,7 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
     const command = `ls -l /proc/self/fd > ${list}; sleep 1000 & echo $! >> ${pids}`;
     scratch.onRelease('what the start command left', async () => {
       for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) {
-        process.kill(Number(pid));
-        await waitUntil('it has ended', () => !existsSync(`/proc/${pid}/cwd`));
+        await endProcess(Number(pid));
       }
     });
     const migration = volume.migrate('--hold', '--start-command', command);
@@ -165,20 +197,27 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
   });
 
   it('does not start while another mount namespace holds the volume', async () => {
-    const child = spawn('unshare', ['--mount', 'sleep', '1000'], { stdio: 'ignore' });
-    scratch.onRelease('the other namespace', () => void child.kill('SIGKILL'));
-    await waitUntil(
-      'the namespace is there',
-      () => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n',
-    );
+    const endNamespace = await startNamespace(scratch);
     const migration = volume.migrate();
     expect(await migration.end()).toMatchObject({ exitCode: 3 });
     expect(migration.events.at(-1)).toMatchObject({ code: 'device-in-use', dataIs: 'untouched' });
     expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
+    await endNamespace();
     await expectMoved(volume.migrate());
+  });
+
+  it('goes on while another mount namespace holds the volume at the cut-over', async () => {
+    const migration = volume.migrate('--hold');
+    const device = await migration.device();
+    await migration.event('synchronized');
+    const endNamespace = await startNamespace(scratch);
+    await migration.ask('cutover');
+    expect((await migration.event('decision')).message).toContain(device);
+    expect(await findMount(volume.target)).toMatchObject({ source: device });
+    writeFileSync(`${volume.target}/still`, 'in use', { flush: true });
+    await endNamespace();
+    await migration.ask('resume');
+    await expectMoved(migration);
   });
 
   it('cuts over although somebody has unmounted the volume meanwhile', async () => {
@@ -225,6 +264,17 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
   it('is refused when its state directory cannot be one', async () => {
     const state = scratch.path('file');
     writeFileSync(state, '');
+    const disks = ['--source', volume.source.path, '--destination', volume.destination.path];
+    const { exitCode, stderr } = await runCli('migrate', ...disks, '--yes', '--state-dir', state);
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining(state) as string,
+    });
+    await unmount(volume.target);
+  });
+
+  it('is refused when its state directory is too deep for a socket', async () => {
+    const state = scratch.path('deep/'.repeat(20));
     const disks = ['--source', volume.source.path, '--destination', volume.destination.path];
     const { exitCode, stderr } = await runCli('migrate', ...disks, '--yes', '--state-dir', state);
     expect({ exitCode, stderr }).toMatchObject({

@@ -5,7 +5,8 @@
  */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { runCommand } from '../../app/devices/command.ts';
 import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
 import { readDirect } from './support/direct-io.ts';
@@ -59,6 +60,30 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
     expect(again.events.at(-1)).toMatchObject({ code: 'earlier-job-died' });
     await runCommand('rm', ['-r', scratch.stateDirectory], 'removing the state');
     expect(await tracesIn(scratch.stateDirectory)).toEqual([]);
+  });
+
+  it('whose engine dies gives errors to its consumers, says so, and keeps its record', async () => {
+    vi.stubEnv(
+      'NODE_OPTIONS',
+      `--require ${fileURLToPath(new URL('support/engine-fault.cjs', import.meta.url))}`,
+    );
+    const migration = volume.migrate('--hold');
+    vi.unstubAllEnvs();
+    const device = await migration.device();
+    await migration.event('synchronized');
+    await migration.setSpeed('gentle');
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    const last = migration.events.at(-1);
+    expect(last).toMatchObject({ event: 'failed', code: 'engine-died', dataIs: 'both' });
+    expect(last).toMatchObject({ message: expect.stringContaining('a fault for the test') as string });
+    expect(() => readDirect(device, 0, 4096)).toThrow('EIO');
+    await unmount(volume.target);
+    expect(await scratch.tracesOfJobs()).toEqual([`directory of job ${await migration.job()}`]);
+
+    const again = volume.migrate();
+    expect(await again.end()).toMatchObject({ exitCode: 3 });
+    expect(again.events.at(-1)).toMatchObject({ code: 'earlier-job-died' });
+    await runCommand('rm', ['-r', scratch.stateDirectory], 'removing the state');
   });
 
   it('whose FUSE connection is cut ends on the destination with all that was acknowledged', async () => {

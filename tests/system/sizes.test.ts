@@ -123,6 +123,16 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
     expectSame(readPart(destination, 0, sizeBytes), readPart(source, 0, sizeBytes));
   });
 
+  it('moves an image file with an odd name, and gives the job one that can be typed', async () => {
+    const scratch = scratchOf();
+    const [source, destination] = [scratch.path('-- My "disk"\n(old) $HOME.img'), scratch.path('new.img')];
+    makeImage(source, mebibyte, 'random');
+    const migration = Migration.start(scratch, { source, destination }, '--create', '1M');
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expect(await migration.job()).toMatch(/^My-disk-old-HOME-img-[0-9a-f]{4}$/);
+    expectSame(readPart(destination, 0, mebibyte), readPart(source, 0, mebibyte));
+  });
+
   it('plans a disk of 16 TiB, serves it at both ends, pauses, and gives it back', async () => {
     const scratch = scratchOf();
     const sizeBytes = 16 * 2 ** 40;

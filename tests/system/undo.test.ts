@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
+import { runCommand } from '../../app/devices/command.ts';
 import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from './support/file-system.ts';
 import { Gate } from './support/gate.ts';
 import { makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
@@ -98,6 +99,37 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
     await migration.event('warning', ({ code }) => code === 'volume-busy');
     await writer.run(50);
     await writer.close();
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expectSame(readPart(source.path, 0, sizeBytes), expected);
+  });
+
+  it('waits for a source that is write-protected', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 16 * mebibyte;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const protect = (way: string) => async (): Promise<void> => {
+      await runCommand('blockdev', [way, source.path], 'switching the write protection');
+    };
+    // The protection would stay with the loop device's number, for whoever gets it next.
+    scratch.onRelease('the write protection', protect('--setrw'));
+    const expected = readPart(source.path, 0, sizeBytes);
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      '--hold',
+    );
+    const device = await migration.device();
+    const writer = await SectorWriter.open(scratch, device, { seed: 6, expected, sectorBytes: 512 });
+    await writer.run(50);
+    await writer.close();
+    await protect('--setro')();
+    await migration.ask('undo');
+    const { message, choices } = await migration.event('decision');
+    expect(message).toContain(source.path);
+    expect(choices.map(({ choice }) => choice)).toEqual(['undo']);
+    await protect('--setrw')();
+    await migration.ask('undo');
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
     expectSame(readPart(source.path, 0, sizeBytes), expected);
   });
