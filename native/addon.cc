@@ -34,7 +34,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<fuseMount>(exports, "fuseMount");
   offer<unmountDetach>(exports, "unmountDetach");
   offer<loopAttach>(exports, "loopAttach");
-  offer<loopDetach>(exports, "loopDetach");
   offer<listenUnix>(exports, "listenUnix");
   return exports;
 }

@@ -62,7 +62,7 @@ export interface LoopOptions {
 
 export interface LoopDevice {
   readonly path: string;
-  /** Open for as long as the caller wants to own the device; close it after detaching. */
+  /** Keeps the device for as long as it is open; may not be closed on the thread that serves the backing file. */
   readonly fd: number;
 }
 
@@ -77,10 +77,11 @@ export interface Addon {
   blockZeroOut(fd: number, offsetBytes: number, lengthBytes: number): Promise<void>;
   blockFlushBuffers(fd: number): Promise<void>;
   blockRereadPartitions(fd: number): Promise<void>;
-  /** Sets up a free loop device (LOOP_CTL_GET_FREE, LOOP_CONFIGURE; races with others are retried). */
+  /**
+   * Sets up a free loop device (LOOP_CTL_GET_FREE, LOOP_CONFIGURE; races with others are retried). It is detached by
+   * the kernel when the last who has it open closes it (LO_FLAGS_AUTOCLEAR), the caller included.
+   */
   loopAttach(options: LoopOptions): Promise<LoopDevice>;
-  /** LOOP_CLR_FD on an open loop device. The kernel may detach it only at its last close. */
-  loopDetach(fd: number): Promise<void>;
   /** Opens /dev/fuse (non-blocking) and mounts it over a regular file. Returns the open fd. */
   fuseMount(options: { readonly path: string; readonly name: string; readonly maxReadBytes: number }): number;
   /** umount2 with MNT_DETACH. */

@@ -25,7 +25,6 @@ Napi::Value unmountDetach(const Napi::CallbackInfo& info);
 
 // loop.cc
 Napi::Value loopAttach(const Napi::CallbackInfo& info);
-Napi::Value loopDetach(const Napi::CallbackInfo& info);
 
 // socket.cc
 Napi::Value listenUnix(const Napi::CallbackInfo& info);

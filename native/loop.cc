@@ -1,8 +1,10 @@
 // Loop devices (linux/loop.h): a block device over a file, set up by one LOOP_CONFIGURE (kernel >= 5.8).
 //
-// A loop device over our own FUSE file waits for our own worker whenever the kernel reads it, so both calls
-// run off the calling thread. The descriptor of the device is the caller's: as long as it is open, the device
-// cannot go to somebody else.
+// A loop device over our own FUSE file waits for our own worker whenever the kernel reads it, so setting up
+// runs off the calling thread. The descriptor of the device is the caller's. As long as it or anybody else's is
+// open, the device stays; at the last close the kernel writes back what it holds and then detaches the file
+// (LO_FLAGS_AUTOCLEAR; loop_release in drivers/block/loop.c). LOOP_CLR_FD is not used: it detaches before the
+// write-back, and what a consumer had written through the page cache would be lost.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -57,6 +59,7 @@ loop_config configOf(const LoopOptions& options) {
   loop_config config = {};
   config.fd = static_cast<uint32_t>(options.backing.get());
   config.block_size = options.logicalBlockBytes;
+  config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
   if (options.readOnly) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
   if (options.directIo) config.info.lo_flags |= LO_FLAGS_DIRECT_IO;
   options.backingName.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
@@ -102,14 +105,10 @@ void liftWriteProtection(const LoopDevice& device) {
   checked(ioctl(device.fd.get(), BLKROSET, &readOnly), "ioctl(BLKROSET)", device.path);
 }
 
-LoopDevice verifiedOrDetached(LoopDevice device, const LoopOptions& options) {
-  try {
-    if (!options.readOnly) liftWriteProtection(device);
-    verifyConfigured(device, options);
-  } catch (const SystemError&) {
-    checked(ioctl(device.fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)", device.path);
-    throw;
-  }
+// After a throw the descriptor closes, and the device is gone with it.
+LoopDevice verified(LoopDevice device, const LoopOptions& options) {
+  if (!options.readOnly) liftWriteProtection(device);
+  verifyConfigured(device, options);
   return device;
 }
 
@@ -122,7 +121,7 @@ LoopDevice attach(const LoopOptions& options) {
     std::string path = "/dev/loop" + std::to_string(number);
     LoopDevice device = {path, openDevice(path, options.readOnly)};
     int configured = ioctl(device.fd.get(), LOOP_CONFIGURE, &config);
-    if (configured == 0) return verifiedOrDetached(std::move(device), options);
+    if (configured == 0) return verified(std::move(device), options);
     if (errno != EBUSY || attempt == attemptsMax) throw SystemError(errno, "ioctl(LOOP_CONFIGURE)", path);
     std::this_thread::sleep_for(pauseBetweenAttempts);
   }
@@ -150,16 +149,6 @@ Napi::Value loopAttach(const Napi::CallbackInfo& info) {
 
   auto work = [options = std::move(options)] { return attach(options); };
   return promiseOf(info.Env(), std::move(work), toJs);
-}
-
-// Detached at once if nobody else has the device open, else at its last close; newer kernels (6.11) always
-// wait for the last close, which may be that of the caller's own descriptor (drivers/block/loop.c,
-// loop_clr_fd).
-Napi::Value loopDetach(const Napi::CallbackInfo& info) {
-  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>())] {
-    checked(ioctl(fd.get(), LOOP_CLR_FD, 0), "ioctl(LOOP_CLR_FD)");
-  };
-  return promiseOf(info.Env(), std::move(work));
 }
 
 }  // namespace diskferry

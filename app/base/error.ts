@@ -11,6 +11,7 @@ export const errorCodes = [
   'device-empty',
   'device-not-a-disk',
   'device-permission-denied',
+  'device-open-failed',
   'device-read-only',
   'device-in-use',
   'device-has-loop',
@@ -29,8 +30,10 @@ export const errorCodes = [
   'memory-too-small',
   'no-frontend',
   'no-io-uring',
+  'mode-not-supported',
   'no-journal-yet',
   'state-directory-unusable',
+  'socket-unusable',
   'no-room',
   'demo-failed',
   'not-root',
@@ -44,6 +47,7 @@ export const errorCodes = [
   'destination-write-failed',
   'destination-flush-failed',
   'frontend-failed',
+  'copy-broken',
   'engine-died',
   'earlier-job-died',
   'job-missing',
@@ -98,6 +102,13 @@ export function assert(condition: boolean, message: string): asserts condition {
 export function present<T>(value: T | null | undefined, what: string): T {
   if (value === null || value === undefined) throw new BugError(`missing: ${what}`);
   return value;
+}
+
+/** Both matter: why something failed, and that taking it back has failed too. The first gives the code. */
+export function bothOf(first: unknown, second: unknown): Error {
+  if (!(first instanceof DiskferryError)) return new AggregateError([first, second], messageOf(first));
+  const { code, message, context } = first;
+  return new DiskferryError(code, `${message}; then ${messageOf(second)}`, { context, cause: second });
 }
 
 /** For text of an error that may be anything that was thrown. */

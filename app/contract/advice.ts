@@ -42,6 +42,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'device-empty': refused('Insert the medium, or give the image a size, and try again.'),
   'device-not-a-disk': refused('Name a block device or a regular file (a disk image).'),
   'device-permission-denied': refused('Run the command as root, for example with sudo.'),
+  'device-open-failed': refused('Look at the kernel log (dmesg) and at the cable, then try again.'),
   'device-read-only': refused(
     'Make it writable (write-protect switch, "blockdev --setrw", a writable mount) or name another disk.',
   ),
@@ -74,10 +75,14 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'Use --frontend nbd-socket with image files, or a system with /dev/fuse and /dev/loop-control.',
   ),
   'no-io-uring': refused('Allow it with "sysctl kernel.io_uring_disabled=0".'),
+  'mode-not-supported': refused('Use --mode redirect, or leave --mode away.'),
   'no-journal-yet': refused(
     'Use image files or loop devices, or add --experimental-no-journal if you accept that.',
   ),
   'state-directory-unusable': refused('Name a directory on another local disk with --state-dir.'),
+  'socket-unusable': refused(
+    'Name with --socket a path of at most 107 bytes where nothing exists yet, in a directory that you may write to.',
+  ),
   'no-room': refused('Free some space, or name a directory with room in TMPDIR.'),
   'demo-failed': failed(
     'untouched',
@@ -107,6 +112,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     "Check the destination's cable and health; disconnect neither disk.",
   ),
   'frontend-failed': failed('both', "Look at the kernel log (dmesg) for the virtual device's errors."),
+  'copy-broken': failed('both', 'Undo the job, and report this as a bug in Diskferry.'),
   'engine-died': failed(
     'both',
     'Keep both disks as they are and report this with the log in the state directory.',

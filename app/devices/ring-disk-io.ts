@@ -21,6 +21,8 @@ type Kind = (typeof kinds)[keyof typeof kinds];
 
 /** Operations in flight of router and copy loop together; a named maximum (invariant 10). */
 export const diskOperationsMax = 4096;
+/** How often an operation that the kernel put off is started again. */
+const retriesMax = 100;
 const zeroBufferBytes = mebibyte;
 /** Pool bytes that a RingDiskIo reserves. */
 export const diskIoPoolBytes = zeroBufferBytes;
@@ -42,6 +44,7 @@ export class RingDiskIo implements DiskIo {
   readonly #zeroKind: [Kind, Kind] = [kinds.punchZeroes, kinds.punchZeroes];
 
   readonly #kind = new Uint8Array(diskOperationsMax);
+  readonly #retries = new Uint8Array(diskOperationsMax);
   readonly #disk = new Uint8Array(diskOperationsMax);
   readonly #fua = new Uint8Array(diskOperationsMax);
   readonly #offset = new Float64Array(diskOperationsMax);
@@ -106,7 +109,9 @@ export class RingDiskIo implements DiskIo {
 
   /** A completion of the ring with our owner number. */
   ringDone(operation: number, result: number): void {
-    if (result === errno.again || result === errno.interrupted) {
+    const isPassing = result === errno.again || result === errno.interrupted;
+    if (isPassing && (this.#retries[operation] as number) < retriesMax) {
+      this.#retries[operation] = (this.#retries[operation] as number) + 1;
       this.#start(operation);
       return;
     }
@@ -211,6 +216,7 @@ export class RingDiskIo implements DiskIo {
     this.#freeCount -= 1;
     const operation = this.#free[this.#freeCount] as number;
     this.#kind[operation] = kind;
+    this.#retries[operation] = 0;
     this.#disk[operation] = disk;
     this.#remaining[operation] = lengthBytes;
     this.#buffer[operation] = buffer;

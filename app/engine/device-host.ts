@@ -19,6 +19,8 @@ export interface DeviceHost {
 export interface VirtualDevice {
   /** What consumers use: a block device's path, or an `nbd+unix:` URI. */
   readonly name: string;
+  /** False once it has been taken away: its name may then be somebody else's. */
+  readonly isAttached: boolean;
   /**
    * Takes it away from consumers. Throws `volume-busy`, and changes nothing for them, while it is in use.
    * Idempotent.

@@ -191,8 +191,8 @@ interface CopyDirection {
   readonly names: DiskNames;
 }
 
-function copyError(failure: CopyFailure, { from, to, names }: CopyDirection): DiskferryError | Error {
-  if (failure.operation === 'bug') return new Error(failure.message);
+function copyError(failure: CopyFailure, { from, to, names }: CopyDirection): DiskferryError {
+  if (failure.operation === 'bug') return new DiskferryError('copy-broken', `copying has stopped: ${failure.message}`);
   const { operation, offsetBytes, lengthBytes, errno } = failure;
   const disk = operation === 'read' ? from : to;
   const code = disk === 'source' ? 'source-read-failed' : 'destination-write-failed';

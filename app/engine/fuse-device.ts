@@ -4,17 +4,23 @@
  * reads through the engine. Taken down in reverse: the loop device must go before the engine, or
  * every later open of it would hang.
  */
-import { closeSync, constants } from 'node:fs';
+import { close, closeSync, constants, fsync, open as openCallback } from 'node:fs';
 import { open, readFile, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { requestDataBytesMax } from '../router/request.ts';
-import { addon } from '../../native/binding.ts';
+import { addon, isAddonError } from '../../native/binding.ts';
 import type { LoopDevice } from '../../native/binding.ts';
 import type { DeviceHost, VirtualDevice } from './device-host.ts';
 import type { FrontendChoice } from './messages.ts';
+
+// Off the main thread: each may wait for the engine, and the last close for a write-back.
+const syncFile = promisify(fsync);
+const closeFile = promisify(close);
+const openFile = promisify(openCallback) as (path: string, flags: number) => Promise<number>;
 
 /** udev and blkid look at a device that changes; they let go within moments. */
 const detachWaitMsMax = 5000;
@@ -56,7 +62,7 @@ export class FuseHost implements DeviceHost {
         readOnly: false,
         directIo: true,
       });
-      return new LoopOverFuse(loop, () => this.#unmount());
+      return new LoopOverFuse(loop, this.#path, () => this.#unmount());
     } catch (cause) {
       const message = `${this.#path}: no loop device for it: ${messageOf(cause)}`;
       throw new DiskferryError('frontend-failed', message, { cause });
@@ -80,53 +86,77 @@ export class FuseHost implements DeviceHost {
   /** Ends the connection once nothing holds the file; reads of the fd then fail, and the engine's frontend is closed. */
   #unmount(): void {
     if (!this.#isMounted) return;
-    addon().unmountDetach(this.#path);
+    try {
+      addon().unmountDetach(this.#path);
+    } catch (error) {
+      // Somebody has unmounted it by hand.
+      if (!isAddonError(error) || error.code !== 'EINVAL') throw error;
+    }
     this.#isMounted = false;
   }
 }
 
 class LoopOverFuse implements VirtualDevice {
   readonly name: string;
-  readonly #fd: number;
+  readonly #backingPath: string;
   readonly #unmount: () => void;
-  #state: 'attached' | 'asked' | 'detached' = 'attached';
+  /** Undefined when the device has been let go. */
+  #fd: number | undefined;
 
-  constructor(loop: LoopDevice, unmount: () => void) {
+  constructor(loop: LoopDevice, backingPath: string, unmount: () => void) {
     this.name = loop.path;
     this.#fd = loop.fd;
+    this.#backingPath = backingPath;
     this.#unmount = unmount;
   }
 
-  /** While somebody has it open, the kernel goes on serving them and detaches it at their last close. */
-  async detach(): Promise<void> {
-    if (this.#state === 'attached') {
-      await addon().loopDetach(this.#fd);
-      closeSync(this.#fd);
-      this.#state = 'asked';
-    }
-    if (this.#state === 'asked') {
-      await this.#waitUntilGone();
-      this.#unmount();
-      this.#state = 'detached';
-    }
+  get isAttached(): boolean {
+    return this.#fd !== undefined;
   }
 
-  async #waitUntilGone(): Promise<void> {
-    const name = this.name.replace('/dev/', '');
-    for (let waitedMs = 0; waitedMs < detachWaitMsMax; waitedMs += detachPollMs) {
-      if (!(await isConfigured(name))) return;
-      await sleep(detachPollMs);
+  /**
+   * The kernel detaches the device when its last user closes it, after writing back what that user left in the page
+   * cache. So letting go is to write back and close; if somebody else still has it, we take hold of it again.
+   */
+  async detach(): Promise<void> {
+    if (this.#fd === undefined) return;
+    await syncFile(this.#fd);
+    await closeFile(this.#fd);
+    this.#fd = undefined;
+    if (await this.#hasGone()) {
+      this.#unmount();
+      return;
     }
+    this.#fd = await this.#takeHoldAgain();
+    if (this.#fd === undefined) return;
     throw new DiskferryError('volume-busy', `${this.name}: it is still in use, so it cannot be taken away`);
   }
-}
 
-async function isConfigured(loopName: string): Promise<boolean> {
-  try {
-    await readFile(`/sys/block/${loopName}/loop/backing_file`);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+  async #hasGone(): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs < detachWaitMsMax; waitedMs += detachPollMs) {
+      if (!(await this.#isOurs())) return true;
+      await sleep(detachPollMs);
+    }
+    return false;
+  }
+
+  /** The number may belong to somebody else's file by now. */
+  async #isOurs(): Promise<boolean> {
+    try {
+      const attribute = `/sys/block/${basename(this.name)}/loop/backing_file`;
+      return (await readFile(attribute, 'utf8')).trimEnd() === this.#backingPath;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  /** Only an open device cannot change hands, so whose it is is asked once more when it is open. */
+  async #takeHoldAgain(): Promise<number | undefined> {
+    const fd = await openFile(this.name, constants.O_RDWR);
+    if (await this.#isOurs()) return fd;
+    await closeFile(fd);
+    this.#unmount();
+    return undefined;
   }
 }

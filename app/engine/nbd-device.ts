@@ -4,7 +4,8 @@
  */
 import { closeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { addon } from '../../native/binding.ts';
+import { DiskferryError } from '../base/error.ts';
+import { addon, isAddonError } from '../../native/binding.ts';
 import type { DeviceHost, VirtualDevice } from './device-host.ts';
 import type { FrontendChoice } from './messages.ts';
 
@@ -15,9 +16,15 @@ export class NbdSocket implements DeviceHost {
   readonly #listenFd: number;
   readonly #path: string;
 
-  /** `path` must not exist yet; only its owner can connect. */
+  /** `path` must not exist yet; only its owner can connect. Throws `socket-unusable` when that cannot be. */
   static listen(path: string): NbdSocket {
-    return new NbdSocket(path, addon().listenUnix(path, backlog));
+    try {
+      return new NbdSocket(path, addon().listenUnix(path, backlog));
+    } catch (cause) {
+      if (!isAddonError(cause)) throw cause;
+      const message = `${path}: no socket can be made there: ${cause.code}`;
+      throw new DiskferryError('socket-unusable', message, { context: { path }, cause });
+    }
   }
 
   private constructor(path: string, listenFd: number) {
@@ -27,9 +34,7 @@ export class NbdSocket implements DeviceHost {
   }
 
   attach(): Promise<VirtualDevice> {
-    const name = `nbd+unix:///?socket=${this.#path}`;
-    // Clients are let go by the engine when it closes the frontend.
-    return Promise.resolve({ name, detach: () => rm(this.#path, { force: true }) });
+    return Promise.resolve(new SocketDevice(this.#path));
   }
 
   /** The worker's sockets closed with it. */
@@ -38,5 +43,26 @@ export class NbdSocket implements DeviceHost {
   async release(): Promise<void> {
     closeSync(this.#listenFd);
     await rm(this.#path, { force: true });
+  }
+}
+
+class SocketDevice implements VirtualDevice {
+  readonly name: string;
+  readonly #path: string;
+  #isAttached = true;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.name = `nbd+unix:///?socket=${path}`;
+  }
+
+  get isAttached(): boolean {
+    return this.#isAttached;
+  }
+
+  /** Nobody new can connect; clients that are there are let go by the engine when it closes the frontend. */
+  async detach(): Promise<void> {
+    await rm(this.#path, { force: true });
+    this.#isAttached = false;
   }
 }

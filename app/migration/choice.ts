@@ -27,6 +27,13 @@ export class Choice {
     });
   }
 
+  /** True, once, if undo was chosen and nobody has asked since. */
+  takeUndo(): boolean {
+    if (this.#made !== 'undo') return false;
+    this.#made = undefined;
+    return true;
+  }
+
   /** Waits for the work or for a choice, whichever is first. */
   async during<T>(work: Promise<T>): Promise<End<T>> {
     const ended: Promise<End<T>> = work.then(

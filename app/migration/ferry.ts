@@ -5,7 +5,7 @@
  * The disks are opened exactly once each, exclusively, and only after their identities have been compared with the
  * plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never through the path.
  */
-import { DiskferryError } from '../base/error.ts';
+import { DiskferryError, bothOf } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
 import type { Extent } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
@@ -55,7 +55,9 @@ export class Ferry {
     try {
       return await acquire(options, held);
     } catch (error) {
-      await held.releaseAll();
+      await held.releaseAll().catch((second: unknown) => {
+        throw bothOf(error, second);
+      });
       throw error;
     }
   }
@@ -67,6 +69,8 @@ export class Ferry {
     this.#source = parts.source;
     this.#destination = parts.destination;
     this.#held = parts.held;
+    // Whatever waits for the virtual device then gets an error instead of waiting for ever.
+    this.engine.died().catch(() => this.#host.abort());
   }
 
   /**

@@ -10,17 +10,19 @@
  *                 └── needs-decision ──┴─ undoing → undone
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { BugError, DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
-import type { Interruption, JobEvent, JobEventOf, JobPhase, JobReport } from '../contract/events.ts';
+import type { Interruption, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import type { UsersToStop } from '../substitution/users.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { Choice } from './choice.ts';
+import type { ChoiceName } from './choice.ts';
 import type { Ferry } from './ferry.ts';
+import { choicesAfter, phaseOf } from './job-choices.ts';
 import { readFreeSpace } from './free-space.ts';
 import { Placement } from './placement.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -61,6 +63,7 @@ export class Job {
   #ferry: Ferry | undefined;
   #lastProgress: JobEventOf<'progress'> | undefined;
   #isPaused = false;
+  #isCommitting = false;
 
   constructor(options: JobOptions) {
     const { plan } = options;
@@ -114,11 +117,12 @@ export class Job {
 
   /** Ends a pause, or tries again what failed. */
   resume(): JobStatus {
-    this.#expect('resume', ['copying', 'needs-decision']);
+    this.#expect('resume', ['copying', 'synchronized', 'needs-decision']);
     if (this.#isPaused) {
       this.#isPaused = false;
       this.#ferry?.engine.startCopy();
       this.#emit({ event: 'resumed' });
+      if (this.#state === 'synchronized') this.#choice.make('retry');
     }
     if (this.#state === 'needs-decision') this.#choice.make('retry');
     return this.status();
@@ -136,9 +140,10 @@ export class Job {
     return this.status();
   }
 
-  /** Takes effect as soon as the step under way allows it. Refused while cutting over, which ends within moments. */
+  /** Takes effect as soon as the step under way allows it. Refused from the moment at which the commit begins. */
   undo(): JobStatus {
-    this.#expect('undo', ['starting', 'copying', 'synchronized', 'needs-decision', 'undoing']);
+    const states: JobState[] = ['starting', 'copying', 'synchronized', 'needs-decision', 'undoing'];
+    this.#expect('undo', this.#isCommitting ? states : [...states, 'cutting-over']);
     this.#choice.make('undo');
     return { ...this.status(), state: 'undoing' };
   }
@@ -197,7 +202,8 @@ export class Job {
     this.#state = 'synchronized';
     this.#emitProgress();
     this.#emit({ event: 'synchronized' });
-    if (this.#options.hold && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
+    const mustWait = this.#options.hold || this.#isPaused;
+    if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
     if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
     this.#emit({ event: 'finished', verified: false, report: this.#report(ferry) });
     return 'finished';
@@ -212,15 +218,25 @@ export class Job {
       const end = await this.#choice.during(synchronized);
       if (end.kind === 'chosen' && end.choice === 'undo') return false;
       if (end.kind === 'done') return true;
-      if (end.kind === 'failed' && !(await this.#decide(end.error))) return false;
+      if (end.kind === 'failed' && !(await this.#decide(ferry, end.error))) return false;
     }
   }
 
   /** False when the person wants to undo instead. */
   async #awaitCutOver(ferry: Ferry): Promise<boolean> {
+    for (;;) {
+      const choice = await this.#nextChoice(ferry);
+      if (choice === 'undo') return false;
+      // The end of a pause is no word to cut over when one is waited for.
+      if (choice === 'cutover' || !this.#options.hold) return true;
+    }
+  }
+
+  /** What the person chooses; throws when the engine dies meanwhile. */
+  async #nextChoice(ferry: Ferry): Promise<ChoiceName> {
     const end = await this.#choice.during(ferry.engine.died());
-    if (end.kind === 'failed') throw end.error;
-    return end.kind === 'chosen' && end.choice !== 'undo';
+    if (end.kind === 'chosen') return end.choice;
+    throw end.kind === 'failed' ? end.error : new BugError('the engine has died without a reason');
   }
 
   /** True when committed; false when the job is to be undone. */
@@ -228,11 +244,11 @@ export class Job {
     for (;;) {
       this.#state = 'cutting-over';
       try {
-        await this.#interrupted('cut-over', () => this.#replace(ferry));
-        return true;
+        return await this.#interrupted('cut-over', () => this.#replace(ferry));
       } catch (error) {
         if (this.#isCommitted) throw error;
-        const goesOn = this.#isOnlyBusy(error) ? await this.#waitUntilLetGo(error) : await this.#decide(error);
+        this.#isCommitting = false;
+        const goesOn = this.#isOnlyBusy(error) ? await this.#waitUntilLetGo(error) : await this.#decide(ferry, error);
         if (!goesOn) return false;
       }
     }
@@ -242,16 +258,31 @@ export class Job {
     return this.#state === 'committed';
   }
 
-  /** The commit is the instant at which the destination is durable and the virtual device is gone. */
-  async #replace(ferry: Ferry): Promise<void> {
+  /**
+   * The commit is the instant at which the virtual device is gone and the destination is durable. False when undo was
+   * chosen before that.
+   */
+  async #replace(ferry: Ferry): Promise<boolean> {
     await this.#placement.takeOut(ferry);
-    await ferry.commit();
+    if (this.#choice.takeUndo()) return false;
+    this.#isCommitting = true;
     this.#emitProgress();
-    await ferry.release();
+    await ferry.commit();
     this.#state = 'committed';
     this.#dataIs = 'destination';
     this.#emit({ event: 'committed' });
+    await this.#release(ferry);
     await this.#placement.settleOn(this.#options.plan.destination.path);
+    return true;
+  }
+
+  /** Nothing that is left behind changes where the data is. */
+  async #release(ferry: Ferry): Promise<void> {
+    try {
+      await ferry.release();
+    } catch (error) {
+      this.#warn('release-failed', messageOf(error));
+    }
   }
 
   async #undo(ferry: Ferry): Promise<JobOutcome> {
@@ -269,23 +300,26 @@ export class Job {
         await this.#placement.takeOut(ferry);
         await ferry.returnWritten();
         this.#dataIs = 'source';
-        await ferry.release();
         break;
       } catch (error) {
         if (this.#isOnlyBusy(error)) await this.#waitUntilLetGo(error);
-        else await this.#decide(error);
+        else await this.#decide(ferry, error);
       }
     }
+    await this.#release(ferry);
     await this.#placement.settleOn(this.#options.plan.source.path);
   }
 
-  /** Something failed while the virtual device goes on serving. True: try again. False: undo. */
-  async #decide(error: unknown): Promise<boolean> {
-    if (!(error instanceof DiskferryError) || error.code === 'engine-died') throw error;
+  /**
+   * Something failed before the commit, and the engine lives: a person decides, whatever it was, because ending the job
+   * would lose what is on the destination only. True: try again. False: undo.
+   */
+  async #decide(ferry: Ferry, error: unknown): Promise<boolean> {
+    if (error instanceof DiskferryError && error.code === 'engine-died') throw error;
     const choices = choicesAfter(error, this.#state);
     this.#state = 'needs-decision';
-    this.#emit({ event: 'decision', message: error.message, choices });
-    return (await this.#choice.next()) !== 'undo';
+    this.#emit({ event: 'decision', message: messageOf(error), choices });
+    return (await this.#nextChoice(ferry)) !== 'undo';
   }
 
   /** Nobody can be stopped who came by himself: the one who attached the device lets it go. */
@@ -315,13 +349,15 @@ export class Job {
   /** Measures how long the users had to stop; says nothing of it when there are none. */
   async #interrupted<T>(at: Interruption['at'], act: () => Promise<T>): Promise<T> {
     const startMs = performance.now();
-    const result = await act();
-    if (this.#options.plan.way === 'remount') {
-      const interruption = { at, elapsedMs: Math.round(performance.now() - startMs) };
-      this.#interruptions.push(interruption);
-      this.#emit({ event: 'interrupted', ...interruption });
+    try {
+      return await act();
+    } finally {
+      if (this.#options.plan.way === 'remount') {
+        const interruption = { at, elapsedMs: Math.round(performance.now() - startMs) };
+        this.#interruptions.push(interruption);
+        this.#emit({ event: 'interrupted', ...interruption });
+      }
     }
-    return result;
   }
 
   #expect(command: string, states: readonly JobState[]): void {
@@ -360,26 +396,5 @@ export class Job {
       longestStallMs: Math.round(ferry.engine.consumer.longestUs / 1000),
       warnings: this.#warnings,
     };
-  }
-}
-
-const tryAgain = { choice: 'resume', meaning: 'try again' };
-const goBack = { choice: 'undo', meaning: 'go back to the source; nothing that was written is lost' };
-
-function choicesAfter(error: DiskferryError, state: JobState): JobEventOf<'decision'>['choices'] {
-  if (state === 'undoing') return [{ ...goBack, meaning: 'try again to go back to the source' }];
-  // What a failed flush has lost, a second one does not bring back: no commit after it.
-  return error.code === 'destination-flush-failed' ? [goBack] : [tryAgain, goBack];
-}
-
-function phaseOf(state: JobState): JobPhase {
-  switch (state) {
-    case 'starting':
-    case 'synchronized':
-    case 'cutting-over':
-    case 'committed':
-      return state;
-    default:
-      return 'copying';
   }
 }

@@ -4,7 +4,7 @@
  *
  * Always holds: when a step fails, the steps before it are taken back, so that the users run again where they ran.
  */
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { bothOf } from '../base/error.ts';
 import type { Users } from '../substitution/users.ts';
 import type { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { Ferry } from './ferry.ts';
@@ -26,12 +26,28 @@ export class Placement {
 
   /** The users stop and the virtual device is there, for them to settle on. */
   async putIn(): Promise<Ferry> {
-    return this.#withUsersStopped(this.#options.sourcePath, () => Ferry.bringUp(this.#options.ferry));
+    const { sourcePath } = this.#options;
+    try {
+      await this.#stopUsers(sourcePath);
+      return await Ferry.bringUp(this.#options.ferry);
+    } catch (error) {
+      throw await this.#putBack(sourcePath, error);
+    }
   }
 
-  /** The users stop and the virtual device is gone. Throws `volume-busy` with the users running on it again. */
+  /**
+   * The users stop and the virtual device is gone. Throws `volume-busy` with the users running on it again. May be
+   * called again when a later step has failed.
+   */
   async takeOut(ferry: Ferry): Promise<void> {
-    await this.#withUsersStopped(ferry.device.name, () => ferry.detach());
+    const { device } = ferry;
+    try {
+      if (device.isAttached) await this.#stopUsers(device.name);
+      await ferry.detach();
+    } catch (error) {
+      // Once it is gone its name may be somebody else's, and the users wait for one of the disks.
+      throw device.isAttached ? await this.#putBack(device.name, error) : error;
+    }
   }
 
   /** After `putIn` or `takeOut`: the users run on the virtual device or on one of the two disks. */
@@ -40,25 +56,18 @@ export class Placement {
     await this.#options.users.start();
   }
 
-  /** Stops the users and unmounts, then acts; puts them back on `device` if any of it fails. */
-  async #withUsersStopped<T>(device: string, act: () => Promise<T>): Promise<T> {
-    const { users, mounts } = this.#options;
+  async #stopUsers(device: string): Promise<void> {
+    await this.#options.users.stop();
+    await this.#options.mounts.unmountAll(device);
+  }
+
+  /** Returns the error to throw: why the step failed and, if so, that the volume is not back in its place. */
+  async #putBack(device: string, error: unknown): Promise<unknown> {
     try {
-      await users.stop();
-      await mounts.unmountAll(device);
-      return await act();
-    } catch (error) {
-      await this.settleOn(device).catch((second: unknown) => {
-        throw bothOf(error, second);
-      });
-      throw error;
+      await this.settleOn(device);
+      return error;
+    } catch (second) {
+      return bothOf(error, second);
     }
   }
-}
-
-/** Both matter: why the step failed, and that the volume is not back in its place. */
-function bothOf(first: unknown, second: unknown): Error {
-  if (!(first instanceof DiskferryError)) return new AggregateError([first, second], messageOf(first));
-  const { code, message, context } = first;
-  return new DiskferryError(code, `${message}; then ${messageOf(second)}`, { context, cause: second });
 }

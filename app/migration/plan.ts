@@ -40,7 +40,7 @@ export interface PlanOptions {
 export function decidePlan(facts: Facts, options: PlanOptions): Plan {
   const frontend = chooseFrontend(options.frontend);
   if (options.mode !== 'redirect') {
-    throw new DiskferryError('usage', `mode ${options.mode}: this version moves in the mode redirect only`);
+    throw new DiskferryError('mode-not-supported', `mode ${options.mode}: this version moves in the mode redirect only`);
   }
   const { createBytes, allowsNoJournal = false } = options;
   const checked = preflight(facts, { frontend, createBytes, allowsNoJournal });

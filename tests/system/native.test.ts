@@ -64,10 +64,7 @@ async function attach(backingFd: number, options: Partial<LoopOptions> = {}): Pr
     directIo: true,
     ...options,
   });
-  releases.push(async () => {
-    await addon().loopDetach(device.fd);
-    closeSync(device.fd);
-  });
+  releases.push(() => closeSync(device.fd));
   return device;
 }
 
@@ -116,7 +113,6 @@ describe.skipIf(!isRoot)('loop devices (need root)', () => {
     const before = await attach(makeImage('before').fd);
     releases.pop();
     execFileSync('blockdev', ['--setro', before.path]);
-    await addon().loopDetach(before.fd);
     closeSync(before.fd);
     // Mostly the same number again; where another process is quicker this shows nothing.
     const device = await attach(makeImage('image').fd);
@@ -145,11 +141,10 @@ describe.skipIf(!isRoot)('loop devices (need root)', () => {
     expect(new Set(devices.map(({ path }) => path)).size).toBe(8);
   });
 
-  it('are free again after detaching and closing', async () => {
+  it('are free again when the last who had them open has closed them', async () => {
     const { fd } = makeImage('image');
     const device = await attach(fd);
     releases.pop();
-    await addon().loopDetach(device.fd);
     closeSync(device.fd);
     expect(existsSync(`/sys/block/${basename(device.path)}/loop/backing_file`)).toBe(false);
   });
