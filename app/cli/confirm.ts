@@ -1,20 +1,41 @@
-/** Asks the person at the terminal to confirm what will be erased. Without a terminal only `--yes` confirms. */
-import { createInterface } from 'node:readline/promises';
+/**
+ * Asks the person at the terminal to confirm what will be erased. Without a terminal only `--yes` confirms. Ctrl-C
+ * breaks the command off, Ctrl-D and every answer but "yes" leave the plan unconfirmed; nothing has been done then.
+ */
+import { createInterface } from 'node:readline';
 import { DiskferryError } from '../base/error.ts';
 import type { Plan } from '../contract/plan.ts';
 
-export async function confirmPlan(plan: Plan): Promise<void> {
-  const { destination } = plan;
-  if (!process.stdin.isTTY) {
-    const message = `${destination.path}: its content would be erased, and nobody is there to confirm it`;
-    throw new DiskferryError('not-confirmed', message, { context: { device: destination.path } });
+/** Where the question is asked and answered. */
+export interface Terminal {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream;
+}
+
+export async function confirmPlan({ destination }: Plan, terminal: Terminal = process): Promise<void> {
+  const { path } = destination;
+  const context = { device: path };
+  if (terminal.stdin.isTTY !== true) {
+    const message = `${path}: its content would be erased, and nobody is there to confirm it`;
+    throw new DiskferryError('not-confirmed', message, { context });
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await ask(terminal, `Erase ${path} and start? Type "yes" to go on: `);
+  if (answer === 'interrupted') throw new DiskferryError('interrupted', `${path}: interrupted before the start`, { context });
+  if (answer !== 'yes') throw new DiskferryError('not-confirmed', `${path}: not confirmed, nothing was done`, { context });
+}
+
+/** Only a terminal that takes every key by itself tells Ctrl-C from Ctrl-D; both leave the line unfinished. */
+async function ask({ stdin, stderr }: Terminal, question: string): Promise<'yes' | 'no' | 'interrupted'> {
+  const reader = createInterface({ input: stdin, output: stderr, terminal: true });
   try {
-    const answer = await terminal.question(`Erase ${destination.path} and start? Type "yes" to go on: `);
-    if (answer.trim() === 'yes') return;
-    throw new DiskferryError('not-confirmed', `${destination.path}: not confirmed, nothing was done`);
+    return await new Promise((resolve) => {
+      reader.question(question, (answer) => resolve(answer.trim() === 'yes' ? 'yes' : 'no'));
+      reader.once('SIGINT', () => resolve('interrupted'));
+      reader.once('close', () => resolve('no'));
+    });
   } finally {
-    terminal.close();
+    reader.close();
+    // After Ctrl-C or Ctrl-D the cursor stands behind the question still.
+    stderr.write('\n');
   }
 }
