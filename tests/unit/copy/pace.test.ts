@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Pace, pieceBytesMax, piecesMax, speeds } from '../../../app/copy/pace.ts';
 import type { Speed } from '../../../app/copy/pace.ts';
 import { blockBytes } from '../../../app/base/units.ts';
+import { speedSchema } from '../../../app/contract/plan.ts';
 
 /** Longer than the consumer counts as busy after its last request. */
 const stillUs = 25_000;
@@ -42,6 +43,11 @@ function play(pace: Pace, times: { fromUs: number; untilUs: number; pieceUs: (by
   }
   return { bytes, restedUs, nowUs };
 }
+
+// The copy loop must not know the contract, so the list stands in both.
+test('the speeds of the copy loop are those of the contract', () => {
+  expect(speeds).toEqual(speedSchema.options);
+});
 
 describe('the pace', () => {
   test.each(speeds)('of %s asks for whole blocks, never more than the buffers hold', (speed) => {
