@@ -4,7 +4,6 @@
  * then, where we may, with a closer look at both disks.
  */
 import { resolve } from 'node:path';
-import { Option } from 'commander';
 import type { Command } from 'commander';
 import { parseSize } from '../base/parse-size.ts';
 import type { Plan } from '../contract/plan.ts';
@@ -17,8 +16,9 @@ export interface PlanOptions {
   readonly source: string;
   readonly destination: string;
   readonly create?: string;
-  readonly mode: 'redirect';
-  readonly frontend: 'auto' | 'fuse' | 'nbd-socket';
+  /** As the user wrote them: preflight knows best what to say about a mode or frontend that is not there yet. */
+  readonly mode: string;
+  readonly frontend: string;
   readonly stateDir?: string;
   readonly experimentalNoJournal?: boolean;
   readonly json?: boolean;
@@ -29,10 +29,8 @@ export function addPlanOptions(command: Command): Command {
     .requiredOption('--source <path>', 'the disk or volume to move: a block device or an image file')
     .requiredOption('--destination <path>', 'where to move it: a block device or an image file; it will be erased')
     .option('--create <size>', 'make the destination image with this size, such as 20G')
-    .addOption(new Option('--mode <mode>', 'what happens to writes').choices(['redirect']).default('redirect'))
-    .addOption(
-      new Option('--frontend <name>', 'what serves the virtual device').choices(['auto', 'fuse', 'nbd-socket']).default('auto'),
-    )
+    .option('--mode <mode>', 'what happens to writes; this version knows redirect', 'redirect')
+    .option('--frontend <name>', 'what serves the virtual device: auto, fuse or nbd-socket', 'auto')
     .option('--state-dir <path>', 'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)')
     .option('--experimental-no-journal', 'also move real disks, although a power cut would lose what was written meanwhile')
     .option('--json', 'one JSON object per line on stdout');

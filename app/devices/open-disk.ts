@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import type { ErrorCode } from '../base/error.ts';
 import { DiskferryError } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { DeviceIdentity, PlannedDisk } from '../contract/plan.ts';
@@ -81,10 +82,27 @@ async function openPath(path: string, flags: number): Promise<FileHandle> {
   try {
     return await open(path, flags);
   } catch (cause) {
-    const errno = (cause as NodeJS.ErrnoException).code;
-    const code = errno === 'EBUSY' ? 'device-in-use' : errno === 'ENOENT' ? 'device-missing' : 'device-permission-denied';
-    throw new DiskferryError(code, `${path}: cannot be opened: ${String(errno)}`, { context: { device: path }, cause });
+    const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const message = `${path}: cannot be opened: ${errno}`;
+    throw new DiskferryError(openErrorCode(errno), message, { context: { device: path }, cause });
   }
+}
+
+const openErrorCodes: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'device-permission-denied',
+  EPERM: 'device-permission-denied',
+  EROFS: 'device-read-only',
+  ENOENT: 'device-missing',
+  ENODEV: 'device-missing',
+  ENXIO: 'device-missing',
+  ENOMEDIUM: 'device-empty',
+  EBUSY: 'device-in-use',
+  ETXTBSY: 'device-in-use',
+};
+
+/** What open(2) means by an errno, for a disk. */
+export function openErrorCode(errno: string): ErrorCode {
+  return openErrorCodes[errno] ?? 'device-open-failed';
 }
 
 /** What the descriptor's disk is now. The path serves to look it up; that it still leads to the same disk is checked. */

@@ -18,7 +18,7 @@ const refusals: Refusal[] = [
     inventory({ mounts: [sourceMount] }),
     { frontend: 'nbd-socket' },
   ],
-  ['mirror mode', 'usage', 'mirror', {}, { mode: 'mirror' }],
+  ['mirror mode', 'mode-not-supported', 'mirror', {}, { mode: 'mirror' }],
   ['io_uring forbidden', 'no-io-uring', 'io_uring_disabled', { host: { ...host, ioUringDisabled: 2 } }],
   [
     'io_uring for root only',
