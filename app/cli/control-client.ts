@@ -1,39 +1,46 @@
 /** Sends one request to a foreground job's control socket and gives back the job's status. */
-import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createMessageConnection, ResponseError, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node.js';
+import type { Message } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
 import type { DiskferryErrorData } from '../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
 import { controlSocketName, jobStatusSchema, jobsDirectoryName } from '../contract/control.ts';
+import { isRefusedAccess, notOurs } from '../migration/job-record.ts';
 
-/** Jobs that have a directory; some may have ended without cleaning up. */
-export async function listJobs(stateDirectory: string): Promise<string[]> {
-  try {
-    return await readdir(join(stateDirectory, jobsDirectoryName));
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
+/** What could not be written is told by the closing of the socket, which follows. */
+class QuietWriter extends SocketMessageWriter {
+  override async write(message: Message): Promise<void> {
+    await super.write(message).catch(() => undefined);
   }
 }
 
-/** Throws `job-missing` when no such job listens, or what the job answered. */
+/** Throws `job-missing` when no such job listens, `not-root` when it is somebody else's, or what the job answered. */
 export async function askJob<Name extends ControlRequestName>(
   stateDirectory: string,
   job: string,
   name: Name,
   parameters: ControlParameters<Name>,
 ): Promise<JobStatus> {
-  const socket = connect(join(stateDirectory, jobsDirectoryName, job, controlSocketName));
+  const path = join(stateDirectory, jobsDirectoryName, job, controlSocketName);
+  const socket = connect(path);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
-    socket.once('error', (cause) => reject(new DiskferryError('job-missing', `${job}: no such job is running`, { cause })));
+    socket.once('error', (cause) => {
+      const missing = new DiskferryError('job-missing', `${job}: no such job is running`, { cause });
+      reject(isRefusedAccess(cause) ? notOurs(path, cause) : missing);
+    });
   });
-  const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+  const connection = createMessageConnection(new SocketMessageReader(socket), new QuietWriter(socket));
   connection.listen();
+  const closed = new Promise<never>((_, reject) => {
+    socket.once('close', () => reject(new DiskferryError('job-missing', `${job}: the job ended before it answered`)));
+    // Closing follows.
+    socket.on('error', () => undefined);
+  });
   try {
-    return jobStatusSchema.parse(await connection.sendRequest(name, parameters));
+    return jobStatusSchema.parse(await Promise.race([connection.sendRequest(name, parameters), closed]));
   } catch (error) {
     const data: unknown = error instanceof ResponseError ? error.data : undefined;
     throw data === undefined ? error : DiskferryError.fromData(data as DiskferryErrorData);

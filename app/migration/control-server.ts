@@ -50,7 +50,10 @@ export class ControlServer {
   #serve(socket: Socket, handlers: ControlHandlers): void {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
-    const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+    const reader = new SocketMessageReader(socket);
+    // Else a client that leaves in the middle of a message starts a timer that never ends, nor lets the process end.
+    reader.partialMessageTimeout = 0;
+    const connection = createMessageConnection(reader, new SocketMessageWriter(socket));
     // A client that goes away or sends garbage loses its connection and nothing else happens.
     connection.onError(() => socket.destroy());
     socket.on('error', () => socket.destroy());
