@@ -4,8 +4,19 @@
  */
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
+import { controlCommand, systemStateDirectory } from './state-directory.ts';
 
-export function eventText(event: JobEvent): string {
+/** Remembers from the plan where the job keeps its state: commands named later must work. */
+export class EventTeller {
+  #stateDirectory = systemStateDirectory;
+
+  textOf(event: JobEvent): string {
+    if (event.event === 'planned') this.#stateDirectory = event.plan.stateDirectory;
+    return eventText(event, this.#stateDirectory);
+  }
+}
+
+export function eventText(event: JobEvent, stateDirectory: string): string {
   switch (event.event) {
     case 'planned':
       return plannedText(event);
@@ -22,7 +33,7 @@ export function eventText(event: JobEvent): string {
     case 'warning':
       return `Note: ${event.message}`;
     case 'decision':
-      return decisionText(event);
+      return decisionText(event, stateDirectory);
     case 'synchronized':
       return 'Every block has crossed. The destination is complete.';
     case 'verified':
@@ -30,7 +41,10 @@ export function eventText(event: JobEvent): string {
     case 'committed':
       return 'Committed: the destination now holds the volume. The source is no longer kept up to date.';
     case 'undone':
-      return 'Undone: the source holds everything that was written. The destination may be used for something else.';
+      return (
+        'Undone: the source holds everything that was written. The destination still carries what was copied, with ' +
+        "the source's identifiers: erase or disconnect it before this machine starts again."
+      );
     case 'finished':
       return finishedText(event);
     case 'failed':
@@ -39,8 +53,14 @@ export function eventText(event: JobEvent): string {
 }
 
 function plannedText({ plan, job }: JobEventOf<'planned'>): string {
-  const { source, destination } = plan;
-  return `Job ${job}: ${source.path} (${formatBytes(source.sizeBytes)}) to ${destination.path}. ${plan.copy.reason}`;
+  const { source, destination, copy, warnings } = plan;
+  const parts = [
+    `Job ${job}: ${source.path} (${formatBytes(source.sizeBytes)}) to ${destination.path}.`,
+    destination.toBeCreated ? `Making ${destination.path}.` : `Erasing ${destination.path}.`,
+    // Where it is a warning, it follows as one.
+    ...(warnings.some(({ message }) => message === copy.reason) ? [] : [copy.reason]),
+  ];
+  return parts.join(' ');
 }
 
 export function crossedBytes(event: JobEventOf<'progress'>): number {
@@ -60,9 +80,10 @@ function progressText(event: JobEventOf<'progress'>): string {
   return parts.join(' · ');
 }
 
-function decisionText({ job, message, choices }: JobEventOf<'decision'>): string {
-  const ways = choices.map(({ choice, meaning }) => `"diskferry ${choice} ${job}" to ${meaning}`).join(', or ');
-  return `Needs a decision: ${message}. Nothing is lost. Run ${ways}.`;
+/** What may be lost only the message knows: after a failed flush nobody can promise anything. */
+function decisionText({ job, message, choices }: JobEventOf<'decision'>, stateDirectory: string): string {
+  const ways = choices.map(({ choice, meaning }) => `"${controlCommand(choice, job, stateDirectory)}" to ${meaning}`);
+  return `Needs a decision: ${message}. Meanwhile the volume stays as it is. Run ${ways.join(', or ')}.`;
 }
 
 function finishedText({ report }: JobEventOf<'finished'>): string {

@@ -5,7 +5,7 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
-import { crossedBytes, eventText } from './event-text.ts';
+import { crossedBytes, EventTeller } from './event-text.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { wrapUnder } from './wrap.ts';
 
@@ -42,6 +42,7 @@ class JsonView implements EventView {
 
 class LogView implements EventView {
   readonly #stream: NodeJS.WriteStream;
+  readonly #teller = new EventTeller();
   #lastProgressMs = 0;
 
   constructor(stream: NodeJS.WriteStream) {
@@ -53,7 +54,7 @@ class LogView implements EventView {
       if (event.timeMs - this.#lastProgressMs < logProgressMs) return;
       this.#lastProgressMs = event.timeMs;
     }
-    this.#write(event.timeMs, eventText(event));
+    this.#write(event.timeMs, this.#teller.textOf(event));
   }
 
   note(text: string): void {
@@ -69,6 +70,7 @@ class LogView implements EventView {
 
 class LiveView implements EventView {
   readonly #stream: NodeJS.WriteStream;
+  readonly #teller = new EventTeller();
   readonly #logUpdate: ReturnType<typeof createLogUpdate>;
 
   constructor(stream: NodeJS.WriteStream) {
@@ -78,7 +80,7 @@ class LiveView implements EventView {
 
   handle(event: JobEvent): void {
     if (event.event === 'progress') this.#logUpdate(progressLines(event, this.#stream.columns));
-    else this.#keep(mark(event), eventText(event));
+    else this.#keep(mark(event), this.#teller.textOf(event));
   }
 
   note(text: string): void {

@@ -1,6 +1,7 @@
 /**
  * How another terminal talks to a foreground job: JSON-RPC 2.0 over a Unix socket in the job's own directory. Every
- * request and answer has its schema here; both sides check what they receive.
+ * request and answer has its schema here; both sides check what they receive. So has the line that the commands print
+ * of each job, which adds jobs that have died: they answer no requests.
  */
 import { z } from 'zod';
 import { jobEventSchema } from './events.ts';
@@ -34,6 +35,16 @@ export const jobStatusSchema = z.object({
   progress: jobEventSchema.nullable(),
 });
 export type JobStatus = z.infer<typeof jobStatusSchema>;
+
+/** One line of `status --json` and of the commands that steer a job. */
+export const statusLineSchema = jobStatusSchema.extend({
+  event: z.literal('status'),
+  timeMs: z.number(),
+  state: z.enum([...jobStates, 'died']),
+  /** Null for a job that has died. */
+  speed: speedSchema.nullable(),
+});
+export type StatusLine = z.infer<typeof statusLineSchema>;
 
 const nothing = z.object({});
 

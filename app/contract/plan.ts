@@ -1,5 +1,5 @@
 /**
- * What a job will do, before it does anything: what `plan --json` prints, what a person confirms, and what
+ * What a job will do, before it does anything: what the `planned` line of `plan --json` carries, what a person confirms, and what
  * the migration then carries out. Plain data, complete enough to render for people without looking anything
  * up.
  *

@@ -10,13 +10,16 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../contract/control.ts';
-import type { DeviceIdentity, Plan } from '../contract/plan.ts';
+import type { DeviceIdentity, Plan, PlannedDisk } from '../contract/plan.ts';
 import { plannedDiskSchema } from '../contract/plan.ts';
 
 const recordName = 'job.json';
+/** Another one after each start of the machine. */
+const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
 const recordSchema = z.object({
   startedMs: z.number(),
+  bootId: z.string(),
   source: plannedDiskSchema,
   destination: plannedDiskSchema,
 });
@@ -27,16 +30,28 @@ export interface DeadJob extends z.infer<typeof recordSchema> {
 }
 
 export async function writeJobRecord(directory: string, { source, destination }: Plan): Promise<void> {
-  const record = { startedMs: Date.now(), source, destination };
+  const record: z.infer<typeof recordSchema> = {
+    startedMs: Date.now(),
+    bootId: await readBootId(),
+    source,
+    destination,
+  };
   await writeFile(join(directory, recordName), `${JSON.stringify(record)}\n`, { mode: 0o600, flag: 'wx' });
+}
+
+/** Jobs that have a directory; some may have ended without cleaning up. Throws `not-root` when it is not ours to read. */
+export async function listJobs(stateDirectory: string): Promise<string[]> {
+  const path = join(stateDirectory, jobsDirectoryName);
+  return orNothing(path, () => readdir(path), []);
 }
 
 /** Jobs that ended without ending. */
 export async function findDeadJobs(stateDirectory: string): Promise<DeadJob[]> {
   const found: DeadJob[] = [];
-  for (const job of await orNothing(() => readdir(join(stateDirectory, jobsDirectoryName)), [])) {
+  for (const job of await listJobs(stateDirectory)) {
     const directory = join(stateDirectory, jobsDirectoryName, job);
-    const text = await orNothing(() => readFile(join(directory, recordName), 'utf8'), null);
+    const path = join(directory, recordName);
+    const text = await orNothing(path, () => readFile(path, 'utf8'), null);
     if (text === null || (await answers(join(directory, controlSocketName)))) continue;
     found.push({ job, directory, ...recordSchema.parse(JSON.parse(text)) });
   }
@@ -45,8 +60,12 @@ export async function findDeadJobs(stateDirectory: string): Promise<DeadJob[]> {
 
 /** Throws `earlier-job-died` when a dead job had one of the plan's disks. */
 export async function refuseAfterDeath(plan: Plan): Promise<void> {
+  const bootId = await readBootId();
   for (const dead of await findDeadJobs(plan.stateDirectory)) {
-    const disk = [dead.source, dead.destination].find(({ identity }) => isIn(plan, identity));
+    const isSameBoot = dead.bootId === bootId;
+    const isPlanned = (disk: PlannedDisk): boolean =>
+      [plan.source, plan.destination].some((one) => isSameDisk(disk, one, isSameBoot));
+    const disk = [dead.source, dead.destination].find(isPlanned);
     if (disk === undefined) continue;
     const when = new Date(dead.startedMs).toISOString();
     const message =
@@ -56,33 +75,67 @@ export async function refuseAfterDeath(plan: Plan): Promise<void> {
   }
 }
 
-function isIn({ source, destination }: Plan, identity: DeviceIdentity | null): boolean {
-  return [source.identity, destination.identity].some((one) => isSame(one, identity));
+/**
+ * Whether a disk of a record is this one. Numbers that the kernel gives hold for one boot only; after it, and after
+ * unplugging, a disk is known by what lies in it. In doubt it is the same: a refusal is easily resolved.
+ */
+export function isSameDisk(recorded: PlannedDisk, now: PlannedDisk, isSameBoot: boolean): boolean {
+  const [before, after] = [recorded.identity, now.identity];
+  // An image that the job was to make is known by its path only.
+  if (before === null || after === null) return recorded.path === now.path;
+  if (isSameBoot && isSameAppearance(before, after)) return true;
+  if (before.sizeBytes !== after.sizeBytes || (before.inode === null) !== (after.inode === null)) return false;
+  return before.inode === null ? hasSameName(before, after) : !isSameBoot && before.inode === after.inode;
 }
 
-/** By what stays the same for as long as the disk is there. */
-function isSame(one: DeviceIdentity | null, other: DeviceIdentity | null): boolean {
-  if (one === null || other === null) return false;
-  const keys = ['majorMinor', 'inode', 'diskSequence', 'serial', 'wwn'] as const;
-  return keys.every((key) => one[key] === other[key]);
+function isSameAppearance(one: DeviceIdentity, other: DeviceIdentity): boolean {
+  return (['majorMinor', 'inode', 'diskSequence'] as const).every((key) => one[key] === other[key]);
 }
 
+/** Serial and WWN decide where both tell one; only otherwise what the disk holds, which a copy holds as well. */
+function hasSameName(one: DeviceIdentity, other: DeviceIdentity): boolean {
+  const hardware = (['serial', 'wwn'] as const).filter((key) => one[key] !== null && other[key] !== null);
+  if (hardware.length > 0) return hardware.every((key) => one[key] === other[key]);
+  const keys = ['fileSystemUuid', 'partitionTableUuid'] as const;
+  return keys.some((key) => typeof one.content?.[key] === 'string' && one.content[key] === other.content?.[key]);
+}
+
+async function readBootId(): Promise<string> {
+  return (await readFile(bootIdPath, 'utf8')).trim();
+}
+
+/** Only a missing or deserted socket means that the job is dead: one that is too busy to answer lives. */
 async function answers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (isRefusedAccess(error)) reject(notOurs(socketPath, error));
+      else resolve(!['ENOENT', 'ECONNREFUSED'].includes(error.code ?? ''));
+    });
   });
 }
 
-async function orNothing<T>(read: () => Promise<T>, nothing: T): Promise<T> {
+async function orNothing<T>(path: string, read: () => Promise<T>, nothing: T): Promise<T> {
   try {
     return await read();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return nothing;
-    throw error;
+    throw isRefusedAccess(error) ? notOurs(path, error) : error;
   }
+}
+
+export function isRefusedAccess(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** The directory of jobs is for their owner alone. */
+export function notOurs(path: string, cause: unknown): DiskferryError {
+  return new DiskferryError('not-root', `${path}: only the user who runs the jobs there may look at them`, {
+    context: { path },
+    cause,
+  });
 }

@@ -2,11 +2,12 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
-import type { ControlParameters, ControlRequestName, JobStatus } from '../../contract/control.ts';
+import type { ControlParameters, ControlRequestName, JobStatus, StatusLine } from '../../contract/control.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
-import { findDeadJobs } from '../../migration/job-record.ts';
-import { askJob, listJobs } from '../control-client.ts';
+import type { DeadJob } from '../../migration/job-record.ts';
+import { findDeadJobs, listJobs } from '../../migration/job-record.ts';
+import { askJob } from '../control-client.ts';
 import { eventText } from '../event-text.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
 
@@ -47,25 +48,34 @@ function control(command: Command, description: string): Command {
 }
 
 function addStatus(program: Command): void {
-  control(program.command('status'), 'show the jobs that are running').action(
+  control(program.command('status'), 'show the jobs that are running, and those that have died').action(
     async (job: string | undefined, options: ControlOptions) => {
       const directory = stateDirectoryOf(options.stateDir);
-      const found = job === undefined ? await running(directory) : [await askJob(directory, job, 'status', {})];
-      for (const status of found) show(status, options);
+      const dead = (await findDeadJobs(directory)).filter((one) => job === undefined || one.job === job);
+      const found = await statuses(directory, job, dead.length > 0);
+      for (const status of found) show(status, directory, options);
       if (found.length === 0 && options.json !== true) process.stderr.write('No job is running.\n');
-      await warnOfDeadJobs(directory);
+      for (const one of dead) showDead(one, options);
     },
   );
 }
 
-async function warnOfDeadJobs(directory: string): Promise<void> {
-  for (const dead of await findDeadJobs(directory)) {
-    const { job, source, destination } = dead;
-    process.stderr.write(
-      `${job}: died while it moved ${source.path} to ${destination.path}. What was written meanwhile is on ` +
-        `${destination.path} only: keep both disks. Its remains are in ${dead.directory}.\n`,
-    );
+/** Of all jobs or of the one named, which must be running unless it is known to be dead. */
+async function statuses(directory: string, job: string | undefined, isDead: boolean): Promise<JobStatus[]> {
+  if (job === undefined) return running(directory);
+  return isDead ? [] : [await askJob(directory, job, 'status', {})];
+}
+
+function showDead({ job, source, destination, directory }: DeadJob, { json }: ControlOptions): void {
+  if (json === true) {
+    const [from, to] = [source.path, destination.path];
+    writeLine({ job, state: 'died', source: from, destination: to, device: null, speed: null, progress: null });
+    return;
   }
+  process.stderr.write(
+    `${job}: died while it moved ${source.path} to ${destination.path}. What was written meanwhile is on ` +
+      `${destination.path} only: keep both disks. Its remains are in ${directory}.\n`,
+  );
 }
 
 async function tell<Name extends ControlRequestName>(
@@ -75,7 +85,7 @@ async function tell<Name extends ControlRequestName>(
   options: ControlOptions,
 ): Promise<void> {
   const directory = stateDirectoryOf(options.stateDir);
-  show(await askJob(directory, job ?? (await onlyJob(directory)), name, parameters), options);
+  show(await askJob(directory, job ?? (await onlyJob(directory)), name, parameters), directory, options);
 }
 
 async function onlyJob(directory: string): Promise<string> {
@@ -101,12 +111,17 @@ async function statusOf(directory: string, job: string): Promise<JobStatus | und
   }
 }
 
-function show(status: JobStatus, options: ControlOptions): void {
+function show(status: JobStatus, directory: string, options: ControlOptions): void {
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify(status)}\n`);
+    writeLine(status);
     return;
   }
   const { job, state, source, destination, device, speed, progress } = status;
   process.stdout.write(`${job}: ${state}, ${source} to ${destination}, used through ${device ?? 'nothing yet'}, speed ${speed}\n`);
-  if (progress !== null) process.stdout.write(`  ${eventText(progress)}\n`);
+  if (progress !== null) process.stdout.write(`  ${eventText(progress, directory)}\n`);
+}
+
+function writeLine(status: Omit<StatusLine, 'event' | 'timeMs'>): void {
+  const line: StatusLine = { event: 'status', timeMs: Date.now(), ...status };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
 }

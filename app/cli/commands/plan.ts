@@ -1,6 +1,7 @@
 /** `diskferry plan`: what a migration would do, without doing any of it. */
 import type { Command } from 'commander';
 import type { PlanOptions } from '../plan-options.ts';
+import type { JobEventOf } from '../../contract/events.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
 import { planText } from '../plan-text.ts';
 
@@ -9,6 +10,8 @@ export function addPlanCommand(program: Command): void {
     .description('show what a migration would do; nothing is written')
     .action(async (options: PlanOptions) => {
       const plan = await makePlan(options, 'show');
-      process.stdout.write(options.json === true ? `${JSON.stringify(plan)}\n` : `${planText(plan, process.stdout)}\n`);
+      // There is no job yet.
+      const planned: JobEventOf<'planned'> = { event: 'planned', job: '', timeMs: Date.now(), plan };
+      process.stdout.write(options.json === true ? `${JSON.stringify(planned)}\n` : `${planText(plan, process.stdout)}\n`);
     });
 }

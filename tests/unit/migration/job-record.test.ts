@@ -1,0 +1,78 @@
+/** Which disks of a job that died are recognised again: in the same boot, after the next, and after unplugging. */
+import { describe, expect, test } from 'vitest';
+import type { DeviceIdentity, PlannedDisk } from '../../../app/contract/plan.ts';
+import { noContent } from '../../../app/devices/block-device.ts';
+import { isSameDisk } from '../../../app/migration/job-record.ts';
+
+const disk: DeviceIdentity = {
+  path: '/dev/sdb',
+  majorMinor: '8:16',
+  inode: null,
+  sizeBytes: 1 << 30,
+  diskSequence: '12',
+  serial: 'S1',
+  wwn: 'w1',
+  content: { ...noContent, fileSystemType: 'ext4', fileSystemUuid: 'u1' },
+};
+const nameless: DeviceIdentity = { ...disk, serial: null, wwn: null };
+const file: DeviceIdentity = { ...nameless, majorMinor: '0:40', inode: 7, diskSequence: null };
+
+/** What the kernel gives anew at each boot. */
+const rebooted = { path: '/dev/sdc', majorMinor: '8:32', diskSequence: '3' };
+
+function planned(identity: DeviceIdentity | null, path = '/dev/sdb'): PlannedDisk {
+  const shape = { sizeBytes: 1 << 30, logicalBlockBytes: 512, physicalBlockBytes: 512 };
+  const rest = { model: null, serial: null, bus: null, content: null };
+  return { path, kind: 'block', toBeCreated: identity === null, ...shape, ...rest, identity };
+}
+
+type Case = readonly [title: string, recorded: DeviceIdentity, change: Partial<DeviceIdentity>];
+
+const sameAfterBoot: Case[] = [
+  ['its serial and WWN', disk, { ...rebooted, content: noContent }],
+  ['its serial, though the WWN is not told now', disk, { ...rebooted, wwn: null }],
+  ['the UUID of its file system, when it has no serial', nameless, rebooted],
+  [
+    'the UUID of its partition table, when it has no serial',
+    { ...nameless, content: { ...noContent, partitionTableUuid: 'p1' } },
+    rebooted,
+  ],
+  ['its inode and size, when it is a file', file, { majorMinor: '0:55', content: noContent }],
+];
+
+const otherAfterBoot: Case[] = [
+  ['another serial', disk, { ...rebooted, serial: 'S2' }],
+  ['another size, as partitions of one disk have', disk, { ...rebooted, sizeBytes: 2 << 30 }],
+  ['another file system', nameless, { ...rebooted, content: { ...noContent, fileSystemUuid: 'u2' } }],
+  ['the numbers of another boot and nothing else in common', nameless, { content: noContent }],
+  ['no content on either', { ...nameless, content: noContent }, rebooted],
+  ['another inode', file, { inode: 8 }],
+  ['a device number where the record has a file', file, { inode: null }],
+];
+
+describe('a disk of a job that died', () => {
+  test.each(sameAfterBoot)('is known after a reboot by %s', (_, recorded, change) => {
+    expect(isSameDisk(planned(recorded), planned({ ...recorded, ...change }), false)).toBe(true);
+  });
+
+  test.each(otherAfterBoot)('is not taken for one with %s', (_, recorded, change) => {
+    expect(isSameDisk(planned(recorded), planned({ ...recorded, ...change }), false)).toBe(false);
+  });
+
+  test('is known in the same boot by its numbers, whatever it holds now', () => {
+    expect(isSameDisk(planned(nameless), planned({ ...nameless, content: noContent }), true)).toBe(true);
+  });
+
+  test('is known in the same boot by its serial after it was plugged in again', () => {
+    expect(isSameDisk(planned(disk), planned({ ...disk, ...rebooted }), true)).toBe(true);
+  });
+
+  test('is not taken in the same boot for a file with its inode on another file system', () => {
+    expect(isSameDisk(planned(file), planned({ ...file, majorMinor: '0:41' }), true)).toBe(false);
+  });
+
+  test('is known by its path when the job was to make it', () => {
+    expect(isSameDisk(planned(null, '/a.img'), planned(file, '/a.img'), false)).toBe(true);
+    expect(isSameDisk(planned(null, '/a.img'), planned(file, '/b.img'), false)).toBe(false);
+  });
+});
