@@ -10,6 +10,7 @@ import { addDemoCommand } from './commands/demo.ts';
 import { addDevicesCommand } from './commands/devices.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addPlanCommand } from './commands/plan.ts';
+import { watchOutput } from './output.ts';
 import { reportError } from './report-error.ts';
 
 function makeProgram(): Command {
@@ -27,8 +28,7 @@ function makeProgram(): Command {
   return program;
 }
 
-// Who reads our output may go away (`| head`, a closed terminal). A volume may depend on us all the same.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+watchOutput();
 
 try {
   await makeProgram().parseAsync();

@@ -97,13 +97,13 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
   }
 
   it('does not start when its stop command fails', async () => {
-    const migration = volume.migrate('--stop-command', 'echo cannot stop >&2; exit 3');
+    const migration = volume.migrate('--stop-command', 'echo cannot stop >&2; exit 3', '--start-command', 'true');
     await expectNotStarted(migration);
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
   });
 
   it('goes back to the source when its start command fails', async () => {
-    const migration = volume.migrate('--start-command', 'echo cannot start >&2; exit 3');
+    const migration = volume.migrate('--stop-command', 'true', '--start-command', 'echo cannot start >&2; exit 3');
     await expectNotStarted(migration);
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
   });
@@ -124,7 +124,7 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
 
   it('asks for a decision when its stop command fails at the cut-over, and tries again', async () => {
     const command = `[ ! -e ${scratch.path('unwilling')} ]`;
-    const migration = volume.migrate('--hold', '--stop-command', command);
+    const migration = volume.migrate('--hold', '--stop-command', command, '--start-command', 'true');
     const device = await migration.device();
     await migration.event('synchronized');
     writeFileSync(scratch.path('unwilling'), '');
@@ -139,7 +139,7 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
 
   it('says that the data is on the destination when its start command fails at the end', async () => {
     const command = `[ ! -e ${scratch.path('unwilling')} ]`;
-    const migration = volume.migrate('--hold', '--start-command', command);
+    const migration = volume.migrate('--hold', '--stop-command', 'true', '--start-command', command);
     await migration.event('synchronized');
     writeFileSync(scratch.path('unwilling'), '');
     await migration.ask('cutover');
@@ -157,7 +157,7 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
         await endProcess(Number(pid));
       }
     });
-    const migration = volume.migrate('--hold', '--start-command', command);
+    const migration = volume.migrate('--hold', '--stop-command', 'true', '--start-command', command);
     await migration.event('synchronized');
     expect(readFileSync(list, 'utf8')).not.toMatch(/fuse|loop|uring|virtual-device/);
     await migration.ask('undo');

@@ -6,6 +6,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError, messageOf } from '../../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../../contract/control.ts';
+import type { JobEventOf } from '../../contract/events.ts';
 import { exitCodes } from '../../contract/exit-codes.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
@@ -20,6 +21,7 @@ import { planText } from '../plan-text.ts';
 import type { EventView } from '../progress-view.ts';
 import { makeEventView } from '../progress-view.ts';
 import { reportError } from '../report-error.ts';
+import { requireFreeSocketPath, requireSocketLength } from '../socket-path.ts';
 
 interface MigrateOptions extends PlanOptions {
   readonly yes?: boolean;
@@ -64,14 +66,18 @@ function collect(value: string, previous: readonly string[]): string[] {
 }
 
 async function migrate(options: MigrateOptions): Promise<ExitCode> {
+  requireBothCommands(options);
   const plan = await makePlan(options, 'carry-out');
+  requireUsers(plan, options);
+  const name = nameJob(plan);
+  const directory = join(plan.stateDirectory, jobsDirectoryName, name);
+  requireSocketLength(join(directory, controlSocketName), 'state-directory-unusable');
+  if (plan.frontend === 'nbd-socket' && options.socket !== undefined) requireFreeSocketPath(resolve(options.socket));
   await refuseAfterDeath(plan);
   if (options.yes !== true) {
     process.stderr.write(`${planText(plan, process.stderr)}\n`);
     await confirmPlan(plan);
   }
-  const name = nameJob(plan);
-  const directory = join(plan.stateDirectory, jobsDirectoryName, name);
   await makeDirectory(directory, plan);
   const run: Run = { name, directory, plan, options, view: makeEventView(process.stderr, options.json === true) };
   const job = makeJob(run);
@@ -82,6 +88,21 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
     // While the data is on both disks the record stays, so that nobody starts over from the source unaware.
     if (job.dataIs !== 'both') await rm(directory, { recursive: true });
   }
+}
+
+/** Who is stopped must be started again, and who is started must have been stopped. */
+function requireBothCommands({ stopCommand, startCommand }: MigrateOptions): void {
+  if ((stopCommand === undefined) === (startCommand === undefined)) return;
+  const [given, missing] =
+    stopCommand === undefined ? ['--start-command', '--stop-command'] : ['--stop-command', '--start-command'];
+  throw new DiskferryError('usage', `${given}: needs ${missing} as well: what is stopped is started again`);
+}
+
+function requireUsers({ way, source }: Plan, { stopCommand, stopUnit }: MigrateOptions): void {
+  if (way === 'remount' || (stopCommand === undefined && stopUnit.length === 0)) return;
+  const given = stopCommand === undefined ? '--stop-unit' : '--stop-command';
+  const message = `${given}: ${source.path} is not mounted, so there is nothing to stop for`;
+  throw new DiskferryError('usage', message, { context: { device: source.path } });
 }
 
 /** Something that can be typed in a shell, whatever the source is called. */
@@ -110,8 +131,16 @@ function makeJob({ name, directory, plan, options, view }: Run): Job {
     speed: options.speed,
     hold: options.hold === true,
     users: { units: stopUnit, stopCommand, startCommand },
-    emit: (event) => view.handle(event),
+    emit: (event) => {
+      view.handle(event);
+      if (event.event === 'planned') warnOfPlan(event, view);
+    },
   });
+}
+
+/** With `--yes` nobody has read the plan. */
+function warnOfPlan({ job, timeMs, plan }: JobEventOf<'planned'>, view: EventView): void {
+  for (const { code, message } of plan.warnings) view.handle({ event: 'warning', job, timeMs, code, message });
 }
 
 async function runJob(job: Job, { name, directory, options, view }: Run): Promise<ExitCode> {
@@ -140,7 +169,6 @@ async function listenForControl(job: Job, directory: string): Promise<ControlSer
       undo: () => job.undo(),
     });
   } catch (cause) {
-    // Most likely the path is longer than a socket's may be (108 bytes, unix(7)).
     const message = `${path}: the job cannot listen there: ${messageOf(cause)}`;
     throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
   }

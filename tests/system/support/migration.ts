@@ -20,14 +20,14 @@ import { runProgram } from '../../../app/devices/program.ts';
 import type { ProgramResult } from '../../../app/devices/program.ts';
 import type { Scratch } from './scratch.ts';
 
-const program = fileURLToPath(new URL('../../../build/app/cli/main.js', import.meta.url));
+export const cliProgram = fileURLToPath(new URL('../../../build/app/cli/main.js', import.meta.url));
 
 /** Not a measure of speed: only so that a test that hangs says where, before the runner ends it. */
 const waitMsMax = 60_000;
 
 /** Runs one command to its end. */
 export function runCli(...parameters: readonly string[]): Promise<ProgramResult> {
-  return runProgram(process.execPath, [program, ...parameters]);
+  return runProgram(process.execPath, [cliProgram, ...parameters]);
 }
 
 export interface MigrationEnd {
@@ -55,7 +55,7 @@ export class Migration {
     const { source, destination } = disks;
     const always = ['--yes', '--json', '--state-dir', scratch.stateDirectory];
     const all = ['migrate', '--source', source, '--destination', destination, ...always, ...parameters];
-    const child = spawn(process.execPath, [program, ...all], { detached: true, cwd: scratch.directory });
+    const child = spawn(process.execPath, [cliProgram, ...all], { detached: true, cwd: scratch.directory });
     const migration = new Migration(child, scratch.stateDirectory);
     scratch.onRelease('the migration', () => migration.kill());
     return migration;
