@@ -2,10 +2,15 @@
  * A second terminal steers a job that runs in the foreground of the first: status, pause, resume, speed,
  * cutover, undo, through the real command line, with its exit codes and one line of JSON each.
  */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gibibyte, mebibyte } from '../../app/base/units.ts';
-import type { JobStatus } from '../../app/contract/control.ts';
-import { jobStatusSchema } from '../../app/contract/control.ts';
+import type { StatusLine } from '../../app/contract/control.ts';
+import { statusLineSchema } from '../../app/contract/control.ts';
 import { jobEventSchema } from '../../app/contract/events.ts';
 import { makeLoopDisk } from './support/loop-disk.ts';
 import { Migration, runCli } from './support/migration.ts';
@@ -28,12 +33,12 @@ async function startJob(scratch: Scratch, name: string): Promise<Migration> {
 }
 
 /** A command in the second terminal that must succeed. Returns a status for each line. */
-async function tell(scratch: Scratch, ...parameters: string[]): Promise<JobStatus[]> {
+async function tell(scratch: Scratch, ...parameters: string[]): Promise<StatusLine[]> {
   const all = [...parameters, '--json', '--state-dir', scratch.stateDirectory];
   const { exitCode, stdout, stderr } = await runCli(...all);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   const lines = stdout.split('\n').filter((line) => line !== '');
-  return lines.map((line) => jobStatusSchema.parse(JSON.parse(line)));
+  return lines.map((line) => statusLineSchema.parse(JSON.parse(line)));
 }
 
 /** A command that must be refused, with one line for people and one for programs. */
@@ -43,6 +48,19 @@ async function expectRefused(scratch: Scratch, parameters: string[], code: strin
   expect(exitCode).toBe(2);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(jobEventSchema.parse(JSON.parse(stdout))).toMatchObject({ event: 'failed', code });
+}
+
+async function connected(path: string): Promise<Socket> {
+  const socket = connect(path);
+  socket.on('error', () => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function sendAndLeave(path: string, data: string | Buffer): Promise<void> {
+  const socket = await connected(path);
+  socket.write(data, () => socket.destroy());
+  await once(socket, 'close');
 }
 
 describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
@@ -100,7 +118,6 @@ describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
     const scratch = scratchOf();
     const migration = await startJob(scratch, 'one');
     await expectRefused(scratch, ['pause'], 'job-state');
-    await expectRefused(scratch, ['resume'], 'job-state');
     await migration.ask('undo');
     await migration.end();
   });
@@ -124,5 +141,28 @@ describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'No job is running.\n' });
     await expectRefused(scratch, ['pause'], 'job-missing');
     await expectRefused(scratch, ['status', 'nothing-0000'], 'job-missing');
+  });
+
+  it('cannot harm a job by being rude', async () => {
+    const scratch = scratchOf();
+    const migration = await startJob(scratch, 'one');
+    const path = join(scratch.stateDirectory, 'jobs', await migration.job(), 'control.sock');
+    const question = '{"jsonrpc":"2.0","id":1,"method":"status","params":{}}';
+    const rudeThings = [
+      randomBytes(100_000),
+      'Content-Length: 99999999999999\r\n\r\n{',
+      'Content-Length: -5\r\n\r\n{}',
+      'Content-Length: many\r\n\r\n{}',
+      'Content-Length: 4\r\n\r\nnull',
+      // Gone before the answer comes.
+      `Content-Length: ${question.length}\r\n\r\n${question}`.repeat(20),
+    ];
+    for (const rude of rudeThings) await sendAndLeave(path, rude);
+    // More connections than the job takes.
+    const idle = await Promise.all(Array.from({ length: 40 }, () => connected(path)));
+    await expectRefused(scratch, ['status', await migration.job()], 'job-missing');
+    for (const socket of idle) socket.destroy();
+    await migration.ask('cutover');
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
   });
 });
