@@ -17,21 +17,11 @@ export async function readDomainMap(program: string, path: string, free: FreeExt
     const map = join(folder, 'domain.map');
     const options = ['--domain', '--source', path, '--output', map, '--logfile', '/dev/null', '--quiet'];
     const { exitCode, stderr } = await runProgram(program, options);
-    // Progress and banner come first, on one line after the other; the reason is the last.
-    if (exitCode !== 0) throw toolFailed(program, { exitCode, stderr: lastLine(stderr) });
+    if (exitCode !== 0) throw toolFailed(program, { exitCode, stderr });
     parseDomainMap(await readFile(map, 'utf8'), free);
   } finally {
     await rm(folder, { recursive: true });
   }
-}
-
-function lastLine(text: string): string {
-  return (
-    text
-      .trim()
-      .split(/[\r\n]+/)
-      .at(-1) ?? ''
-  );
 }
 
 /** Every line must follow the one before without a gap; anything unexpected makes the whole map worthless. */

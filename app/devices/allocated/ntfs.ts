@@ -21,8 +21,11 @@ const volumeIsClean = 0x0002;
 
 export async function readNtfsFree(path: string, free: FreeExtents): Promise<void> {
   const info = await runProgram('ntfsinfo', ['--mft', path]);
-  // It refuses volumes that are marked for a check or were not unmounted cleanly.
-  if (info.exitCode !== 0) throw toolFailed('ntfsinfo', info);
+  // It refuses volumes that are marked for a check or were not unmounted cleanly. Advice follows the reason.
+  if (info.exitCode !== 0) {
+    const [reason = ''] = info.stderr.split('\n');
+    throw toolFailed('ntfsinfo', { ...info, stderr: reason });
+  }
   if (!/^\s*Volume Flags: 0x0000\b/m.test(info.stdout)) {
     throw new AllocationUnknown('the NTFS volume is flagged by Windows: let chkdsk look at it');
   }

@@ -8,9 +8,9 @@ export class AllocationUnknown extends Error {
   override readonly name = 'AllocationUnknown';
 }
 
-/** A tool ended with an exit code that it should not have: what it said first is why. */
+/** A tool ended with an exit code that it should not have: what it said last is why; a banner comes first. */
 export function toolFailed(program: string, end: ProgramEnd): AllocationUnknown {
-  const said = end.stderr.trim().split('\n')[0] ?? '';
+  const said = end.stderr.trim().split(/[\r\n]+/).at(-1) ?? '';
   return new AllocationUnknown(`${program} ended with ${end.exitCode}${said === '' ? '' : `: ${said}`}`);
 }
 
