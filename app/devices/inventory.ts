@@ -90,8 +90,8 @@ const losetupSchema = z.object({
   ),
 });
 
-/** By the loop device's path. Empty for everybody but root: losetup must open the devices. */
-async function readLoopBackings(): Promise<Map<string, FileKey>> {
+/** The files by their loop device's path. Empty for everybody but root: losetup must open the devices. */
+export async function readLoopBackings(): Promise<Map<string, FileKey>> {
   const columns = 'NAME,BACK-INO,BACK-MAJ:MIN';
   const result = await runProgram('losetup', ['--list', '--json', '--output', columns]);
   if (result.exitCode !== 0) {

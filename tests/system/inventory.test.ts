@@ -10,13 +10,14 @@ import type { DeviceTree } from '../../app/contract/device-tree.ts';
 import { deviceTreeSchema } from '../../app/contract/device-tree.ts';
 import { readDiskAllocation } from '../../app/devices/allocated-disk.ts';
 import type { Allocation } from '../../app/devices/allocated.ts';
+import { noContent } from '../../app/devices/block-device.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { isAbsent, lookCloser, readDiskFacts } from '../../app/devices/disk-facts.ts';
 import { readInventory } from '../../app/devices/inventory.ts';
 import { findUsers } from '../../app/devices/processes.ts';
 import { readDeviceTrees } from '../../app/migration/device-trees.ts';
 import { countersOf, makeImage, makeLoopDisk } from './support/loop-disk.ts';
-import { writePartitionTable } from './support/partition-table.ts';
+import { clearPartitionTable, writePartitionTable } from './support/partition-table.ts';
 import { endOf } from './support/processes.ts';
 import { useScratch } from './support/scratch.ts';
 import { waitUntil } from './support/wait.ts';
@@ -50,7 +51,7 @@ async function makePartitioned(): Promise<{ path: string; file: string }> {
 const twoParts = [
   { startSectors: 63, sectors: 200_001 },
   { startSectors: 262_144, sectors: 200_000 },
-];
+] as const;
 
 describe.skipIf(!isRoot)('the inventory', () => {
   test('knows a loop device, its file and what lies on it', async () => {
@@ -126,6 +127,11 @@ describe.skipIf(!isRoot)('what must be copied of a disk', () => {
     return readDiskAllocation(found, await lookCloser(disk));
   }
 
+  async function reasonFor(path: string): Promise<string> {
+    const allocation = await allocationOf(path);
+    return allocation.kind === 'unknown' ? allocation.reason : 'known';
+  }
+
   async function makeFilled(): Promise<{ path: string; file: string }> {
     const disk = await makePartitioned();
     await runCommand('mkfs.ext4', ['-q', '-b', '1024', `${disk.path}p1`], 'mkfs');
@@ -158,6 +164,38 @@ describe.skipIf(!isRoot)('what must be copied of a disk', () => {
     const inFile = await allocationOf(file);
     expectGapsCopied(inFile);
     expect(inFile).toEqual(onDisk);
+  });
+
+  test('is unknown when an old file system shows through a partition table', async () => {
+    const { path, file } = await makeLoopDisk(scratchOf(), 'used before', { sizeBytes });
+    await runCommand('mkfs.ext4', ['-q', path], 'mkfs');
+    writePartitionTable(path, twoParts);
+    const reason = 'a file system (ext4) and a partition table (dos)';
+    expect(await reasonFor(path)).toContain(reason);
+    expect(await reasonFor(file)).toContain(reason);
+  });
+
+  test('is unknown when the kernel has partitions of a disk without a table', async () => {
+    const { path } = await makePartitioned();
+    await runCommand('mkfs.ext4', ['-q', '-F', path], 'mkfs');
+    clearPartitionTable(path);
+    expect(await reasonFor(path)).toContain('the kernel has partitions of it');
+  });
+
+  test('is unknown when the kernel has other partitions than the table', async () => {
+    const { path } = await makeFilled();
+    const [first, second] = twoParts;
+    writePartitionTable(path, [first, { ...second, sectors: second.sectors - 8 }]);
+    expect(await reasonFor(path)).toContain('not those of the partition table');
+  });
+
+  test('is what the disk holds now, not what was noted of it', async () => {
+    const { path } = await makeFilled();
+    const found = await inventory();
+    const disk = readDiskFacts(found, path);
+    if (isAbsent(disk)) throw new Error(disk.reason);
+    const noted = { ...noContent, fileSystemType: 'ext4' };
+    expectGapsCopied(await readDiskAllocation(found, { ...disk, content: noted }));
   });
 
   test('is found without reading more than the map', async () => {

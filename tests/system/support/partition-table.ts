@@ -20,6 +20,15 @@ export function writePartitionTable(path: string, partitions: readonly Partition
     entry.writeUInt32LE(sectors, 12);
   });
   table.writeUInt16LE(0xaa55, 4 * entryBytes);
+  writeTable(path, table);
+}
+
+/** Not an empty table, but none. */
+export function clearPartitionTable(path: string): void {
+  writeTable(path, Buffer.alloc(4 * entryBytes + 2));
+}
+
+function writeTable(path: string, table: Buffer): void {
   const fd = openSync(path, 'r+');
   try {
     writeSync(fd, table, 0, table.length, tableAt);
