@@ -71,7 +71,8 @@ export function readDiskFacts(inventory: Inventory, path: string): DiskFacts | A
   let realPath: string;
   try {
     realPath = realpathSync(path);
-    stat = statSync(realPath, { bigint: true });
+    // A path under /proc/PID/fd leads to the open disk itself, also when its name leads elsewhere by now.
+    stat = statSync(path, { bigint: true });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     const isMissing = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENXIO';

@@ -121,7 +121,7 @@ async function identify(path: string, handle: FileHandle): Promise<DeviceIdentit
   };
 }
 
-/** Also understood by programs that we start. */
-function descriptorPath(handle: FileHandle): string {
+/** Leads to the open disk itself, whatever its name leads to; also understood by programs that we start. */
+export function descriptorPath(handle: FileHandle): string {
   return `/proc/${process.pid}/fd/${handle.fd}`;
 }

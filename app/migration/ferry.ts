@@ -11,7 +11,7 @@ import type { Extent } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import { createImageFile } from '../devices/image-file.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
-import { dropCache, openDisk, reopenForWriting } from '../devices/open-disk.ts';
+import { descriptorPath, dropCache, openDisk, reopenForWriting } from '../devices/open-disk.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DeviceHost, VirtualDevice } from '../engine/device-host.ts';
 import { FuseHost } from '../engine/fuse-device.ts';
@@ -28,9 +28,9 @@ export interface FerryOptions {
   readonly socketPath: string;
   /**
    * Finds what nobody relies on, so that it is not copied. Asked when the source is claimed and nobody else can
-   * mount it any more: only then does the answer stay true.
+   * mount it any more: only then does the answer stay true. `descriptor` is the claimed source's own path.
    */
-  readonly findFree: () => Promise<readonly Extent[]>;
+  readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
 }
 
 interface FerryParts {
@@ -124,7 +124,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   if (plan.destination.toBeCreated) createImageFile(plan.destination.path, plan.destination.sizeBytes);
   const destination = await openDisk(plan.destination, 'write');
   held.add('the destination', () => destination.handle.close());
-  const freeExtents = await options.findFree();
+  const freeExtents = await options.findFree(descriptorPath(source.handle));
 
   const geometry: DeviceGeometry = {
     sizeBytes: plan.source.sizeBytes,

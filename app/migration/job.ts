@@ -75,7 +75,7 @@ export class Job {
       users: new Users(options.users),
       mounts: new VolumeMounts(plan.mounts),
       ferry: {
-        findFree: () => this.#findFree(),
+        findFree: (descriptor) => this.#findFree(descriptor),
         job: options.job,
         plan,
         speed: options.speed,
@@ -339,9 +339,9 @@ export class Job {
     return !(end.kind === 'chosen' && end.choice === 'undo');
   }
 
-  async #findFree(): Promise<readonly Extent[]> {
+  async #findFree(descriptor: string): Promise<readonly Extent[]> {
     if (this.#options.plan.copy.scope === 'all') return [];
-    const { extents, warning } = await readFreeSpace(this.#options.plan);
+    const { extents, warning } = await readFreeSpace(this.#options.plan, descriptor);
     if (warning !== undefined) this.#warn('allocation-unknown', warning);
     return extents;
   }
