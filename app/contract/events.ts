@@ -52,6 +52,7 @@ export const jobWarningCodes = [
   'source-read-error',
   'consumer-slow',
   'release-failed',
+  'partitions-not-updated',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [

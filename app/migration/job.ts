@@ -16,6 +16,7 @@ import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
 import type { Interruption, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
+import { updatePartitions } from '../devices/kernel-partitions.ts';
 import type { UsersToStop } from '../substitution/users.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
@@ -272,8 +273,21 @@ export class Job {
     this.#dataIs = 'destination';
     this.#emit({ event: 'committed' });
     await this.#release(ferry);
+    await this.#showPartitions();
     await this.#placement.settleOn(this.#options.plan.destination.path);
     return true;
+  }
+
+  /** The kernel goes by the partitions that the destination had before, until it is told. */
+  async #showPartitions(): Promise<void> {
+    const { destination } = this.#options.plan;
+    if (destination.identity === null || destination.kind === 'file') return;
+    try {
+      await updatePartitions(destination.path, destination.identity.majorMinor);
+    } catch (error) {
+      const advice = `the kernel may still show its old partitions: run partprobe ${destination.path}`;
+      this.#warn('partitions-not-updated', `${advice} (${messageOf(error)})`);
+    }
   }
 
   /** Nothing that is left behind changes where the data is. */

@@ -1,0 +1,47 @@
+/**
+ * Makes the kernel's partitions of a disk those of the table that now lies on it. The kernel reads a table when a
+ * disk appears and when it is told to, never because somebody wrote another table. Until then the nodes of the
+ * old partitions lead to places in the middle of the new content, and whoever mounts one harms it.
+ *
+ * partx(8) adds and removes single partitions (BLKPG), which also works where the kernel itself knows no partition
+ * tables, and never touches the disk's content. A child process: the event loop goes on meanwhile.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCommand } from './command.ts';
+import { probeContent } from './content.ts';
+import { listPartitions, matchParts } from './partition-table.ts';
+import { readSysfsDevices } from './sysfs.ts';
+
+/** After the disk has been closed. Throws when the kernel's partitions are not those of the disk afterwards. */
+export async function updatePartitions(path: string, majorMinor: string): Promise<void> {
+  const hasNodes = nodesOf(majorMinor).length > 0;
+  if (!hasNodes && !takesPartitions(majorMinor)) return;
+  const { partitionTableType } = await probeContent(path);
+  const table = partitionTableType === null ? [] : await listPartitions(path);
+  // All go before any comes: partx --update cannot add one where an old one still lies.
+  const what = `updating the partitions of ${path}`;
+  if (hasNodes) await runCommand('partx', ['--delete', path], what);
+  if (table.length > 0) await runCommand('partx', ['--add', path], what);
+  matchParts(table, nodesOf(majorMinor));
+}
+
+function nodesOf(majorMinor: string): { offsetBytes: number; sizeBytes: number }[] {
+  return readSysfsDevices().flatMap(({ partition, sizeBytes }) =>
+    partition?.diskMajorMinor === majorMinor ? [{ offsetBytes: partition.offsetBytes, sizeBytes }] : [],
+  );
+}
+
+/**
+ * Disks that take no partitions have a 1 in `ext_range`, and partitions have no such attribute. A loop device says
+ * besides whether it is meant to show partitions: those of one that is not would outlive it.
+ */
+function takesPartitions(majorMinor: string): boolean {
+  const folder = `/sys/dev/block/${majorMinor}`;
+  const isMeantTo = readAttribute(join(folder, 'loop/partscan')) !== '0';
+  return isMeantTo && Number(readAttribute(join(folder, 'ext_range')) ?? 0) > 1;
+}
+
+function readAttribute(file: string): string | null {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
+}

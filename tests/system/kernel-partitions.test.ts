@@ -1,0 +1,80 @@
+/**
+ * After a job the kernel shows the partitions that lie on the destination now. The kernel of the tests need not
+ * know partition tables: the nodes are made by partx, here as in Diskferry.
+ */
+import { describe, expect, test } from 'vitest';
+import { mebibyte } from '../../app/base/units.ts';
+import { runCommand } from '../../app/devices/command.ts';
+import { readInventory } from '../../app/devices/inventory.ts';
+import { makeImage } from './support/loop-disk.ts';
+import { Migration } from './support/migration.ts';
+import type { PartitionRange } from './support/partition-table.ts';
+import { writePartitionTable } from './support/partition-table.ts';
+import { useScratch } from './support/scratch.ts';
+
+const isRoot = process.getuid?.() === 0;
+const sizeBytes = 64 * mebibyte;
+const scratchOf = useScratch();
+
+const oldParts = [
+  { startSectors: 2048, sectors: 16384 },
+  { startSectors: 32768, sectors: 32768 },
+];
+const newParts = [{ startSectors: 4096, sectors: 65536 }];
+
+/** A loop device that shows partitions; detaching it removes them. */
+async function attach(name: string): Promise<string> {
+  const file = scratchOf().path(name);
+  makeImage(file, sizeBytes);
+  return (await runCommand('losetup', ['--find', '--show', '--partscan', file], 'attaching')).trim();
+}
+
+async function attachPartitioned(name: string, parts: readonly PartitionRange[]): Promise<string> {
+  const path = await attach(name);
+  writePartitionTable(path, parts);
+  await runCommand('partx', ['--add', path], 'adding partitions');
+  return path;
+}
+
+async function partitionsOf(path: string): Promise<PartitionRange[]> {
+  const { devices } = await readInventory({ probes: false });
+  const disk = devices.find((device) => device.path === path);
+  return devices
+    .filter(({ partition }) => partition?.diskMajorMinor === disk?.majorMinor)
+    .map(({ partition, sizeBytes: bytes }) => {
+      return { startSectors: (partition?.offsetBytes ?? NaN) / 512, sectors: bytes / 512 };
+    })
+    .sort((one, other) => one.startSectors - other.startSectors);
+}
+
+async function migrate(source: string, destination: string): Promise<void> {
+  const migration = Migration.start(scratchOf(), { source, destination });
+  expect(await migration.end()).toMatchObject({ exitCode: 0 });
+  const codes = migration.eventsNamed('warning').map(({ code }) => code);
+  expect(codes).not.toContain('partitions-not-updated');
+}
+
+describe.skipIf(!isRoot)("the destination's partitions, to the kernel (needs root)", () => {
+  test('are those of the moved table, not its old ones', async () => {
+    const source = await attachPartitioned('source.img', newParts);
+    const destination = await attachPartitioned('destination.img', oldParts);
+    expect(await partitionsOf(destination)).toEqual(oldParts);
+    await migrate(source, destination);
+    expect(await partitionsOf(destination)).toEqual(newParts);
+  });
+
+  test('appear on a disk that had none', async () => {
+    const source = await attachPartitioned('source.img', newParts);
+    const destination = await attach('destination.img');
+    await migrate(source, destination);
+    expect(await partitionsOf(destination)).toEqual(newParts);
+  });
+
+  test('are none when a file system without a table has moved there', async () => {
+    const source = await attach('source.img');
+    await runCommand('mkfs.ext4', ['-q', source], 'mkfs');
+    const destination = await attachPartitioned('destination.img', oldParts);
+    await migrate(source, destination);
+    expect(await partitionsOf(destination)).toEqual([]);
+  });
+});
