@@ -9,6 +9,9 @@ import type { ControlParameters, ControlRequestName, JobStatus } from '../contra
 import { controlSocketName, jobStatusSchema, jobsDirectoryName } from '../contract/control.ts';
 import { isRefusedAccess, notOurs } from '../migration/job-record.ts';
 
+/** An answer that came last is still being taken apart when the socket closes. */
+const lastAnswerMs = 100;
+
 /** What could not be written is told by the closing of the socket, which follows. */
 class QuietWriter extends SocketMessageWriter {
   override async write(message: Message): Promise<void> {
@@ -34,8 +37,10 @@ export async function askJob<Name extends ControlRequestName>(
   });
   const connection = createMessageConnection(new SocketMessageReader(socket), new QuietWriter(socket));
   connection.listen();
+  let waiting: NodeJS.Timeout | undefined;
   const closed = new Promise<never>((_, reject) => {
-    socket.once('close', () => reject(new DiskferryError('job-missing', `${job}: the job ended before it answered`)));
+    const error = new DiskferryError('job-missing', `${job}: the job ended before it answered`);
+    socket.once('close', () => (waiting = setTimeout(() => reject(error), lastAnswerMs)));
     // Closing follows.
     socket.on('error', () => undefined);
   });
@@ -46,6 +51,7 @@ export async function askJob<Name extends ControlRequestName>(
     throw data === undefined ? error : DiskferryError.fromData(data as DiskferryErrorData);
   } finally {
     connection.dispose();
-    socket.destroy();
+    socket.removeAllListeners('close').destroy();
+    clearTimeout(waiting);
   }
 }
