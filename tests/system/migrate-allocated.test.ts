@@ -83,7 +83,7 @@ describe.skipIf(!isRoot)('migrate of a file system that is 30 % full (needs root
 
     expect(readBytes).toBeLessThanOrEqual(readBytesMax(usedBytes));
     expect(readBytes).toBeGreaterThan(ballastBytes);
-    expect(migration.eventsNamed('warning')).toEqual([]);
+    expect(migration.surprises).toEqual([]);
     if (way === 'remount') await unmount(target);
     await checkFileSystem(type, destination.path);
     await mount(destination.path, target);
@@ -105,7 +105,7 @@ describe.skipIf(!isRoot)('migrate of a file system that is 30 % full (needs root
     });
     const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
     expect(await migration.end()).toMatchObject({ exitCode: 0 });
-    const [warning] = migration.eventsNamed('warning');
+    const [warning] = migration.surprises;
     expect(warning).toMatchObject({ code: 'allocation-unknown' });
     expect(warning?.message).toMatch(/everything is copied: .*(clean|log|journal|recover)/);
     const [moved, original] = [destination.path, source.path].map((path) => readPart(path, 0, diskBytes));

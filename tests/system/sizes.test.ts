@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { mebibyte, sectorBytes } from '../../app/base/units.ts';
-import { planSchema } from '../../app/contract/plan.ts';
+import { jobEventSchema } from '../../app/contract/events.ts';
 import { readDirect, writeDirect } from './support/direct-io.ts';
 import { checkFileSystem, makeFileSystem } from './support/file-system.ts';
 import { makeImage, makeLoopDisk, readPart, sysfsNumber } from './support/loop-disk.ts';
@@ -138,22 +138,16 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
     const sizeBytes = 16 * 2 ** 40;
     const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
     const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
-    const planned = await runCli(
-      'plan',
-      '--source',
-      source.path,
-      '--destination',
-      destination.path,
-      '--json',
-      '--state-dir',
-      scratch.stateDirectory,
-    );
-    expect(planSchema.parse(JSON.parse(planned.stdout)).source.sizeBytes).toBe(sizeBytes);
+    const disks = { source: source.path, destination: destination.path };
+    const paths = ['--source', disks.source, '--destination', disks.destination];
+    const { stdout } = await runCli('plan', ...paths, '--json', '--state-dir', scratch.stateDirectory);
+    const planned = jobEventSchema.parse(JSON.parse(stdout));
+    expect(planned).toMatchObject({ event: 'planned', plan: { source: { sizeBytes } } });
     const lastSector = sizeBytes - sectorBytes;
     const [first, last] = [Buffer.alloc(sectorBytes, 0xf1), Buffer.alloc(sectorBytes, 0x1a)];
     writeDirect(source.path, lastSector, Buffer.alloc(sectorBytes, 0x77));
 
-    const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
+    const migration = Migration.start(scratch, disks);
     const device = await migration.device();
     expect((await migration.ask('pause')).state).toBe('paused');
     expect(readDirect(device, lastSector, sectorBytes)).toEqual(Buffer.alloc(sectorBytes, 0x77));

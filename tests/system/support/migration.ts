@@ -16,6 +16,7 @@ import type { ControlRequestName, JobStatus } from '../../../app/contract/contro
 import type { JobEvent, JobEventName, JobEventOf } from '../../../app/contract/events.ts';
 import { jobEventSchema } from '../../../app/contract/events.ts';
 import type { Speed } from '../../../app/contract/plan.ts';
+import { planWarningCodes } from '../../../app/contract/plan.ts';
 import { runProgram } from '../../../app/devices/program.ts';
 import type { ProgramResult } from '../../../app/devices/program.ts';
 import type { Scratch } from './scratch.ts';
@@ -99,6 +100,12 @@ export class Migration {
 
   eventsNamed<Name extends JobEventName>(name: Name): JobEventOf<Name>[] {
     return this.events.filter((event): event is JobEventOf<Name> => event.event === name);
+  }
+
+  /** What went otherwise than hoped: the warnings that the plan did not give in advance. */
+  get surprises(): JobEventOf<'warning'>[] {
+    const foreseen: readonly string[] = planWarningCodes;
+    return this.eventsNamed('warning').filter(({ code }) => !foreseen.includes(code));
   }
 
   /** A request on the control socket, as another terminal sends it. */
