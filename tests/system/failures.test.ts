@@ -7,7 +7,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { runCommand } from '../../app/devices/command.ts';
 import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
 import type { Migration } from './support/migration.ts';
@@ -97,13 +98,23 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
   }
 
   it('does not start when its stop command fails', async () => {
-    const migration = volume.migrate('--stop-command', 'echo cannot stop >&2; exit 3', '--start-command', 'true');
+    const migration = volume.migrate(
+      '--stop-command',
+      'echo cannot stop >&2; exit 3',
+      '--start-command',
+      'true',
+    );
     await expectNotStarted(migration);
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
   });
 
   it('goes back to the source when its start command fails', async () => {
-    const migration = volume.migrate('--stop-command', 'true', '--start-command', 'echo cannot start >&2; exit 3');
+    const migration = volume.migrate(
+      '--stop-command',
+      'true',
+      '--start-command',
+      'echo cannot start >&2; exit 3',
+    );
     await expectNotStarted(migration);
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'command-failed' });
   });
@@ -246,6 +257,19 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
     const migration = volume.migrate('--hold');
     await migration.event('synchronized');
     migration.closeOutput();
+    await migration.ask('cutover');
+    await expectMoved(migration);
+  });
+
+  it('outlives a fault that nobody has foreseen', async () => {
+    const fault = fileURLToPath(new URL('support/program-fault.cjs', import.meta.url));
+    vi.stubEnv('NODE_OPTIONS', `--require ${fault}`);
+    const migration = volume.migrate('--hold');
+    vi.unstubAllEnvs();
+    await migration.event('synchronized');
+    migration.signal('SIGUSR2');
+    await waitUntil('both faults are told', () => migration.said.includes('another fault for the test'));
+    expect(migration.said).toContain('Error: a fault for the test');
     await migration.ask('cutover');
     await expectMoved(migration);
   });

@@ -15,6 +15,7 @@ import { ControlServer } from '../../migration/control-server.ts';
 import { Job } from '../../migration/job.ts';
 import { refuseAfterDeath, writeJobRecord } from '../../migration/job-record.ts';
 import { confirmPlan } from '../confirm.ts';
+import { outliveFaults } from '../outlive-faults.ts';
 import type { PlanOptions } from '../plan-options.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
 import { planText } from '../plan-text.ts';
@@ -146,6 +147,7 @@ function warnOfPlan({ job, timeMs, plan }: JobEventOf<'planned'>, view: EventVie
 async function runJob(job: Job, { name, directory, options, view }: Run): Promise<ExitCode> {
   const control = await listenForControl(job, directory);
   const stopListening = undoOnSignals(job);
+  const stopOutliving = outliveFaults();
   try {
     return (await job.run()) === 'finished' ? exitCodes.done : exitCodes.undone;
   } catch (error) {
@@ -154,6 +156,7 @@ async function runJob(job: Job, { name, directory, options, view }: Run): Promis
   } finally {
     stopListening();
     await control.close();
+    stopOutliving();
   }
 }
 

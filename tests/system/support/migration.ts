@@ -68,6 +68,11 @@ export class Migration {
     this.#ended = this.#follow();
   }
 
+  /** What it has said to people so far. */
+  get said(): string {
+    return this.#said;
+  }
+
   /** The job's name, once it is planned. */
   async job(): Promise<string> {
     return (await this.event('planned')).job;
