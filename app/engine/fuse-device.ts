@@ -102,6 +102,7 @@ class LoopOverFuse implements VirtualDevice {
   readonly #unmount: () => void;
   /** Undefined when the device has been let go. */
   #fd: number | undefined;
+  #isLossTold = false;
 
   constructor(loop: LoopDevice, backingPath: string, unmount: () => void) {
     this.name = loop.path;
@@ -120,7 +121,7 @@ class LoopOverFuse implements VirtualDevice {
    */
   async detach(): Promise<void> {
     if (this.#fd === undefined) return;
-    await syncFile(this.#fd);
+    if (!this.#isLossTold) await this.#writeBack(this.#fd);
     await closeFile(this.#fd);
     this.#fd = undefined;
     if (await this.#hasGone()) {
@@ -130,6 +131,17 @@ class LoopOverFuse implements VirtualDevice {
     this.#fd = await this.#takeHoldAgain();
     if (this.#fd === undefined) return;
     throw new DiskferryError('volume-busy', `${this.name}: it is still in use, so it cannot be taken away`);
+  }
+
+  /** A failure is told once: whoever wrote has seen no error, and a person must know before the job goes on. */
+  async #writeBack(fd: number): Promise<void> {
+    try {
+      await syncFile(fd);
+    } catch (cause) {
+      this.#isLossTold = true;
+      const message = `${this.name}: what was written without being synced is lost: ${messageOf(cause)}`;
+      throw new DiskferryError('frontend-failed', message, { cause });
+    }
   }
 
   async #hasGone(): Promise<boolean> {

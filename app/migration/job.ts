@@ -118,7 +118,7 @@ export class Job {
 
   /** Ends a pause, or tries again what failed. */
   resume(): JobStatus {
-    this.#expect('resume', ['copying', 'synchronized', 'needs-decision']);
+    this.#expect('resume', this.#isPaused ? ['copying', 'synchronized'] : ['copying', 'needs-decision']);
     if (this.#isPaused) {
       this.#isPaused = false;
       this.#ferry?.engine.startCopy();

@@ -93,6 +93,9 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
     await abortFuse(migration);
     expect(() => writeFileSync(`${volume.target}/more`, 'x', { flush: true })).toThrow();
     await migration.ask('cutover');
+    // Pages that could not be written back are lost, which a person must hear before the job goes on.
+    await migration.event('decision', ({ message }) => message.includes('without being synced'));
+    await migration.ask('resume');
     expect(await migration.end()).toMatchObject({ exitCode: 0 });
     expect(await findMount(volume.target)).toMatchObject({ source: volume.destination.path });
     expect(readFileSync(`${volume.target}/durable`, 'utf8')).toBe('written on the virtual device');

@@ -134,19 +134,30 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
     expectSame(readPart(source.path, 0, sizeBytes), expected);
   });
 
-  it('is refused while the job cuts over, and once the destination is the truth', async () => {
+  it('is heard while the users are being stopped for the cut-over', async () => {
+    const scratch = scratchOf();
+    const { source, target, migrate } = await makeMountedVolume(scratch);
+    const [stop, start] = [new Gate(scratch, 'stop'), new Gate(scratch, 'start')];
+    const migration = migrate('--hold', '--stop-command', stop.command, '--start-command', start.command);
+    await migration.event('synchronized');
+    stop.close();
+    await migration.ask('cutover');
+    await stop.reached(2);
+    await migration.ask('undo');
+    stop.open();
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expect(await findMount(target)).toMatchObject({ source: source.path });
+    await unmount(target);
+  });
+
+  it('is refused once the destination is the truth', async () => {
     const scratch = scratchOf();
     const { destination, target, migrate } = await makeMountedVolume(scratch);
     const [stop, start] = [new Gate(scratch, 'stop'), new Gate(scratch, 'start')];
-    const commands = ['--stop-command', stop.command, '--start-command', start.command];
-    const migration = migrate('--hold', ...commands);
+    const migration = migrate('--hold', '--stop-command', stop.command, '--start-command', start.command);
     await migration.event('synchronized');
-    stop.close();
     start.close();
     await migration.ask('cutover');
-    await stop.reached(2);
-    await expect(migration.ask('undo')).rejects.toMatchObject({ code: 'job-state' });
-    stop.open();
     await start.reached(2);
     await expect(migration.ask('undo')).rejects.toMatchObject({ code: 'job-state' });
     migration.signal('SIGINT');
