@@ -1,0 +1,45 @@
+/**
+ * What a benchmark is to the runner, and what it gets from it: how long to measure, where to make its disks, and a place
+ * to register what must be gone afterwards.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ReleaseStack } from '../../app/base/release.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface Effort {
+  /** How often each contestant runs. */
+  readonly rounds: number;
+  /** How long one run of a load is measured. */
+  readonly loadSeconds: number;
+}
+
+export interface Bench {
+  readonly effort: Effort;
+  /** A directory of this benchmark's own, in memory where there is room; removed afterwards. */
+  readonly directory: string;
+  /** Released when the benchmark ends, however it ends. */
+  readonly held: ReleaseStack;
+}
+
+export interface Benchmark {
+  /** For `--only`. */
+  readonly name: string;
+  /** One line for people. */
+  readonly title: string;
+  run(bench: Bench): Promise<readonly Outcome[]>;
+}
+
+/** Runs a part of a benchmark with a directory of its own; what it holds is released when the part ends. */
+export async function scoped<T>(bench: Bench, work: (part: Bench) => Promise<T>): Promise<T> {
+  const held = new ReleaseStack();
+  const forget = bench.held.add('a part of the benchmark', () => held.releaseAll());
+  try {
+    const directory = await mkdtemp(join(bench.directory, 'diskferry-bench-'));
+    held.add(directory, () => rm(directory, { recursive: true }));
+    return await work({ ...bench, directory, held });
+  } finally {
+    await held.releaseAll();
+    forget();
+  }
+}
