@@ -8,7 +8,7 @@ import type { JobState } from '../contract/control.ts';
 import type { JobEventOf, JobPhase } from '../contract/events.ts';
 
 const tryAgain = { choice: 'resume', meaning: 'try again' };
-const goBack = { choice: 'undo', meaning: 'go back to the source; nothing that was written is lost' };
+const goBack = { choice: 'undo', meaning: 'go back to the source, with what was written since' };
 
 /** What a failed flush has lost a second one does not bring back; a broken copy loop stays broken. */
 const notRetried: readonly ErrorCode[] = ['destination-flush-failed', 'copy-broken'];
