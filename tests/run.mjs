@@ -32,12 +32,13 @@ async function runCheck(program, parameters) {
   return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }
 
-/** A program whose last line is `N passed, N failed`. */
+/** A program whose last line is `N passed, N failed`, and `, N skipped` where it can skip. */
 async function runCounted(program, parameters) {
   const { code, output } = await run(program, parameters);
-  const counts = /(\d+) passed, (\d+) failed\s*$/.exec(output);
+  const counts = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output);
   if (counts === null) return { passed: 0, failed: 1, skipped: 0 };
-  return { passed: Number(counts[1]), failed: Math.max(Number(counts[2]), code === 0 ? 0 : 1), skipped: 0 };
+  const [passed, failed, skipped] = counts.slice(1).map((count) => Number(count ?? 0));
+  return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), skipped };
 }
 
 /** A vitest project. A file that cannot even be loaded counts as one failure. */
@@ -60,8 +61,14 @@ async function runVitest(project, asRoot = []) {
 /** Real devices need root; elsewhere sudo asks for it, once and after saying why. */
 function rootPrefix() {
   if (process.getuid() === 0) return [];
-  process.stdout.write('The system tests make loop devices and mounts of their own, which needs root.\n');
+  process.stdout.write('The system and guest tests make loop devices, mounts and guests of their own, which needs root.\n');
   return ['sudo', '--preserve-env=PATH'];
+}
+
+/** Root only for the QEMU guest's view of the host's files. */
+function guestTests() {
+  const [program, ...parameters] = [...rootPrefix(), 'npm', 'run', '--silent', 'test:guest'];
+  return [program, parameters];
 }
 
 const seeds = (count) => runCounted('npm', ['run', '--silent', 'test:sim', '--', '--seeds', String(count)]);
@@ -73,6 +80,7 @@ const everyTime = [
   ['simulation', () => seeds(500)],
   ['mutants', () => runCounted('npm', ['run', '--silent', 'test:mutants'])],
   ['system tests', () => runVitest('system', rootPrefix())],
+  ['guest tests', () => runCounted(...guestTests())],
 ];
 const soak = [['simulation', () => seeds(10_000)]];
 

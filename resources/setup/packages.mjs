@@ -44,6 +44,12 @@ const toTest = [
   { needs: 'fuser', package: 'psmisc', why: 'tells who keeps a volume busy' },
   { needs: 'pvcreate', package: 'lvm2', why: 'makes disks that LVM holds' },
   { needs: 'setfattr', package: 'attr', why: 'gives test files extended attributes' },
+  { needs: 'dmsetup', package: 'dmsetup', why: 'another view of device-mapper' },
+  { needs: 'linux.uml', package: 'user-mode-linux', why: 'a guest whose kernel has device-mapper and nbd' },
+  { needs: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'a guest whose kernel has ublk too' },
+  { needs: '/usr/lib/qemu/virtiofsd', package: 'qemu-system-common', why: 'shows that guest the files' },
+  { needs: 'depmod', package: 'kmod', why: "indexes that guest's modules" },
+  { needs: 'modprobe', package: 'kmod', why: "loads a guest's modules" },
 ];
 
 /** @type {Requirement[]} */
