@@ -1,6 +1,7 @@
 /**
- * The two kinds of test that vitest runs: `unit` needs nothing but the built addon; `system` uses real devices as
- * root, one file at a time, because loop devices and mounts belong to the whole machine.
+ * The kinds of test that vitest runs: `unit` needs nothing but the built addon; `system` uses real devices
+ * as root, one file at a time, because loop devices and mounts belong to the whole machine; `guest` does so
+ * in a virtual machine whose kernel has what the host's may lack (`npm run test:guest`).
  */
 import { defineConfig } from 'vitest/config';
 
@@ -19,6 +20,18 @@ export default defineConfig({
           include: ['tests/system/**/*.test.ts'],
           // After the unit tests: they would disturb each other's timing on a small machine.
           sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'guest',
+          include: ['tests/guest/**/*.test.ts'],
+          setupFiles: ['tests/guest/require-guest.ts'],
+          sequence: { groupOrder: 2 },
           maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -27,6 +27,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<blockZeroOut>(exports, "blockZeroOut");
   offer<blockFlushBuffers>(exports, "blockFlushBuffers");
   offer<blockRereadPartitions>(exports, "blockRereadPartitions");
+  offer<deviceMapperCall>(exports, "deviceMapperCall");
+  offer<deviceMapperSwap>(exports, "deviceMapperSwap");
+  offer<makeBlockNode>(exports, "makeBlockNode");
   offer<misalignmentBytes>(exports, "misalignmentBytes");
   offer<eventFd>(exports, "eventFd");
   offer<lockExclusive>(exports, "lockExclusive");
@@ -35,6 +38,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<unmountDetach>(exports, "unmountDetach");
   offer<loopAttach>(exports, "loopAttach");
   offer<listenUnix>(exports, "listenUnix");
+  offer<udevCookieMake>(exports, "udevCookieMake");
+  offer<udevCookieWait>(exports, "udevCookieWait");
+  offer<udevCookieRemove>(exports, "udevCookieRemove");
   return exports;
 }
 

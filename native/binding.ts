@@ -66,6 +66,23 @@ export interface LoopDevice {
   readonly fd: number;
 }
 
+/** Messages of device-mapper.ts for one device. */
+export interface DeviceMapperSwap {
+  readonly suspend: Uint8Array;
+  readonly resume: Uint8Array;
+  /** Takes back the loaded table when the swap fails. */
+  readonly clear: Uint8Array;
+  /** fsynced between suspend and resume; null: nothing is. */
+  readonly flushFd: number | null;
+}
+
+/** The consumer's I/O stood still for all of it. */
+export interface SwapTimes {
+  readonly suspendMs: number;
+  readonly flushMs: number;
+  readonly resumeMs: number;
+}
+
 export interface Addon {
   readonly Ring: new (entries: number, memory: RingMemory) => NativeRing;
   /** Address of the view's first byte modulo 4096. */
@@ -82,6 +99,20 @@ export interface Addon {
    * the kernel when the last who has it open closes it (LO_FLAGS_AUTOCLEAR), the caller included.
    */
   loopAttach(options: LoopOptions): Promise<LoopDevice>;
+  /** One ioctl on /dev/mapper/control; resolves to the kernel's answer, as long as the message. */
+  deviceMapperCall(command: number, message: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Suspends the device, flushes, and resumes it with the table that was loaded before, with no JavaScript in
+   * between. When anything fails the device goes on with its old table; the message says so if it could not.
+   */
+  deviceMapperSwap(swap: DeviceMapperSwap): Promise<SwapTimes>;
+  /** mknod(2) of a block device, mode 0600. */
+  makeBlockNode(path: string, major: number, minor: number): void;
+  /** A semaphore that udev's rules for device-mapper take one from; its number is to be sent along. */
+  udevCookieMake(): number;
+  /** Whether udev has dealt with the event that carried the cookie. */
+  udevCookieWait(cookie: number, timeoutMs: number): Promise<boolean>;
+  udevCookieRemove(cookie: number): void;
   /** Opens /dev/fuse (non-blocking) and mounts it over a regular file. Returns the open fd. */
   fuseMount(options: { readonly path: string; readonly name: string; readonly maxReadBytes: number }): number;
   /** umount2 with MNT_DETACH. */

@@ -13,6 +13,11 @@ Napi::Value blockZeroOut(const Napi::CallbackInfo& info);
 Napi::Value blockFlushBuffers(const Napi::CallbackInfo& info);
 Napi::Value blockRereadPartitions(const Napi::CallbackInfo& info);
 
+// device-mapper.cc
+Napi::Value deviceMapperCall(const Napi::CallbackInfo& info);
+Napi::Value deviceMapperSwap(const Napi::CallbackInfo& info);
+Napi::Value makeBlockNode(const Napi::CallbackInfo& info);
+
 // file.cc
 Napi::Value misalignmentBytes(const Napi::CallbackInfo& info);
 Napi::Value eventFd(const Napi::CallbackInfo& info);
@@ -28,5 +33,10 @@ Napi::Value loopAttach(const Napi::CallbackInfo& info);
 
 // socket.cc
 Napi::Value listenUnix(const Napi::CallbackInfo& info);
+
+// udev-cookie.cc
+Napi::Value udevCookieMake(const Napi::CallbackInfo& info);
+Napi::Value udevCookieWait(const Napi::CallbackInfo& info);
+Napi::Value udevCookieRemove(const Napi::CallbackInfo& info);
 
 }  // namespace diskferry

@@ -113,6 +113,15 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'frontend-failed': failed('both', "Look at the kernel log (dmesg) for the virtual device's errors."),
   'copy-broken': failed('both', 'Undo the job, and report this as a bug in Diskferry.'),
+  'no-device-mapper': refused('Load it with "modprobe dm-mod", or use a kernel that has device-mapper.'),
+  'mapping-failed': failed(
+    'both',
+    'The device goes on with its old table; look at the kernel log (dmesg) for the reason.',
+  ),
+  'device-suspended': failed(
+    'both',
+    'Resume it with "dmsetup resume {name}"; until then whatever uses it waits.',
+  ),
   'engine-died': failed(
     'both',
     'Keep both disks as they are and report this with the log in the state directory.',

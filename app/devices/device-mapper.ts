@@ -1,0 +1,260 @@
+/**
+ * Device-mapper devices: our own are created and removed here, with their nodes under /dev/mapper; the
+ * tables of any device, ours or a consumer's, are read and replaced. Errors name the device and what stood
+ * in the way.
+ *
+ * Always holds: a device that could not be set up whole is taken away again; a table that could not be
+ * swapped in is taken back, and the device runs on its old one. Where even that fails, the error is
+ * `device-suspended`: whoever uses the device waits until it is resumed.
+ */
+import { rmSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { ErrorCode } from '../base/error.ts';
+import { assert, DiskferryError } from '../base/error.ts';
+import type { SwapTimes } from '../../native/binding.ts';
+import { addon, isAddonError } from '../../native/binding.ts';
+import type { DmDevice, DmTarget } from '../../native/device-mapper.ts';
+import {
+  clearTable,
+  createDevice,
+  deviceDependencies,
+  deviceInfo,
+  deviceStatus,
+  deviceTable,
+  listDevices,
+  loadTable,
+  removeDevice,
+  requireTarget,
+  resumeDevice,
+  swapTable,
+} from '../../native/device-mapper.ts';
+import { majorMinorOf } from './block-device.ts';
+import type { Segment } from './dm-table.ts';
+import { segmentsOf, targetsOf } from './dm-table.ts';
+import type { Audience } from './udev.ts';
+import { isUdevRunning, withUdev } from './udev.ts';
+
+const folder = '/dev/mapper';
+const ownPrefix = 'diskferry-';
+/** As udev's: anything else would be escaped in the node's name. */
+const ownNamePattern = /^diskferry-[A-Za-z0-9_.-]{1,100}$/;
+/** udev has a device open for a moment after each change. */
+const removalAttempts = { max: 20, pauseMs: 50 } as const;
+
+export interface MappedDevice {
+  readonly name: string;
+  /** `/dev/mapper/NAME` */
+  readonly path: string;
+  readonly majorMinor: string;
+}
+
+export interface MappedDeviceOptions {
+  /** `diskferry-…` */
+  readonly name: string;
+  readonly segments: readonly Segment[];
+  readonly readOnly?: boolean;
+  readonly audience?: Audience;
+}
+
+function pathOf(name: string): string {
+  return `${folder}/${name}`;
+}
+
+/** The part before the first dash tells tools whose device it is, as LVM- and CRYPT- do. */
+function uuidOf(name: string): string {
+  return `DISKFERRY-${name.slice(ownPrefix.length)}`;
+}
+
+function isOwn(name: string): boolean {
+  return ownNamePattern.test(name);
+}
+
+function errorOf(name: string, code: ErrorCode, options: { why: string; cause?: unknown }): DiskferryError {
+  const { why, cause } = options;
+  return new DiskferryError(code, `${pathOf(name)}: ${why}`, {
+    context: { device: pathOf(name), name },
+    cause,
+  });
+}
+
+/** What an errno of each ioctl means; what is not here is told as the kernel told it. */
+const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  'open ENOENT': ['no-device-mapper', 'this kernel offers no device-mapper'],
+  'open ENODEV': ['no-device-mapper', 'this kernel offers no device-mapper'],
+  'open ENXIO': ['no-device-mapper', 'this kernel offers no device-mapper'],
+  'open EACCES': ['device-permission-denied', 'device-mapper is for root only'],
+  'open EPERM': ['device-permission-denied', 'device-mapper is for root only'],
+  'ioctl(DM_DEV_CREATE) EBUSY': ['device-in-use', 'a device of this name exists already'],
+  'ioctl(DM_DEV_REMOVE) EBUSY': ['device-in-use', 'it is in use and cannot be removed'],
+  'ioctl(DM_TABLE_LOAD) EBUSY': ['device-in-use', 'a device in its table is in use by something else'],
+  'ioctl(DM_TABLE_LOAD) ENODEV': ['device-missing', 'a device in its table does not exist'],
+  'ioctl(DM_TABLE_LOAD) ENXIO': ['device-missing', 'a device in its table does not exist'],
+};
+
+/** ENXIO of every command but load: there is no device of this name. */
+function meaningOf(call: string, errno: string): readonly [ErrorCode, string] | undefined {
+  if (errno === 'ENXIO' && call.startsWith('ioctl') && call !== 'ioctl(DM_TABLE_LOAD)') {
+    return ['device-missing', 'there is no such device'];
+  }
+  return meanings[`${call} ${errno}`];
+}
+
+async function named<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!isAddonError(cause)) throw cause;
+    const [code, why] = meaningOf(cause.syscall, cause.code) ?? ['mapping-failed', cause.message];
+    throw errorOf(name, code, { why, cause });
+  }
+}
+
+/** The number is not there when nothing follows the path. */
+function numberAt(path: string): bigint | undefined {
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return status?.isBlockDevice() === true ? status.rdev : undefined;
+}
+
+/** udev's is a link; without udev, or when it did not come in time, ours is a node. */
+function ensureNode({ name, deviceNumber }: DmDevice): void {
+  const path = pathOf(name);
+  if (numberAt(path) === deviceNumber) return;
+  rmSync(path, { force: true });
+  const [major = 0, minor = 0] = majorMinorOf(deviceNumber).split(':').map(Number);
+  addon().makeBlockNode(path, major, minor);
+}
+
+/** The kernel gives EINVAL for both an unknown target and bad parameters. */
+async function whyRefused(segments: readonly Segment[]): Promise<string> {
+  for (const type of new Set(targetsOf(segments).map((target) => target.type))) {
+    try {
+      await requireTarget(type);
+    } catch (error) {
+      if (isAddonError(error) && error.code === 'EINVAL')
+        return `this kernel has no device-mapper target "${type}"`;
+      throw error;
+    }
+  }
+  return 'the kernel refused its table; the kernel log has the reason';
+}
+
+async function load(name: string, segments: readonly Segment[], readOnly: boolean): Promise<void> {
+  await named(name, async () => {
+    try {
+      await loadTable({ name, targets: targetsOf(segments), readOnly });
+    } catch (cause) {
+      if (!isAddonError(cause) || cause.code !== 'EINVAL') throw cause;
+      throw errorOf(name, 'mapping-failed', { why: await whyRefused(segments), cause });
+    }
+  });
+}
+
+/** Makes a device of ours; it is there, with its node, when this returns. */
+export async function createMapped(options: MappedDeviceOptions): Promise<MappedDevice> {
+  const { name, segments, readOnly = false, audience = 'everybody' } = options;
+  assert(isOwn(name), `not a name for a device of ours: ${name}`);
+  await named(name, () => createDevice({ name, uuid: uuidOf(name) }));
+  try {
+    await load(name, segments, readOnly);
+    const { device } = await named(name, () => withUdev(audience, (cookie) => resumeDevice(name, cookie)));
+    ensureNode(device);
+    return { name, path: pathOf(name), majorMinor: majorMinorOf(device.deviceNumber) };
+  } catch (error) {
+    await removeMapped(name);
+    throw error;
+  }
+}
+
+async function removeOrWait(name: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await withUdev('everybody', (cookie) => removeDevice(name, cookie));
+      return;
+    } catch (error) {
+      const mayPass = isAddonError(error) && error.code === 'EBUSY' && isUdevRunning();
+      if (!mayPass || attempt === removalAttempts.max) throw error;
+      await sleep(removalAttempts.pauseMs);
+    }
+  }
+}
+
+/** Takes a device of ours away, with its node. */
+export async function removeMapped(name: string): Promise<void> {
+  assert(isOwn(name), `not a device of ours: ${name}`);
+  await named(name, () => removeOrWait(name));
+  rmSync(pathOf(name), { force: true });
+}
+
+export interface ReplaceOptions {
+  /** Any device, also a consumer's: its LV, its LUKS container. */
+  readonly name: string;
+  readonly segments: readonly Segment[];
+  /** Open on what must be on disk before the new table serves; null: nothing is flushed. */
+  readonly flushFd: number | null;
+}
+
+/**
+ * Puts another table under a device in use; everything that was in flight has ended on the old one. A device
+ * that somebody else has suspended stays so: its owner is in the middle of something.
+ */
+export async function replaceTable({ name, segments, flushFd }: ReplaceOptions): Promise<SwapTimes> {
+  const { isReadOnly, isSuspended } = await infoOf(name);
+  if (isSuspended) throw errorOf(name, 'device-suspended', { why: 'it is suspended' });
+  await load(name, segments, isReadOnly);
+  try {
+    const times = await named(name, () => swapTable({ name, flushFd }));
+    await checkServes(name, segments);
+    return times;
+  } catch (error) {
+    await goBack(name, error);
+    throw error;
+  }
+}
+
+/** A resume without a loaded table succeeds too: had somebody taken ours back, the old one would serve on. */
+async function checkServes(name: string, segments: readonly Segment[]): Promise<void> {
+  const active = await named(name, () => deviceTable(name));
+  const isOurs = isDeepStrictEqual(active.map(comparable), targetsOf(segments).map(comparable));
+  if (isOurs) return;
+  throw errorOf(name, 'mapping-failed', { why: 'another program has changed its table' });
+}
+
+/** The kernel shows these two as they were loaded; of others it may leave out keys and defaults. */
+function comparable({ parameters, ...target }: DmTarget): DmTarget {
+  const isShownWhole = target.type === 'linear' || target.type === 'striped';
+  return { ...target, parameters: isShownWhole ? parameters : '' };
+}
+
+/** After a failed swap: the native call has resumed the device if it could. */
+async function goBack(name: string, cause: unknown): Promise<void> {
+  const { isSuspended } = await infoOf(name);
+  if (isSuspended)
+    throw errorOf(name, 'device-suspended', { why: 'it is suspended and could not be resumed', cause });
+  await named(name, () => clearTable(name));
+}
+
+export async function infoOf(name: string): Promise<DmDevice> {
+  return named(name, () => deviceInfo(name));
+}
+
+export async function tableOf(name: string): Promise<Segment[]> {
+  return segmentsOf(await named(name, () => deviceTable(name)));
+}
+
+/** One text per segment, as its target reports (for linear: nothing). */
+export async function statusOf(name: string): Promise<string[]> {
+  const targets = await named(name, () => deviceStatus(name));
+  return targets.map(({ parameters }) => parameters);
+}
+
+/** The devices that it lies on, as `majorMinor`. */
+export async function dependenciesOf(name: string): Promise<string[]> {
+  return (await named(name, () => deviceDependencies(name))).map(majorMinorOf);
+}
+
+/** All devices of ours, such as a crash may have left. */
+export async function ownDevices(): Promise<string[]> {
+  const devices = await named('control', () => listDevices());
+  return devices.map(({ name }) => name).filter(isOwn);
+}

@@ -1,0 +1,96 @@
+/**
+ * Boots a guest, shows what its command prints while it runs, and returns how it ended. Whatever happens, no
+ * process and no file of it stays: the guest and its servers run in sessions of their own, which are killed
+ * whole, and they are killed too when this process is interrupted.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ReleaseStack } from '../../app/base/release.ts';
+import type { GuestKind, HostProcess } from './guest-kind.ts';
+import type { GuestJob, GuestResult } from './job.ts';
+import { JobDirectory } from './job.ts';
+
+const serverStartMsMax = 10_000;
+
+/** Ends a process with all that it started, and waits until it is gone. */
+async function endSession(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+    process.kill(-child.pid, 'SIGKILL');
+  await ended;
+}
+
+function start(held: ReleaseStack, host: HostProcess, outputFile: string) {
+  const output = openSync(outputFile, 'a');
+  const child = spawn(host.program, host.parameters, {
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: { ...process.env, ...host.environment },
+  });
+  closeSync(output);
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => resolve());
+  });
+  held.add(host.program, () => endSession(child, ended));
+  return { child, ended };
+}
+
+async function waitForPaths(paths: readonly string[]): Promise<void> {
+  const deadlineMs = performance.now() + serverStartMsMax;
+  while (!paths.every((path) => existsSync(path))) {
+    if (performance.now() > deadlineMs) throw new Error(`the guest's file servers did not start`);
+    await sleep(20);
+  }
+}
+
+/** tail(1) follows the files by looking again and again: neither kind of share tells of changes. */
+function showOutput(held: ReleaseStack, directory: JobDirectory): void {
+  for (const [name, target] of [
+    ['stdout', 1],
+    ['stderr', 2],
+  ] as const) {
+    const tail = spawn('tail', ['--sleep-interval=0.1', '--bytes=+1', '--follow', directory.file(name)], {
+      stdio: ['ignore', target, 'ignore'],
+    });
+    const ended = new Promise((resolve) => tail.once('exit', resolve));
+    held.add(`tail of ${name}`, async () => {
+      await sleep(300);
+      tail.kill();
+      await ended;
+    });
+  }
+}
+
+async function runGuest(held: ReleaseStack, kind: GuestKind, job: GuestJob): Promise<GuestResult> {
+  const directory = new JobDirectory(job);
+  held.add('the job directory', () => directory.remove());
+  const plan = await kind.plan(job, directory);
+  for (const server of plan.servers) start(held, server, directory.file('host'));
+  await waitForPaths(plan.awaitedPaths);
+  const guest = start(held, plan.guest, directory.file('console'));
+  showOutput(held, directory);
+  const ended = await Promise.race([
+    guest.ended.then(() => true),
+    sleep(job.secondsMax * 1000, false, { ref: false }),
+  ]);
+  const result = directory.result();
+  if (result !== undefined) return result;
+  const how = ended ? 'ended before its command did' : `was switched off after ${job.secondsMax} s`;
+  throw new Error(`the ${kind.name} guest ${how}; its last words:\n${directory.lastWords()}`);
+}
+
+export async function boot(kind: GuestKind, job: GuestJob): Promise<GuestResult> {
+  const held = new ReleaseStack();
+  const interrupt = (): void => {
+    void held.releaseAll().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await runGuest(held, kind, job);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    await held.releaseAll();
+  }
+}
