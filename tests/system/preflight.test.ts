@@ -334,6 +334,7 @@ describe.skipIf(!isRoot)('preflight refuses', () => {
     await runCommand('umount', [bound], 'unmounting');
     await runCommand('mount', ['-t', 'tmpfs', 'none', `${target}/folder`], 'mounting inside');
     await expectRefusal([source, destination], 'mount-not-supported', `${target}/folder`);
+    await runCommand('umount', [`${target}/folder`], 'unmounting inside');
   });
 
   test('a source on which a loop device, a swap file or the state directory lies', async () => {
