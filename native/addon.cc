@@ -4,6 +4,7 @@
 #include "error.h"
 #include "exports.h"
 #include "ring.h"
+#include "ublk.h"
 
 namespace diskferry {
 
@@ -22,22 +23,31 @@ void offer(Napi::Object exports, const char* name) {
 // Runs once for each thread that loads the addon; nothing is shared between them.
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Ring", Ring::define(env));
+  exports.Set("UblkQueue", UblkQueue::define(env));
   offer<blockGeometry>(exports, "blockGeometry");
   offer<blockDiscard>(exports, "blockDiscard");
   offer<blockZeroOut>(exports, "blockZeroOut");
   offer<blockFlushBuffers>(exports, "blockFlushBuffers");
   offer<blockRereadPartitions>(exports, "blockRereadPartitions");
+  offer<trimFileSystem>(exports, "trimFileSystem");
   offer<deviceMapperCall>(exports, "deviceMapperCall");
   offer<deviceMapperSwap>(exports, "deviceMapperSwap");
   offer<makeBlockNode>(exports, "makeBlockNode");
+  offer<makeCharacterNode>(exports, "makeCharacterNode");
   offer<misalignmentBytes>(exports, "misalignmentBytes");
   offer<eventFd>(exports, "eventFd");
   offer<lockExclusive>(exports, "lockExclusive");
   offer<directIoAlignmentBytes>(exports, "directIoAlignmentBytes");
   offer<fuseMount>(exports, "fuseMount");
   offer<unmountDetach>(exports, "unmountDetach");
+  offer<keyAdd>(exports, "keyAdd");
+  offer<keyRemove>(exports, "keyRemove");
   offer<loopAttach>(exports, "loopAttach");
+  offer<netlinkCall>(exports, "netlinkCall");
+  offer<socketPair>(exports, "socketPair");
+  offer<shutDownSocket>(exports, "shutDownSocket");
   offer<listenUnix>(exports, "listenUnix");
+  offer<ublkControl>(exports, "ublkControl");
   offer<udevCookieMake>(exports, "udevCookieMake");
   offer<udevCookieWait>(exports, "udevCookieWait");
   offer<udevCookieRemove>(exports, "udevCookieRemove");

@@ -39,6 +39,8 @@ export interface NativeRing {
    * errno.
    */
   readNow(fd: number, lengthBytes: number, buffer: number): number;
+  /** sched_yield(2): a thread that waits for this processor runs first. */
+  yieldProcessor(): void;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
   close(): void;
 }
@@ -62,7 +64,9 @@ export interface LoopOptions {
 
 export interface LoopDevice {
   readonly path: string;
-  /** Keeps the device for as long as it is open; may not be closed on the thread that serves the backing file. */
+  /**
+   * Keeps the device for as long as it is open; may not be closed on the thread that serves the backing file.
+   */
   readonly fd: number;
 }
 
@@ -83,7 +87,28 @@ export interface SwapTimes {
   readonly resumeMs: number;
 }
 
+/** A command for /dev/ublk-control (ublk.ts makes them). */
+export interface UblkCall {
+  /** For errors. */
+  readonly name: string;
+  readonly operation: number;
+  readonly deviceId: number;
+  readonly value: number;
+  /** -1: without limit. A limited command has no buffer. */
+  readonly timeoutMs: number;
+  /** The kernel reads and writes a copy of it, to which the call resolves. */
+  readonly buffer: Uint8Array;
+}
+
+export interface NativeUblkQueue {
+  /** Copies the descriptions of all requests into the array that was given to the constructor. */
+  refresh(): void;
+  /** Idempotent. The device cannot be deleted before. */
+  close(): void;
+}
+
 export interface Addon {
+  readonly UblkQueue: new (characterFd: number, depth: number, descriptors: Uint32Array) => NativeUblkQueue;
   readonly Ring: new (entries: number, memory: RingMemory) => NativeRing;
   /** Address of the view's first byte modulo 4096. */
   misalignmentBytes(view: Uint8Array): number;
@@ -94,20 +119,35 @@ export interface Addon {
   blockZeroOut(fd: number, offsetBytes: number, lengthBytes: number): Promise<void>;
   blockFlushBuffers(fd: number): Promise<void>;
   blockRereadPartitions(fd: number): Promise<void>;
+  /** FITRIM on the file system that `fd` lies on; resolves to how many bytes it says it has discarded. */
+  trimFileSystem(fd: number): Promise<number>;
   /**
-   * Sets up a free loop device (LOOP_CTL_GET_FREE, LOOP_CONFIGURE; races with others are retried). It is detached by
-   * the kernel when the last who has it open closes it (LO_FLAGS_AUTOCLEAR), the caller included.
+   * Sets up a free loop device (LOOP_CTL_GET_FREE, LOOP_CONFIGURE; races with others are retried). It is
+   * detached by the kernel when the last who has it open closes it (LO_FLAGS_AUTOCLEAR), the caller included.
    */
   loopAttach(options: LoopOptions): Promise<LoopDevice>;
-  /** One ioctl on /dev/mapper/control; resolves to the kernel's answer, as long as the message. */
-  deviceMapperCall(command: number, message: Uint8Array): Promise<Uint8Array>;
+  /**
+   * One ioctl on /dev/mapper/control; resolves to the kernel's answer, as long as the message. The key of
+   * that serial number (0: none) is found by a table that names it.
+   */
+  deviceMapperCall(command: number, message: Uint8Array, keySerial: number): Promise<Uint8Array>;
   /**
    * Suspends the device, flushes, and resumes it with the table that was loaded before, with no JavaScript in
    * between. When anything fails the device goes on with its old table; the message says so if it could not.
    */
   deviceMapperSwap(swap: DeviceMapperSwap): Promise<SwapTimes>;
+  /**
+   * Gives a key of the type "logon" to the kernel, which keeps it until it is removed or this process ends.
+   * Returns its serial number. Add and remove on one thread.
+   */
+  keyAdd(description: string, payload: Uint8Array): number;
+  keyRemove(serial: number): void;
   /** mknod(2) of a block device, mode 0600. */
   makeBlockNode(path: string, major: number, minor: number): void;
+  /** The same of a character device. */
+  makeCharacterNode(path: string, major: number, minor: number): void;
+  /** Rejects with ETIMEDOUT when its time was over. */
+  ublkControl(call: UblkCall): Promise<Uint8Array>;
   /** A semaphore that udev's rules for device-mapper take one from; its number is to be sent along. */
   udevCookieMake(): number;
   /** Whether udev has dealt with the event that carried the cookie. */
@@ -119,6 +159,12 @@ export interface Addon {
   unmountDetach(path: string): void;
   /** A non-blocking eventfd. */
   eventFd(): number;
+  /** Sends one message over generic netlink; resolves to the kernel's answers. `name` is for errors. */
+  netlinkCall(name: string, message: Uint8Array): Promise<Uint8Array>;
+  /** Two Unix stream sockets that are connected to each other. */
+  socketPair(): [number, number];
+  /** Both directions, for whoever holds either end; the descriptor stays open. */
+  shutDownSocket(fd: number): void;
   /** A listening Unix stream socket for `Ring.accept`, mode 0600, bound to a path that must not exist yet. */
   listenUnix(path: string, backlog: number): number;
   /** flock(LOCK_EX | LOCK_NB); throws EWOULDBLOCK when somebody else holds it. */
@@ -127,22 +173,20 @@ export interface Addon {
   directIoAlignmentBytes(fd: number): number;
 }
 
-const addonFile = 'native/diskferry.node';
-
 /** Looks beside the compiled JavaScript (build/native) and, when run from source, under build/. */
-function findAddon(): string {
-  const candidates = [`../${addonFile}`, `../build/${addonFile}`].map((path) =>
+export function builtFile(name: 'diskferry.node' | 'diskferry-watchdog'): string {
+  const candidates = [`../native/${name}`, `../build/native/${name}`].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = candidates.find((path) => existsSync(path));
   if (found !== undefined) return found;
-  throw new Error(`the native addon is not built: run "npm run build" (looked for ${candidates.join(', ')})`);
+  throw new Error(`${name} is not built: run "npm run build" (looked for ${candidates.join(', ')})`);
 }
 
 let loaded: Addon | undefined;
 
 export function addon(): Addon {
-  loaded ??= createRequire(import.meta.url)(findAddon()) as Addon;
+  loaded ??= createRequire(import.meta.url)(builtFile('diskferry.node')) as Addon;
   return loaded;
 }
 

@@ -1,5 +1,5 @@
-// Ioctls of linux/fs.h on block devices: what they are, and discarding, zeroing and dropping what the kernel
-// caches of them.
+// Ioctls of linux/fs.h on block devices and mounted file systems: what they are, and discarding, zeroing and
+// dropping what the kernel caches of them.
 //
 // All but the geometry may take long or wait for whoever serves the device, so they run off the calling
 // thread.
@@ -68,6 +68,19 @@ Napi::Value blockDiscard(const Napi::CallbackInfo& info) {
 // Afterwards the range reads as zeroes; the kernel writes them where the device has no faster way.
 Napi::Value blockZeroOut(const Napi::CallbackInfo& info) {
   return rangeIoctl(info, BLKZEROOUT, "ioctl(BLKZEROOUT)");
+}
+
+// Has the file system that the descriptor lies on discard its free space. The kernel writes into `len` how many
+// bytes it discarded, by the file system's own count.
+Napi::Value trimFileSystem(const Napi::CallbackInfo& info) {
+  auto work = [fd = Fd::duplicateOf(info[0].As<Napi::Number>())] {
+    fstrim_range range = {};
+    range.len = UINT64_MAX;
+    checked(ioctl(fd.get(), FITRIM, &range), "ioctl(FITRIM)");
+    return range.len;
+  };
+  auto toJs = [](Napi::Env env, uint64_t bytes) { return Napi::Number::New(env, static_cast<double>(bytes)); };
+  return promiseOf(info.Env(), std::move(work), toJs);
 }
 
 // Writes back and drops the device's page cache (block/ioctl.c, blkdev_flushbuf): later buffered reads see

@@ -75,6 +75,8 @@ export const dmFlag = {
   noFlush: 1 << 11,
   queryInactive: 1 << 12,
   ueventGenerated: 1 << 13,
+  /** The kernel wipes its own copies of the message: it may have keys. */
+  secureData: 1 << 15,
   deferredRemove: 1 << 17,
 } as const;
 

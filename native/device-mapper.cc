@@ -13,8 +13,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -30,6 +28,7 @@
 #include "error.h"
 #include "exports.h"
 #include "fd.h"
+#include "keyring.h"
 #include "task.h"
 
 namespace diskferry {
@@ -165,8 +164,10 @@ Napi::Value answerToJs(Napi::Env env, const Message& answer) {
 
 Napi::Value deviceMapperCall(const Napi::CallbackInfo& info) {
   Command command = commandAt(info[0].As<Napi::Number>());
-  auto work = [command, message = messageOf(info[1])]() mutable {
+  int32_t keySerial = info[2].As<Napi::Number>();
+  auto work = [command, keySerial, message = messageOf(info[1])]() mutable {
     SignalsHeld held;
+    KeyInThread key(keySerial);
     Fd control = openControl();
     checked(ioctl(control.get(), command.request, message.data()), command.call, deviceNameIn(message));
     return std::move(message);
@@ -187,16 +188,6 @@ Napi::Value deviceMapperSwap(const Napi::CallbackInfo& info) {
   swap.name = deviceNameIn(swap.suspend);
   auto work = [swap = std::move(swap)]() mutable { return swapTables(swap); };
   return promiseOf(info.Env(), std::move(work), timesToJs);
-}
-
-// The device number is the kernel's "MAJOR:MINOR" in two numbers; the mode leaves the node to root and to the
-// group that it has, as libdevmapper's default does.
-Napi::Value makeBlockNode(const Napi::CallbackInfo& info) {
-  std::string path = info[0].As<Napi::String>();
-  uint32_t major = info[1].As<Napi::Number>();
-  uint32_t minor = info[2].As<Napi::Number>();
-  checked(mknod(path.c_str(), S_IFBLK | 0600, makedev(major, minor)), "mknod", path);
-  return info.Env().Undefined();
 }
 
 }  // namespace diskferry

@@ -43,8 +43,8 @@ type DeviceMapperCommand = (typeof deviceMapperCommands)[number];
 /** For the kernel's answers: most fit in the first, and a table of a million segments in the last. */
 const answerBytes = { first: 16 * 1024, max: 256 * 1024 * 1024 } as const;
 
-function call(command: DeviceMapperCommand, message: Uint8Array): Promise<Uint8Array> {
-  return addon().deviceMapperCall(deviceMapperCommands.indexOf(command), message);
+function call(command: DeviceMapperCommand, message: Uint8Array, keySerial = 0): Promise<Uint8Array> {
+  return addon().deviceMapperCall(deviceMapperCommands.indexOf(command), message, keySerial);
 }
 
 /** Asks again with more room until the answer is whole. */
@@ -85,13 +85,26 @@ export interface LoadOptions {
   readonly name: string;
   readonly targets: readonly DmTarget[];
   readonly readOnly?: boolean;
+  /** Of the key that the table names; 0: it names none, or one that our session has. */
+  readonly keySerial?: number;
 }
 
-/** EINVAL: a target or its parameters are wrong (the kernel log has the reason); EBUSY: a device is claimed. */
-export async function loadTable({ name, targets, readOnly = false }: LoadOptions): Promise<DmDevice> {
-  return decodeDevice(
-    await call('load', encodeTable({ name, flags: readOnly ? dmFlag.readOnly : 0 }, targets)),
-  );
+/**
+ * EINVAL: a target or its parameters are wrong (the kernel log has the reason); EBUSY: a device is claimed;
+ * ENOKEY: a key that the table names is not to be found.
+ */
+export async function loadTable({
+  name,
+  targets,
+  readOnly = false,
+  keySerial = 0,
+}: LoadOptions): Promise<DmDevice> {
+  const message = encodeTable({ name, flags: dmFlag.secureData | (readOnly ? dmFlag.readOnly : 0) }, targets);
+  try {
+    return decodeDevice(await call('load', message, keySerial));
+  } finally {
+    message.fill(0);
+  }
 }
 
 export async function clearTable(name: string): Promise<DmDevice> {
@@ -140,6 +153,11 @@ export async function removeDevice(name: string, cookie = 0): Promise<Announced>
   return announced(await call('remove', encodeMessage({ name, cookie })));
 }
 
+/** The kernel removes it itself when the last who has it open closes it. Since kernel 3.13. */
+export async function removeDeviceAtLastClose(name: string, cookie = 0): Promise<Announced> {
+  return announced(await call('remove', encodeMessage({ name, cookie, flags: dmFlag.deferredRemove })));
+}
+
 export async function deviceInfo(name: string): Promise<DmDevice> {
   return decodeDevice(await call('status', encodeMessage({ name })));
 }
@@ -152,7 +170,13 @@ function slotFlags(slot: TableSlot): number {
 
 /** As it was loaded, with devices as MAJOR:MINOR. */
 export async function deviceTable(name: string, slot: TableSlot = 'active'): Promise<DmTarget[]> {
-  return decodeTable(await ask('table', { name, flags: dmFlag.statusTable | slotFlags(slot) }));
+  const flags = dmFlag.statusTable | dmFlag.secureData | slotFlags(slot);
+  const answer = await ask('table', { name, flags });
+  try {
+    return decodeTable(answer);
+  } finally {
+    answer.fill(0);
+  }
 }
 
 /** What each target reports in place of its parameters. Does not make targets commit first. */

@@ -13,11 +13,17 @@ const char* nameOf(int number, const std::string& call) {
   return name != nullptr ? name : "UNKNOWN";
 }
 
+// Drivers give numbers of the kernel's own (524, ENOTSUPP), which the C library has no words for.
+std::string meaningOf(int number) {
+  const char* meaning = strerrordesc_np(number);
+  return meaning != nullptr ? meaning : "errno " + std::to_string(number);
+}
+
 }  // namespace
 
 SystemError::SystemError(int number, std::string call, const std::string& subject)
     : number_(number), call_(std::move(call)) {
-  message_ = call_ + " failed: " + nameOf(number_, call_) + " (" + strerrordesc_np(number_) + ")";
+  message_ = call_ + " failed: " + nameOf(number_, call_) + " (" + meaningOf(number_) + ")";
   if (!subject.empty()) message_ = subject + ": " + message_;
 }
 

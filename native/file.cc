@@ -3,9 +3,11 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "error.h"
 #include "exports.h"
@@ -25,12 +27,26 @@ constexpr uintptr_t pageBytes = 4096;
 constexpr size_t statxDioOffsetAlignAt = 0x9c;
 static_assert(sizeof(struct statx) == 256, "struct statx is 256 bytes in every version of linux/stat.h");
 
+// The device number is the kernel's "MAJOR:MINOR" in two numbers; the mode leaves the node to root, as
+// libdevmapper's default does.
+Napi::Value makeNode(const Napi::CallbackInfo& info, mode_t type) {
+  std::string path = info[0].As<Napi::String>();
+  uint32_t major = info[1].As<Napi::Number>();
+  uint32_t minor = info[2].As<Napi::Number>();
+  checked(mknod(path.c_str(), type | 0600, makedev(major, minor)), "mknod", path);
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 Napi::Value misalignmentBytes(const Napi::CallbackInfo& info) {
   auto address = reinterpret_cast<uintptr_t>(info[0].As<Napi::Uint8Array>().Data());
   return Napi::Number::New(info.Env(), static_cast<double>(address % pageBytes));
 }
+
+Napi::Value makeBlockNode(const Napi::CallbackInfo& info) { return makeNode(info, S_IFBLK); }
+
+Napi::Value makeCharacterNode(const Napi::CallbackInfo& info) { return makeNode(info, S_IFCHR); }
 
 Napi::Value eventFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));

@@ -114,6 +114,8 @@ LoopDevice verified(LoopDevice device, const LoopOptions& options) {
 
 // LOOP_CTL_GET_FREE only finds a free device; whoever configures it first has it, the others get EBUSY.
 LoopDevice attach(const LoopOptions& options) {
+  // A file over FUSE has no size before somebody asks for it, which the loop driver did not do before 6.16.
+  backingBytes(options.backing.get());
   Fd control(checked(open("/dev/loop-control", O_RDWR | O_CLOEXEC), "open", "/dev/loop-control"));
   loop_config config = configOf(options);
   for (int attempt = 1;; attempt += 1) {

@@ -13,8 +13,8 @@ namespace diskferry {
 class Mapping {
  public:
   Mapping() = default;
-  Mapping(int fd, off_t offset, size_t bytes) : bytes_(bytes) {
-    void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
+  Mapping(int fd, off_t offset, size_t bytes, int protection = PROT_READ | PROT_WRITE) : bytes_(bytes) {
+    void* address = mmap(nullptr, bytes, protection, MAP_SHARED | MAP_POPULATE, fd, offset);
     if (address == MAP_FAILED) throw SystemError(errno, "mmap");
     address_ = address;
   }

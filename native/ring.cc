@@ -1,5 +1,7 @@
 #include "ring.h"
 
+#include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +38,7 @@ Napi::Function Ring::define(Napi::Env env) {
                          InstanceMethod<&Ring::submit>("submit"),
                          InstanceMethod<&Ring::submitAndWait>("submitAndWait"),
                          InstanceMethod<&Ring::readNow>("readNow"),
+                         InstanceMethod<&Ring::yieldProcessor>("yieldProcessor"),
                          InstanceMethod<&Ring::close>("close"),
                      });
 }
@@ -67,6 +70,8 @@ Ring::Ring(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ring>(info) {
   auto pool = keep<Napi::Uint8Array>(memory, "pool");
   memory_.pool = pool.Data();
   memory_.poolBytes = pool.ByteLength();
+  // Large pages make long pieces cheaper. Without them everything works as well, so that refusing is no error.
+  madvise(memory_.pool, memory_.poolBytes, MADV_HUGEPAGE);
 
   clockUs_ = keep<Napi::Float64Array>(memory, "clockUs").Data();
   uring_ = withJsErrors(info.Env(), [&] { return std::make_unique<Uring>(entries); });
@@ -115,6 +120,12 @@ Napi::Value Ring::readNow(const Napi::CallbackInfo& info) {
     ssize_t count = read(fd, to, length);
     return Napi::Number::New(info.Env(), count < 0 ? -errno : static_cast<double>(count));
   });
+}
+
+// sched_yield(2), which never fails on Linux.
+Napi::Value Ring::yieldProcessor(const Napi::CallbackInfo& info) {
+  sched_yield();
+  return info.Env().Undefined();
 }
 
 // Requests in flight are cancelled by the kernel in its own time (io_uring_release); the pool stays

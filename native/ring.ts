@@ -15,11 +15,11 @@ import { addon } from './binding.ts';
 
 /**
  * Words of a submission entry (each 32 bits; native/submission.cc decodes them):
- * 0 opcode · 1 fd · 2 flags of the operation (poll: events; fallocate: mode) ·
+ * 0 opcode · 1 fd · 2 flags of the operation (poll: events; fallocate: mode; driver's command: its number) ·
  * 3, 4 file offset low, high ·
  * 5 buffer offset, or index of the first vector pair (cancel: the target's tag) ·
  * 6 length in bytes, or number of vectors · 7 tag ·
- * 8, 9 range length low, high (fallocate) · 10 to 15 unused
+ * 8, 9 range length low, high (fallocate) · 10, 11 a driver's command · 12 to 15 unused
  */
 export const submissionWords = 16;
 export const completionWords = 4;
@@ -39,7 +39,11 @@ const opcode = {
   read: 22,
   write: 23,
   recv: 27,
+  uringCmd: 46,
 } as const;
+
+/** POLLIN of poll.h, for `poll`. */
+export const pollIn = 1;
 
 const datasync = 1; // IORING_FSYNC_DATASYNC
 const rwfDsync = 2; // RWF_DSYNC of linux/fs.h
@@ -182,6 +186,24 @@ export class Ring {
     this.#submissions[at + 2] = events;
   }
 
+  /**
+   * A command for the driver behind `fd`: `command` is its number; its 16 bytes are the two words and the
+   * buffer's address. What they mean, and what the result is, is the driver's affair.
+   */
+  uringCmd(
+    fd: number,
+    command: number,
+    firstWord: number,
+    secondWord: number,
+    lengthBytes: number,
+    buffer: number,
+    tag: number,
+  ): void {
+    const at = this.#transfer(opcode.uringCmd, fd, command, lengthBytes, buffer, tag);
+    this.#submissions[at + 10] = firstWord;
+    this.#submissions[at + 11] = secondWord;
+  }
+
   /** Cancels the operation that carries `target` as its tag. */
   cancel(target: number, tag: number): void {
     const at = this.#next(opcode.asyncCancel, -1, tag);
@@ -199,6 +221,17 @@ export class Ring {
   /** One loop turn: submits what is prepared and waits. Returns the number of completions. */
   submitAndWait(minComplete: number, timeoutUs: number): number {
     return this.#native.submitAndWait(this.#takePrepared(), minComplete, timeoutUs);
+  }
+
+  /**
+   * A turn that does not sleep: submits what is prepared and takes what is there. When that is nothing,
+   * whoever waits for this processor gets it first. It may be the very thread that brings the completion:
+   * without this, one request in a hundred waited until the loop went to sleep.
+   */
+  submitAndLook(): number {
+    const count = this.#native.submitAndWait(this.#takePrepared(), 0, 0);
+    if (count === 0) this.#native.yieldProcessor();
+    return count;
   }
 
   completionTag(index: number): number {
@@ -247,14 +280,7 @@ export class Ring {
     this.#submissions[at + 4] = noOffset;
   }
 
-  #transfer(
-    code: number,
-    fd: number,
-    flags: number,
-    length: number,
-    buffer: number,
-    tag: number,
-  ): number {
+  #transfer(code: number, fd: number, flags: number, length: number, buffer: number, tag: number): number {
     const at = this.#next(code, fd, tag);
     this.#submissions[at + 2] = flags;
     this.#submissions[at + 5] = buffer;

@@ -1,5 +1,6 @@
 #include "submission.h"
 
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -33,6 +34,15 @@ const iovec* vectorsOf(SubmissionMemory& memory, uint32_t first, uint32_t count)
     memory.vectors[index] = {poolAddress(memory, pair.buffer, pair.length), pair.length};
   }
   return memory.vectors.data() + first;
+}
+
+// The 16 bytes that fit into a normal entry: two words of the caller's and the address of a buffer, which is
+// how ublk's commands look (struct ublksrv_io_cmd).
+void writeDriverCommand(const Submission& from, const SubmissionMemory& memory, io_uring_sqe& to) {
+  uint64_t address = reinterpret_cast<uint64_t>(poolAddress(memory, from.buffer, from.length));
+  auto* command = reinterpret_cast<uint8_t*>(&to) + driverCommandAt;
+  memcpy(command, from.command, sizeof from.command);
+  memcpy(command + sizeof from.command, &address, sizeof address);
 }
 
 // The fields each opcode reads: io_uring_enter(2), and the prep function of each in the kernel's io_uring/.
@@ -69,6 +79,10 @@ void translateOperation(const Submission& from, SubmissionMemory& memory, io_uri
       to.off = joined(from.offsetLow, from.offsetHigh);
       to.addr = joined(from.rangeLow, from.rangeHigh);
       to.len = from.operationFlags;
+      return;
+    case driverCommandOpcode:
+      to.off = from.operationFlags;
+      writeDriverCommand(from, memory, to);
       return;
     default:
       throw std::out_of_range("unknown opcode " + std::to_string(to.opcode));

@@ -7,6 +7,7 @@
 #include <linux/io_uring.h>
 #include <sys/uio.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace diskferry {
 struct Submission {
   uint32_t opcode;
   int32_t fd;
-  uint32_t operationFlags;
+  uint32_t operationFlags;  // driver's command: its number
   uint32_t offsetLow;
   uint32_t offsetHigh;
   uint32_t buffer;  // offset in the pool, or index of the first vector pair; cancel: the target's tag
@@ -23,7 +24,8 @@ struct Submission {
   uint32_t tag;
   uint32_t rangeLow;
   uint32_t rangeHigh;
-  uint32_t unused[6];
+  uint32_t command[2];
+  uint32_t unused[4];
 };
 static_assert(sizeof(Submission) == 64, "submissionWords in ring.ts is 16");
 
@@ -41,6 +43,11 @@ struct SubmissionMemory {
   // (IORING_FEAT_SUBMIT_STABLE).
   std::vector<iovec> vectors;
 };
+
+// The command of a driver (IORING_OP_URING_CMD, kernel >= 5.19), whose fields older headers lack: the opcode,
+// and where the command's own bytes begin in an entry. Its number stands in the lower half of `off`.
+constexpr uint8_t driverCommandOpcode = 46;
+constexpr size_t driverCommandAt = 48;
 
 // Where a buffer lies. Throws std::out_of_range unless all of it is inside the pool.
 uint8_t* poolAddress(const SubmissionMemory& memory, uint32_t buffer, uint32_t length);

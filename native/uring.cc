@@ -30,10 +30,10 @@ constexpr uint32_t setupFlagSets[] = {
 constexpr uint32_t neededFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
 // No IORING_SETUP_CLAMP: fewer entries than asked for would break the caller's count.
-Fd setUp(uint32_t entries, io_uring_params& parameters) {
+Fd setUp(uint32_t entries, uint32_t sizeFlag, io_uring_params& parameters) {
   for (uint32_t flags : setupFlagSets) {
     parameters = {};
-    parameters.flags = flags | IORING_SETUP_CQSIZE;
+    parameters.flags = flags | sizeFlag | IORING_SETUP_CQSIZE;
     parameters.cq_entries = entries * completionsPerEntry;
     int fd = static_cast<int>(syscall(__NR_io_uring_setup, entries, &parameters));
     if (fd >= 0) return Fd(fd);
@@ -44,9 +44,9 @@ Fd setUp(uint32_t entries, io_uring_params& parameters) {
 
 }  // namespace
 
-Uring::Uring(uint32_t entries) {
+Uring::Uring(uint32_t entries, EntrySize entrySize) : entryBytes_(static_cast<uint32_t>(entrySize)) {
   io_uring_params parameters = {};
-  fd_ = setUp(entries, parameters);
+  fd_ = setUp(entries, entrySize == EntrySize::wide ? IORING_SETUP_SQE128 : 0, parameters);
   if ((parameters.features & neededFeatures) != neededFeatures) {
     throw SystemError(ENOSYS, "io_uring_setup", "io_uring of a kernel before 5.11");
   }
@@ -54,7 +54,7 @@ Uring::Uring(uint32_t entries) {
   size_t submissionBytes = parameters.sq_off.array + parameters.sq_entries * sizeof(uint32_t);
   size_t completionBytes = parameters.cq_off.cqes + parameters.cq_entries * sizeof(io_uring_cqe);
   queues_ = Mapping(fd_.get(), IORING_OFF_SQ_RING, std::max(submissionBytes, completionBytes));
-  entries_ = Mapping(fd_.get(), IORING_OFF_SQES, parameters.sq_entries * sizeof(io_uring_sqe));
+  entries_ = Mapping(fd_.get(), IORING_OFF_SQES, parameters.sq_entries * entryBytes_);
 
   submissionHead_ = queues_.at<uint32_t>(parameters.sq_off.head);
   submissionTail_ = queues_.at<uint32_t>(parameters.sq_off.tail);
@@ -76,7 +76,8 @@ uint32_t Uring::pending() const {
 }
 
 io_uring_sqe& Uring::unpublished(uint32_t index) {
-  return entries_.at<io_uring_sqe>(0)[(*submissionTail_ + index) & submissionMask_];
+  uint32_t place = (*submissionTail_ + index) & submissionMask_;
+  return *entries_.at<io_uring_sqe>(size_t{place} * entryBytes_);
 }
 
 void Uring::publish(uint32_t count) {

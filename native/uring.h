@@ -16,6 +16,9 @@
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
 #endif
+#ifndef IORING_SETUP_SQE128
+#define IORING_SETUP_SQE128 (1U << 10)
+#endif
 #ifndef IORING_SETUP_COOP_TASKRUN
 #define IORING_SETUP_COOP_TASKRUN (1U << 8)
 #endif
@@ -30,8 +33,11 @@ namespace diskferry {
 
 class Uring {
  public:
+  // Wide entries have 80 bytes for a driver's command instead of 16 (IORING_SETUP_SQE128, kernel >= 5.19).
+  enum class EntrySize : uint32_t { normal = 64, wide = 128 };
+
   // Room for `entries` submissions and four times as many completions.
-  explicit Uring(uint32_t entries);
+  explicit Uring(uint32_t entries, EntrySize entrySize = EntrySize::normal);
 
   // How many entries are published and not yet taken by the kernel.
   uint32_t pending() const;
@@ -56,6 +62,7 @@ class Uring {
   uint32_t* submissionHead_ = nullptr;
   uint32_t* submissionTail_ = nullptr;
   uint32_t submissionMask_ = 0;
+  uint32_t entryBytes_;
   uint32_t* completionHead_ = nullptr;
   uint32_t* completionTail_ = nullptr;
   uint32_t completionMask_ = 0;
