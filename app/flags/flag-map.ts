@@ -1,6 +1,6 @@
 /**
- * One bit per block: set or clear. The engine keeps two: *flags* (the destination holds the valid copy) and *written*
- * (the consumer wrote it since the start).
+ * One bit per block: set or clear. The engine keeps two: *flags* (the destination holds the valid copy) and
+ * *written* (the consumer wrote it since the start).
  *
  * Beside the bits stands a count of clear bits per chunk of 32768 blocks (128 MiB of disk), so that
  * searching and filling skip over whole chunks: a scan of a map of many TiB costs microseconds, not seconds.
@@ -10,15 +10,17 @@
 import { assert } from '../base/error.ts';
 
 const wordBits = 32;
+const wordBytes = 4;
 const chunkWords = 1024;
 /** Blocks whose clear bits are counted together. */
 export const chunkBlocks = chunkWords * wordBits;
-const allSet = 0xffffffff;
+/** Signed, as all words here: of unsigned ones the upper half would be allocated when they are passed on. */
+const allSet = -1;
 
 /** A mask with the bits from `first` to before `end` set, 0 ≤ first < end ≤ 32. */
 function maskOf(first: number, end: number): number {
   const upTo = end === wordBits ? allSet : ~(allSet << end);
-  return (upTo & (allSet << first)) >>> 0;
+  return upTo & (allSet << first);
 }
 
 function countBits(word: number): number {
@@ -33,14 +35,17 @@ function lowestBit(word: number): number {
 
 export class FlagMap {
   readonly blockCount: number;
-  readonly #words: Uint32Array;
+  readonly #words: Int32Array;
+  /** The same memory; the processors that we build for put the lowest byte of a word first. */
+  readonly #bytes: Uint8Array;
   readonly #clearInChunk: Uint32Array;
   #setCount = 0;
 
   constructor(blockCount: number) {
     assert(Number.isSafeInteger(blockCount) && blockCount > 0, 'a flag map has at least one block');
     this.blockCount = blockCount;
-    this.#words = new Uint32Array(Math.ceil(blockCount / wordBits));
+    this.#words = new Int32Array(Math.ceil(blockCount / wordBits));
+    this.#bytes = new Uint8Array(this.#words.buffer);
     const chunkCount = Math.ceil(blockCount / chunkBlocks);
     this.#clearInChunk = new Uint32Array(chunkCount).fill(chunkBlocks);
     this.#clearInChunk[chunkCount - 1] = blockCount - (chunkCount - 1) * chunkBlocks;
@@ -83,6 +88,39 @@ export class FlagMap {
     return from >= end ? end : this.#nextWith(true, from, end);
   }
 
+  /** How many chunks there are; the last one may be short. */
+  get chunkCount(): number {
+    return this.#clearInChunk.length;
+  }
+
+  /**
+   * Copies a chunk's bits to `bytes` from `at` on, `chunkBlocks / 8` bytes: bit n of byte m is block 8 m + n.
+   */
+  copyChunk(chunk: number, bytes: Uint8Array, at: number): void {
+    const first = chunk * chunkWords * wordBytes;
+    const end = Math.min(first + chunkWords * wordBytes, this.#bytes.length);
+    bytes.set(this.#bytes.subarray(first, end), at);
+    bytes.fill(0, at + end - first, at + chunkWords * wordBytes);
+  }
+
+  /** Takes over a chunk's bits from what `copyChunk` made. */
+  loadChunk(chunk: number, bytes: Uint8Array): void {
+    const firstWord = chunk * chunkWords;
+    const blocks = this.#blocksIn(chunk);
+    const wordCount = Math.ceil(blocks / wordBits);
+    this.#bytes.set(bytes.subarray(0, wordCount * wordBytes), firstWord * wordBytes);
+    let set = 0;
+    for (let index = firstWord; index < firstWord + wordCount; index += 1)
+      set += countBits(this.#word(index));
+    this.#setCount += set - (blocks - this.#clearIn(chunk));
+    this.#clearInChunk[chunk] = blocks - set;
+    const behind = blocks % wordBits;
+    assert(
+      behind === 0 || (this.#word(firstWord + wordCount - 1) & (allSet << behind)) === 0,
+      'no bit behind the last block is set',
+    );
+  }
+
   #word(index: number): number {
     return this.#words[index] as number;
   }
@@ -98,7 +136,7 @@ export class FlagMap {
   #change(first: number, end: number, value: boolean): number {
     assert(first >= 0 && first <= end && end <= this.blockCount, 'a range of blocks lies within the map');
     let changed = 0;
-    for (let block = first; block < end; ) {
+    for (let block = first; block < end;) {
       const chunk = Math.floor(block / chunkBlocks);
       const chunkEnd = Math.min(end, (chunk + 1) * chunkBlocks);
       const isWhole = block === chunk * chunkBlocks && chunkEnd - block === this.#blocksIn(chunk);
@@ -123,7 +161,7 @@ export class FlagMap {
 
   #changeWords(chunk: number, first: number, end: number, value: boolean): number {
     let changed = 0;
-    for (let block = first; block < end; ) {
+    for (let block = first; block < end;) {
       const index = Math.floor(block / wordBits);
       const bit = block % wordBits;
       const endBit = Math.min(wordBits, bit + end - block);
@@ -138,7 +176,7 @@ export class FlagMap {
   }
 
   #nextWith(value: boolean, from: number, end: number): number {
-    for (let block = from; block < end; ) {
+    for (let block = from; block < end;) {
       const chunk = Math.floor(block / chunkBlocks);
       const chunkEnd = Math.min(end, (chunk + 1) * chunkBlocks);
       const clear = this.#clearIn(chunk);

@@ -1,18 +1,19 @@
 /**
- * The one table of block ranges on which an operation is under way: consumer writes, discards, write-zeroes and merges,
- * copy pieces, pieces that undo returns. It gives the order that the flags alone cannot give:
+ * The one table of block ranges on which an operation is under way: consumer writes, discards, write-zeroes
+ * and merges, copy pieces, pieces that undo returns. It gives the order that the flags alone cannot give:
  *
  *   copy piece:      reads block 7 from the source ─────────── writes 7 ── sets flag 7
  *   consumer write:            writes 7 to the destination, not yet flagged ──┘ lost, without this table
  *
- * Promise: ranges that overlap run in the order of their claims, one after the other, whatever their flags. A range that
- * must wait is told by `rangeReady` when every earlier overlapping range has been released. Reads are not
- * in the table: they never wait.
+ * Promise: ranges that overlap run in the order of their claims, one after the other, whatever their flags. A
+ * range that must wait is told by `rangeReady` when every earlier overlapping range has been released. Reads
+ * are not in the table: they never wait.
  *
- * The number of ranges is bounded by the request slots and copy pieces, at most some hundred, so a linear look over
- * a compact array is cheaper than a tree.
+ * The number of ranges is bounded by the request slots and copy pieces, at most some hundred, so a linear
+ * look over a compact array is cheaper than a tree.
  */
 import { assert } from '../base/error.ts';
+import { WatchedSpans } from './watched-spans.ts';
 
 export interface RangeOwner {
   /** The range is now the oldest on all its blocks. `tag` is what the owner passed in. */
@@ -34,6 +35,7 @@ export class RangesInFlight {
   readonly #free: Int32Array;
   /** A queue as a circle: at most every range is ready at once. */
   readonly #ready: Int32Array;
+  readonly #watched: WatchedSpans;
   #readyHead = 0;
   #readyCount = 0;
   #activeCount = 0;
@@ -51,6 +53,7 @@ export class RangesInFlight {
     this.#active = new Int32Array(capacity);
     this.#position = new Int32Array(capacity);
     this.#ready = new Int32Array(capacity);
+    this.#watched = new WatchedSpans(capacity);
     this.#free = Int32Array.from({ length: capacity }, (_, index) => capacity - 1 - index);
     this.#freeCount = capacity;
   }
@@ -74,8 +77,8 @@ export class RangesInFlight {
   }
 
   /**
-   * Claims blocks that the owner will touch only where no earlier range lies (`takeOut` told it where), and
-   * so never waits. Later claims wait for it as for any other.
+   * Claims blocks that the owner will touch only where no earlier range lies (the mask that it `watch`ed
+   * tells where), and so never waits. Later claims wait for it as for any other.
    */
   claimAtOnce(first: number, end: number, owner: RangeOwner, tag: number): number {
     const range = this.#take(first, end, owner, tag);
@@ -87,8 +90,11 @@ export class RangesInFlight {
     return this.#blockers[range] === 0;
   }
 
-  /** Sets `mask[block - first]` to 0 for every block from `first` to before `end` that lies in a claimed range. */
-  takeOut(first: number, end: number, mask: Uint8Array): void {
+  /**
+   * Sets `mask[block - first]` to 0 for every block from `first` to before `end` that lies in a claimed
+   * range, now and whenever one is claimed until `unwatch`. Takes the mask by reference.
+   */
+  watch(first: number, end: number, mask: Uint8Array): void {
     for (let index = 0; index < this.#activeCount; index += 1) {
       const range = this.#active[index] as number;
       if (!this.#overlaps(range, first, end)) continue;
@@ -96,6 +102,11 @@ export class RangesInFlight {
       const to = Math.min(end, this.#end[range] as number) - first;
       mask.fill(0, from, to);
     }
+    this.#watched.add(first, end, mask);
+  }
+
+  unwatch(mask: Uint8Array): void {
+    this.#watched.remove(mask);
   }
 
   /** The operation on the range has ended. Wakes the ranges that waited for it alone. */
@@ -114,7 +125,10 @@ export class RangesInFlight {
     this.#wake();
   }
 
-  /** In any order: ranges that wake together do not overlap. What an owner releases in `rangeReady` is picked up here. */
+  /**
+   * In any order: ranges that wake together do not overlap. What an owner releases in `rangeReady` is picked
+   * up here.
+   */
   #wake(): void {
     if (this.#isWaking) return;
     this.#isWaking = true;
@@ -139,6 +153,7 @@ export class RangesInFlight {
   #take(first: number, end: number, owner: RangeOwner, tag: number): number {
     assert(this.#freeCount > 0, 'there is a range for every request slot and copy piece');
     assert(first < end, 'a claimed range has at least one block');
+    this.#watched.claimed(first, end);
     this.#freeCount -= 1;
     const range = this.#free[this.#freeCount] as number;
     this.#first[range] = first;
