@@ -1,15 +1,19 @@
 /**
  * Carries pending blocks from one disk to the other in the background, several pieces at a time.
  *
- * Always holds: a block is written only if it is still pending and no consumer operation lies on it at that moment
- * (invariant 4); it is marked done only after its write ended well; while a piece is being written,
- * consumer writes to it wait for that one write. Which blocks are pending can shrink at any time under a piece:
+ * Always holds: a block is written only if it is still pending and no consumer operation has lain on it since
+ * its piece began to read (invariant 4); it is marked done only after its write ended well; while a piece is
+ * being written, consumer writes to it wait for that one write. Which blocks are pending can change at any
+ * time under a piece:
  *
  *   copy piece:      reads 7..9 ────────────── writes 7 and 9, skips 8 ── marks 7 and 9
  *   consumer write:      writes 8, flags 8, acknowledged ─┘
  *
- * A whole span is read in one piece, across small gaps of blocks that are done already: consumer writes riddle the map
- * with holes, and one read per run would be many times slower. `pump` is called once per turn of the worker's loop.
+ * A whole span is read in one piece, across small gaps of blocks that are done already: consumer writes
+ * riddle the map with holes, and one read per run would be many times slower. Blocks that are passed over
+ * because an operation lies on them are done by it, unless it fails. When nothing else is left the loop
+ * insists on them: it claims them before it reads, in turn with the consumer, so that not even one that fails
+ * again and again keeps it from them (invariant 11). `pump` is called once per turn of the worker's loop.
  */
 import { assert, messageOf } from '../base/error.ts';
 import { blockBytes, kibibyte } from '../base/units.ts';
@@ -18,6 +22,7 @@ import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
 import type { Pace } from './pace.ts';
 import { pieceBytesMax, piecesMax } from './pace.ts';
 import type { PendingBlocks } from './pending-blocks.ts';
+import { endOfRun, PieceMasks } from './piece-masks.ts';
 
 /** A piece reads across gaps up to this long; longer ones (free space, finished areas) are not read again. */
 const gapBytesMax = 64 * kibibyte;
@@ -29,7 +34,7 @@ const retriesMax = 3;
 /** Pool bytes that a CopyLoop reserves. */
 export const copyPoolBytes = piecesMax * pieceBytesMax;
 
-const phase = { free: 0, reading: 1, writing: 2, abandoned: 3 } as const;
+const phase = { free: 0, waiting: 1, reading: 2, writing: 3, abandoned: 4 } as const;
 const noRange = -1;
 
 export type CopyState = 'waiting' | 'running' | 'complete' | 'failed';
@@ -67,6 +72,8 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   #state: CopyState = 'waiting';
   #failure: CopyFailure | undefined;
   #cursor = 0;
+  /** Only blocks that were passed over are left. */
+  #isInsisting = false;
   #inFlight = 0;
   #carriedBytes = 0;
 
@@ -76,13 +83,11 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   readonly #end = new Float64Array(piecesMax);
   /** Where the piece's next disk operation goes. */
   readonly #position = new Float64Array(piecesMax);
-  readonly #startedUs = new Float64Array(piecesMax);
   readonly #range = new Int32Array(piecesMax).fill(noRange);
   readonly #writesPending = new Int32Array(piecesMax);
   readonly #result = new Int32Array(piecesMax);
   readonly #retries = new Uint8Array(piecesMax);
-  /** One byte per block of the piece: 1 if this piece writes the block. */
-  readonly #masks = Array.from({ length: piecesMax }, () => new Uint8Array(pieceBlocksMax));
+  readonly #masks: PieceMasks;
 
   constructor(options: CopyLoopOptions) {
     this.#pending = options.pending;
@@ -92,6 +97,8 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#buffers = options.buffers;
     this.#pace = options.pace;
     this.#clockUs = options.clockUs;
+    const { pending, ranges } = options;
+    this.#masks = new PieceMasks({ pieceCount: piecesMax, pieceBlocksMax, pending, ranges });
   }
 
   get state(): CopyState {
@@ -112,11 +119,21 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     return this.#carriedBytes;
   }
 
-  /** Starts, goes on after a pause, or tries again after a failure that may have passed. A broken loop stays stopped. */
+  /**
+   * Starts, goes on after a pause, or tries again after a failure that may have passed. A broken loop stays
+   * stopped.
+   */
   start(): void {
     if (this.#state === 'complete' || this.#failure?.operation === 'bug') return;
-    this.#failure = undefined;
+    if (this.#failure !== undefined) this.#startOver();
     this.#state = 'running';
+  }
+
+  /** What has failed was not passed over: nobody should wait for it. */
+  #startOver(): void {
+    this.#failure = undefined;
+    this.#cursor = 0;
+    this.#isInsisting = false;
   }
 
   /** Pieces under way end as usual; no new one starts. */
@@ -142,17 +159,20 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       this.#stopBroken(error);
       this.#abandon(piece);
     }
-    // Not in the try: consumer writes that waited for the piece go ahead in here, and what breaks there is not ours.
+    // Not in the try: consumer writes that waited for the piece go ahead in here, and what breaks there is
+    // not ours.
     if (this.#phase[piece] === phase.free) this.#release(piece);
   }
 
-  /** Never called: pieces claim only what is free at once. */
-  rangeReady(): void {
-    assert(false, 'a copy piece never waits for its range');
-  }
-
-  get #nowUs(): number {
-    return this.#clockUs[0] as number;
+  /** It is an insisting piece's turn: what lay on its blocks has ended, and what comes later waits for it. */
+  rangeReady(piece: number): void {
+    try {
+      this.#beginInsisting(piece);
+    } catch (error) {
+      this.#stopBroken(error);
+      this.#abandon(piece);
+    }
+    if (this.#phase[piece] === phase.free) this.#release(piece);
   }
 
   #stopBroken(error: unknown): void {
@@ -167,22 +187,21 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   }
 
   #startPieces(): void {
-    let hasWrapped = false;
     while (this.#inFlight < piecesMax) {
-      const lengthBytes = this.#pace.nextPieceBytes(this.#nowUs, this.#inFlight);
+      const lengthBytes = this.#pace.nextPieceBytes(this.#clockUs);
       if (lengthBytes === 0) return;
       const first = this.#pending.next(this.#cursor, this.#pending.blockCount);
       if (first < this.#pending.blockCount) {
         this.#startPiece(first, lengthBytes / blockBytes);
-      } else if (this.#inFlight > 0 || hasWrapped) {
+      } else if (this.#inFlight > 0) {
         return;
       } else if (this.#pending.count === 0) {
         this.#state = 'complete';
         return;
       } else {
-        // Passed over while a consumer's operation lay on them; if that operation failed they are still ours to carry.
+        assert(this.#cursor > 0, 'a pending block is found from the first block on');
         this.#cursor = 0;
-        hasWrapped = true;
+        this.#isInsisting = true;
       }
     }
   }
@@ -190,15 +209,41 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   #startPiece(first: number, blocks: number): void {
     const piece = this.#phase.indexOf(phase.free);
     assert(piece >= 0, 'there is a free piece below the maximum in flight');
-    const end = this.#pieceEnd(first, Math.min(first + blocks, this.#pending.blockCount));
+    const limit = Math.min(first + blocks, this.#pending.blockCount);
+    const end = this.#isInsisting ? this.#pending.runEnd(first, limit) : this.#pieceEnd(first, limit);
     this.#cursor = end;
     this.#first[piece] = first;
     this.#end[piece] = end;
     this.#retries[piece] = 0;
-    this.#startedUs[piece] = this.#nowUs;
+    this.#pace.pieceStarted(this.#clockUs, blocks * blockBytes);
+    if (this.#isInsisting) {
+      this.#insist(piece);
+      return;
+    }
+    this.#masks.beginWatched(piece, first, end);
     this.#read(piece);
     this.#phase[piece] = phase.reading;
     this.#inFlight += 1;
+  }
+
+  #insist(piece: number): void {
+    const range = this.#ranges.claim(this.#first[piece] as number, this.#end[piece] as number, this, piece);
+    this.#range[piece] = range;
+    this.#phase[piece] = phase.waiting;
+    this.#inFlight += 1;
+    if (this.#ranges.isReady(range)) this.rangeReady(piece);
+  }
+
+  /** Nothing is left to do when the operation that lay on the blocks has ended well. */
+  #beginInsisting(piece: number): void {
+    const end = this.#end[piece] as number;
+    if (this.#pending.next(this.#first[piece] as number, end) === end) {
+      this.#endPiece(piece);
+      return;
+    }
+    this.#masks.begin(piece);
+    this.#read(piece);
+    this.#phase[piece] = phase.reading;
   }
 
   /** The end of the last pending run from `first` that is reached across short gaps only. */
@@ -224,40 +269,33 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       this.#retryOrFail(piece, 'read', result);
       return;
     }
-    this.#maskPiece(piece);
     const first = this.#first[piece] as number;
-    const mask = this.#maskOf(piece);
+    this.#masks.settle(piece, first, this.#end[piece] as number);
+    const mask = this.#masks.of(piece);
     const from = mask.indexOf(1);
     if (from < 0) {
       this.#endPiece(piece);
       return;
     }
-    this.#range[piece] = this.#ranges.claimAtOnce(first + from, first + mask.lastIndexOf(1) + 1, this, piece);
-    this.#write(piece);
-  }
-
-  /** Marks the blocks that are still pending and that no operation lies on. */
-  #maskPiece(piece: number): void {
-    const first = this.#first[piece] as number;
-    const end = this.#end[piece] as number;
-    const mask = this.#maskOf(piece);
-    mask.fill(0);
-    for (let run = this.#pending.next(first, end); run < end; ) {
-      const runEnd = this.#pending.runEnd(run, end);
-      mask.fill(1, run - first, runEnd - first);
-      run = this.#pending.next(runEnd, end);
+    if (this.#range[piece] === noRange) {
+      this.#range[piece] = this.#ranges.claimAtOnce(
+        first + from,
+        first + mask.lastIndexOf(1) + 1,
+        this,
+        piece,
+      );
     }
-    this.#ranges.takeOut(first, end, mask);
+    this.#write(piece);
   }
 
   /** Writes every run of masked blocks. */
   #write(piece: number): void {
     const first = this.#first[piece] as number;
-    const mask = this.#maskOf(piece);
+    const mask = this.#masks.of(piece);
     this.#phase[piece] = phase.writing;
     this.#result[piece] = 0;
     this.#writesPending[piece] = 0;
-    for (let run = mask.indexOf(1); run >= 0; ) {
+    for (let run = mask.indexOf(1); run >= 0;) {
       const runEnd = endOfRun(mask, run);
       const length = this.#bytesBetween(first + run, first + runEnd);
       const buffer = this.#bufferOf(piece) + run * blockBytes;
@@ -269,7 +307,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   }
 
   #writeDone(piece: number, result: number): void {
-    if (result < 0) this.#result[piece] = result;
+    if (result < 0) this.#noteFailedWrite(piece, result);
     this.#writesPending[piece] = (this.#writesPending[piece] as number) - 1;
     if (this.#writesPending[piece] !== 0) return;
     if (this.#phase[piece] === phase.abandoned) {
@@ -285,10 +323,15 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#endPiece(piece);
   }
 
+  #noteFailedWrite(piece: number, result: number): void {
+    this.#result[piece] = result;
+    this.#pending.writeFailed();
+  }
+
   #markDone(piece: number): void {
     const first = this.#first[piece] as number;
-    const mask = this.#maskOf(piece);
-    for (let run = mask.indexOf(1); run >= 0; ) {
+    const mask = this.#masks.of(piece);
+    for (let run = mask.indexOf(1); run >= 0;) {
       const runEnd = endOfRun(mask, run);
       this.#pending.markDone(first + run, first + runEnd);
       this.#carriedBytes += this.#bytesBetween(first + run, first + runEnd);
@@ -312,10 +355,11 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   }
 
   #endPiece(piece: number): void {
+    this.#masks.forget(piece);
     this.#phase[piece] = phase.free;
     this.#inFlight -= 1;
     const length = this.#bytesBetween(this.#first[piece] as number, this.#end[piece] as number);
-    this.#pace.pieceDone(this.#nowUs, this.#nowUs - (this.#startedUs[piece] as number), length);
+    this.#pace.pieceDone(this.#clockUs, length);
   }
 
   /** Consumer writes that waited for the piece go ahead. */
@@ -333,13 +377,4 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   #bufferOf(piece: number): number {
     return this.#buffers + piece * pieceBytesMax;
   }
-
-  #maskOf(piece: number): Uint8Array {
-    return this.#masks[piece] as Uint8Array;
-  }
-}
-
-function endOfRun(mask: Uint8Array, start: number): number {
-  const end = mask.indexOf(0, start);
-  return end < 0 ? mask.length : end;
 }

@@ -1,10 +1,13 @@
 /**
- * Which blocks a copy loop still has to carry over, in terms of a flag map. Copying carries what is not flagged from
- * the source to the destination; undo carries what the consumer wrote back from the destination to the source.
+ * Which blocks a copy loop still has to carry over, in terms of a flag map. Copying carries what is not
+ * flagged from the source to the destination; undo carries what the consumer wrote back from the destination
+ * to the source.
  */
 import type { Disk } from '../devices/disk-io.ts';
 import { destination, source } from '../devices/disk-io.ts';
 import type { FlagMap } from '../flags/flag-map.ts';
+import { runKinds } from '../journal/record.ts';
+import type { RoundJournal } from '../journal/round-journal.ts';
 
 export interface PendingBlocks {
   readonly from: Disk;
@@ -19,6 +22,11 @@ export interface PendingBlocks {
   runEnd(block: number, end: number): number;
   /** The blocks have arrived. */
   markDone(first: number, end: number): void;
+  /**
+   * A write to where they go has failed, and what it may have taken along is not known. It will be tried
+   * again.
+   */
+  writeFailed(): void;
 }
 
 export class BlocksToCopy implements PendingBlocks {
@@ -27,9 +35,11 @@ export class BlocksToCopy implements PendingBlocks {
   /** Until commit the source has them too, and commit begins with a flush. */
   readonly fua = false;
   readonly #flags: FlagMap;
+  readonly #journal: RoundJournal;
 
-  constructor(flags: FlagMap) {
+  constructor(flags: FlagMap, journal: RoundJournal) {
     this.#flags = flags;
+    this.#journal = journal;
   }
 
   get count(): number {
@@ -49,20 +59,29 @@ export class BlocksToCopy implements PendingBlocks {
   }
 
   markDone(first: number, end: number): void {
-    this.#flags.setRange(first, end);
+    if (this.#flags.setRange(first, end) > 0) this.#journal.note(runKinds.flagged, first, end);
   }
+
+  /** Without FUA it is the next flush that fails. */
+  writeFailed(): void {}
 }
 
-/** Only while no consumer can reach the virtual device: its writes would go past this. */
+/**
+ * While consumers go on, the router mirrors what they write (router/mirror.ts); these are what it has not
+ * mirrored.
+ */
 export class BlocksToReturn implements PendingBlocks {
   readonly from = destination;
   readonly to = source;
   /** A flush that fails afterwards would lose them, and nothing would know any more which they were. */
   readonly fua = true;
   readonly #written: FlagMap;
+  readonly #sourceLost: () => void;
 
-  constructor(written: FlagMap) {
+  /** `sourceLost`: the source may have lost what others have written there and nobody has flushed. */
+  constructor(written: FlagMap, sourceLost: () => void) {
     this.#written = written;
+    this.#sourceLost = sourceLost;
   }
 
   get count(): number {
@@ -83,5 +102,9 @@ export class BlocksToReturn implements PendingBlocks {
 
   markDone(first: number, end: number): void {
     this.#written.clearRange(first, end);
+  }
+
+  writeFailed(): void {
+    this.#sourceLost();
   }
 }

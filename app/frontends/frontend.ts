@@ -1,6 +1,7 @@
 /**
- * What every frontend is to the engine's loop: it keeps its own reads posted in the ring, turns what arrives into
- * requests, hands them to the router and sends the answers. All on the worker thread, nothing allocated per request.
+ * What every frontend is to the engine's loop: it keeps its own reads posted in the ring, turns what arrives
+ * into requests, hands them to the router and sends the answers. All on the worker thread, nothing allocated
+ * per request.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { Ring } from '../../native/ring.ts';
@@ -28,7 +29,9 @@ export interface Frontend extends RequestSink {
   prepareTurn(): void;
   /** One of the frontend's ring operations is done; `index` is the lower part of its tag. */
   ringDone(index: number, result: number): void;
-  /** No new consumer from now on, and those that are there are let go. A mounted one goes by being unmounted. */
+  /**
+   * No new consumer from now on, and those that are there are let go. A mounted one goes by being unmounted.
+   */
   stopAccepting(): void;
   /** Clients that are connected; 0 where only the kernel knows who uses the device. */
   readonly clientCount: number;

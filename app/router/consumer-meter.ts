@@ -1,8 +1,12 @@
 /**
  * What the consumer experiences: counts, bytes and latency of its requests, in memory shared with the control
- * thread, which reads it at its own pace. Latencies go into buckets that grow by an eighth of a power of two, so a
- * percentile is exact to 9 %. The worker only ever adds; the reader takes differences.
+ * thread, which reads it at its own pace. Latencies go into buckets that grow by an eighth of a power of two,
+ * so a percentile is exact to 9 %. The worker only ever adds; the reader takes differences.
+ *
+ * Requests that go direct the router never sees: the control thread puts in, now and then, what the kernel
+ * has counted of them. They are in the counts, but in no percentile.
  */
+import type { IoCounts } from '../devices/io-counts.ts';
 import { requestKinds } from './request.ts';
 import type { RequestKind } from './request.ts';
 
@@ -16,18 +20,31 @@ const field = {
   writeRequests: 1,
   otherRequests: 2,
   readBytes: 3,
-  writeBytes: 4,
+  writtenBytes: 4,
   failedRequests: 5,
   longestUs: 6,
   inFlight: 7,
+  totalLatencyUs: 8,
+  directReads: 9,
+  directWrites: 10,
+  directOthers: 11,
+  directReadBytes: 12,
+  directWrittenBytes: 13,
+  directInFlight: 14,
+  directLatencyUs: 15,
 } as const;
-const fieldCount = 8;
+const fieldCount = 16;
 
 export const consumerMeterBytes = (fieldCount + bucketCount) * Float64Array.BYTES_PER_ELEMENT;
 
 function bucketOf(latencyUs: number): number {
   if (latencyUs < 1) return 0;
   return Math.min(bucketCount - 1, Math.floor(Math.log2(latencyUs) * bucketsPerDoubling));
+}
+
+function requestsField(kind: RequestKind): number {
+  if (kind === requestKinds.read) return field.readRequests;
+  return kind === requestKinds.write ? field.writeRequests : field.otherRequests;
 }
 
 /** The middle of a bucket, in microseconds. */
@@ -48,18 +65,30 @@ export class ConsumerMeter {
 
   done(kind: RequestKind, lengthBytes: number, latencyUs: number, failed: boolean): void {
     this.#add(field.inFlight, -1);
+    this.#add(requestsField(kind), 1);
     if (failed) this.#add(field.failedRequests, 1);
-    if (kind === requestKinds.read) {
-      this.#add(field.readRequests, 1);
-      this.#add(field.readBytes, lengthBytes);
-    } else if (kind === requestKinds.write) {
-      this.#add(field.writeRequests, 1);
-      this.#add(field.writeBytes, lengthBytes);
-    } else {
-      this.#add(field.otherRequests, 1);
-    }
+    else if (kind === requestKinds.read) this.#add(field.readBytes, lengthBytes);
+    else if (kind === requestKinds.write || kind === requestKinds.writeZeroes)
+      this.#add(field.writtenBytes, lengthBytes);
+    this.#add(field.totalLatencyUs, latencyUs);
     this.#add(fieldCount + bucketOf(latencyUs), 1);
     if (latencyUs > this.#cell(field.longestUs)) this.#cells[field.longestUs] = latencyUs;
+  }
+
+  /** By the control thread; the worker changes none of these. */
+  setDirect(counts: IoCounts): void {
+    this.#cells[field.directReads] = counts.reads;
+    this.#cells[field.directWrites] = counts.writes;
+    this.#cells[field.directOthers] = counts.others;
+    this.#cells[field.directReadBytes] = counts.readBytes;
+    this.#cells[field.directWrittenBytes] = counts.writtenBytes;
+    this.#cells[field.directInFlight] = counts.inFlight;
+    this.#cells[field.directLatencyUs] = counts.totalLatencyMs * 1000;
+  }
+
+  /** As this meter's own figures, with those of direct requests: all that the copy is beside. */
+  get everything(): EverythingAsked {
+    return new EverythingAsked(this.#cells);
   }
 
   get inFlight(): number {
@@ -69,6 +98,11 @@ export class ConsumerMeter {
   /** Requests done since the start, of all kinds. */
   get requests(): number {
     return this.#cell(field.readRequests) + this.#cell(field.writeRequests) + this.#cell(field.otherRequests);
+  }
+
+  /** How long all those took together. */
+  get totalLatencyUs(): number {
+    return this.#cell(field.totalLatencyUs);
   }
 
   snapshot(): ConsumerSnapshot {
@@ -84,6 +118,33 @@ export class ConsumerMeter {
   }
 }
 
+/** A view that goes with its meter. */
+export class EverythingAsked {
+  readonly #cells: Float64Array;
+
+  constructor(cells: Float64Array) {
+    this.#cells = cells;
+  }
+
+  get inFlight(): number {
+    return this.#sum(field.inFlight, field.directInFlight);
+  }
+
+  get requests(): number {
+    const routed =
+      this.#sum(field.readRequests, field.writeRequests) + this.#sum(field.otherRequests, field.directOthers);
+    return routed + this.#sum(field.directReads, field.directWrites);
+  }
+
+  get totalLatencyUs(): number {
+    return this.#sum(field.totalLatencyUs, field.directLatencyUs);
+  }
+
+  #sum(one: number, other: number): number {
+    return (this.#cells[one] as number) + (this.#cells[other] as number);
+  }
+}
+
 /** The counters at one moment. */
 export class ConsumerSnapshot {
   readonly #cells: Float64Array;
@@ -93,19 +154,20 @@ export class ConsumerSnapshot {
   }
 
   get readRequests(): number {
-    return this.#cell(field.readRequests);
+    return this.#cell(field.readRequests) + this.#cell(field.directReads);
   }
 
   get writeRequests(): number {
-    return this.#cell(field.writeRequests);
+    return this.#cell(field.writeRequests) + this.#cell(field.directWrites);
   }
 
   get readBytes(): number {
-    return this.#cell(field.readBytes);
+    return this.#cell(field.readBytes) + this.#cell(field.directReadBytes);
   }
 
-  get writeBytes(): number {
-    return this.#cell(field.writeBytes);
+  /** By writes and by zeroing, as far as they ended well. */
+  get writtenBytes(): number {
+    return this.#cell(field.writtenBytes) + this.#cell(field.directWrittenBytes);
   }
 
   get failedRequests(): number {

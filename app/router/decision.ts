@@ -2,8 +2,8 @@
  * What the router does with one part of a request, as a table: operation × coverage of the block × its flag.
  * Pure; router.ts has the effects. Every combination is tested (tests/unit/router/decision.test.ts).
  *
- * Always holds: a write never goes to the source; a block is flagged only by an operation after which the destination
- * holds all of it; a discard of a part of a block changes nothing.
+ * Always holds: a write never goes to the source; a block is flagged only by an operation after which the
+ * destination holds all of it; a discard of a part of a block changes nothing.
  */
 import { requestKinds } from './request.ts';
 
@@ -21,7 +21,9 @@ export const actions = {
   write: 3,
   /** The bytes go to the destination and are the whole block: flagged when they are there. */
   writeThenFlag: 4,
-  /** The rest of the block is read from the source first, and the merged block is written whole, then flagged. */
+  /**
+   * The rest of the block is read from the source first, and the merged block is written whole, then flagged.
+   */
   mergeThenFlag: 5,
   /** The content is undefined from now on: told to the destination as a hint, then flagged. */
   discardThenFlag: 6,

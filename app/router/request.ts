@@ -1,8 +1,8 @@
 /**
- * Consumer requests in flight, as a fixed table of slots: the frontend claims a slot, fills it and hands it to the
- * router; the router answers through `RequestSink`, and the frontend releases the slot when its reply is out.
- * Every slot owns its buffers in the pool: a header page for the frontend, the data, and two
- * scratch blocks in which the router merges partial blocks. Nothing is allocated per request.
+ * Consumer requests in flight, as a fixed table of slots: the frontend claims a slot, fills it and hands it
+ * to the router; the router answers through `RequestSink`, and the frontend releases the slot when its reply
+ * is out. Every slot owns its buffers in the pool: a header page for the frontend, the data, and two scratch
+ * blocks in which the router merges partial blocks. Nothing is allocated per request.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
 import { pageBytes } from '../base/buffer-pool.ts';
@@ -39,6 +39,8 @@ export class RequestTable {
   readonly startedUs: Float64Array;
   readonly #firstSlotOffset: number;
   readonly #free: Int32Array;
+  /** One byte per slot: 1 while it is claimed. */
+  readonly #isClaimed: Uint8Array;
   #freeCount: number;
 
   constructor(capacity: number, pool: BufferPool) {
@@ -50,6 +52,7 @@ export class RequestTable {
     this.startedUs = new Float64Array(capacity);
     this.#firstSlotOffset = pool.reserve(capacity * requestSlotBytes);
     this.#free = Int32Array.from({ length: capacity }, (_, index) => capacity - 1 - index);
+    this.#isClaimed = new Uint8Array(capacity);
     this.#freeCount = capacity;
   }
 
@@ -61,11 +64,14 @@ export class RequestTable {
   claim(): number {
     if (this.#freeCount === 0) return -1;
     this.#freeCount -= 1;
-    return this.#free[this.#freeCount] as number;
+    const slot = this.#free[this.#freeCount] as number;
+    this.#isClaimed[slot] = 1;
+    return slot;
   }
 
   release(slot: number): void {
-    assert(this.#freeCount < this.capacity, 'a request slot was released twice');
+    assert(this.#isClaimed[slot] === 1, 'a request slot is released once');
+    this.#isClaimed[slot] = 0;
     this.#free[this.#freeCount] = slot;
     this.#freeCount += 1;
   }

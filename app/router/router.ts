@@ -1,27 +1,32 @@
 /**
  * Decides for every consumer request which disk serves it, and keeps the flags true.
  *
- * Always holds: a block is flagged only after the destination holds all of it and before the write is acknowledged;
- * overlapping operations run in the order of their arrival (ranges-in-flight.ts); reads never wait; the source
- * is never written. What to do with a part of a request stands in decision.ts; here are the effects.
+ * Always holds: a block is flagged only after the destination holds all of it and before the write is
+ * acknowledged; overlapping operations run in the order of their arrival (ranges-in-flight.ts); reads never
+ * wait; the source is written only by undo (mirror.ts). What to do with a part of a request stands in
+ * decision.ts; here are the effects.
  *
- * A request goes: begin → (wait for its range) → (merge reads of its partial blocks) → writes → flags → answer.
- * Called by a frontend on the engine's worker thread; answers through the RequestSink. Allocates nothing per request.
+ * A request goes: begin → (wait for its range) → (merge reads of its partial blocks) → writes → flags →
+ * answer. Called by a frontend on the engine's worker thread; answers through the RequestSink. Allocates
+ * nothing per request.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
+import { errno } from '../base/errno.ts';
 import { assert } from '../base/error.ts';
 import { blockBytes } from '../base/units.ts';
 import type { Disk, DiskIo, DiskIoClient } from '../devices/disk-io.ts';
 import { destination, source } from '../devices/disk-io.ts';
 import type { FlagMap } from '../flags/flag-map.ts';
 import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+import { runKinds } from '../journal/record.ts';
+import type { RoundJournal } from '../journal/round-journal.ts';
 import type { ConsumerMeter } from './consumer-meter.ts';
 import { actions, decide } from './decision.ts';
 import { FlushRounds } from './flush-rounds.ts';
+import { Mirror } from './mirror.ts';
+import { RequestBlocks } from './request-blocks.ts';
 import type { RequestHandler, RequestKind, RequestSink, RequestTable } from './request.ts';
 import { requestDataBytesMax, requestKinds } from './request.ts';
-
-const errnoInvalid = -22;
 
 /** Pieces of one fragmented read that are under way at once; the rest follow as these end. */
 const readPiecesMax = 16;
@@ -41,22 +46,26 @@ export interface RouterOptions {
   readonly flags: FlagMap;
   readonly written: FlagMap;
   readonly ranges: RangesInFlight;
+  readonly journal: RoundJournal;
   readonly meter: ConsumerMeter;
   /** One element, microseconds, advanced by the ring. */
   readonly clockUs: Float64Array;
 }
 
 export class Router implements RequestHandler, DiskIoClient, RangeOwner {
+  /** For undo. */
+  readonly mirror: Mirror;
   readonly #sizeBytes: number;
   readonly #logicalBlockBytes: number;
   readonly #requests: RequestTable;
   readonly #pool: BufferPool;
   readonly #io: DiskIo;
   readonly #flags: FlagMap;
-  readonly #written: FlagMap;
   readonly #ranges: RangesInFlight;
+  readonly #journal: RoundJournal;
   readonly #meter: ConsumerMeter;
   readonly #clockUs: Float64Array;
+  readonly #blocks: RequestBlocks;
   readonly #flushes: FlushRounds;
   #sink: RequestSink | undefined;
 
@@ -65,13 +74,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   readonly #range: Int32Array;
   readonly #pending: Int32Array;
   readonly #result: Int32Array;
-  /** Blocks of the claimed range; flagged when the request succeeds. */
-  readonly #firstBlock: Float64Array;
-  readonly #endBlock: Float64Array;
   readonly #mergesFirst: Uint8Array;
   readonly #mergesLast: Uint8Array;
-  /** Where the request ends on the disk. */
-  readonly #ends: Float64Array;
   /** Where its next disk operation goes; of a read, up to where its pieces have been started. */
   readonly #position: Float64Array;
 
@@ -82,21 +86,28 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#pool = options.pool;
     this.#io = options.io;
     this.#flags = options.flags;
-    this.#written = options.written;
     this.#ranges = options.ranges;
+    this.#journal = options.journal;
     this.#meter = options.meter;
     this.#clockUs = options.clockUs;
-    const capacity = options.requests.capacity;
-    this.#flushes = new FlushRounds(options.io, capacity, (slot, result) => this.#finish(slot, result));
+    const { requests, io, written } = options;
+    const { capacity } = requests;
+    this.#blocks = new RequestBlocks(requests, options.sizeBytes);
+    this.mirror = new Mirror({
+      requests,
+      io,
+      written,
+      blocks: this.#blocks,
+      operationEnded: (slot) => this.#operationEnded(slot),
+    });
+    const answer = (slot: number, result: number): void => this.#finish(slot, result);
+    this.#flushes = new FlushRounds({ io, journal: options.journal, source: this.mirror, capacity, answer });
     this.#phase = new Uint8Array(capacity);
     this.#range = new Int32Array(capacity).fill(noRange);
     this.#pending = new Int32Array(capacity);
     this.#result = new Int32Array(capacity);
-    this.#firstBlock = new Float64Array(capacity);
-    this.#endBlock = new Float64Array(capacity);
     this.#mergesFirst = new Uint8Array(capacity);
     this.#mergesLast = new Uint8Array(capacity);
-    this.#ends = new Float64Array(capacity);
     this.#position = new Float64Array(capacity);
   }
 
@@ -106,16 +117,19 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#sink = sink;
   }
 
-  /** Takes over the request in `slot`, filled by the frontend. Answered exactly once, possibly from inside this call. */
+  /**
+   * Takes over the request in `slot`, filled by the frontend. Answered exactly once, possibly from inside
+   * this call.
+   */
   begin(slot: number): void {
     this.#requests.startedUs[slot] = this.#clockUs[0] as number;
     this.#meter.begun();
     const kind = this.#kindOf(slot);
     this.#result[slot] = 0;
     this.#pending[slot] = 0;
-    this.#ends[slot] = this.#offset(slot) + (this.#requests.lengthBytes[slot] as number);
+    this.#blocks.take(slot);
     if (kind === requestKinds.flush) this.#flushes.join(slot);
-    else if (!this.#isWellFormed(slot, kind)) this.#finish(slot, errnoInvalid);
+    else if (!this.#isWellFormed(slot, kind)) this.#finish(slot, errno.invalid);
     else if (kind === requestKinds.read) this.#beginRead(slot);
     else this.#beginChange(slot, kind);
   }
@@ -125,6 +139,21 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#flushes.flushEverything(done);
   }
 
+  /** Graduation: consumers may write to the destination past the router, and then flush through it. */
+  expectUnseenWrites(): void {
+    this.#flushes.destinationIsWrittenUnseen();
+  }
+
+  /** Tells when all that was mirrored before this call is durable on the source: 0 or a negative errno. */
+  flushSource(done: (result: number) => void): void {
+    this.#flushes.joinForSource(done);
+  }
+
+  /** Once per turn. */
+  pump(): void {
+    this.#flushes.pump();
+  }
+
   /** A request that waited for its blocks may go on (RangeOwner). */
   rangeReady(slot: number): void {
     if (this.#kindOf(slot) === requestKinds.discard) this.#discard(slot);
@@ -132,7 +161,12 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   }
 
   diskOperationDone(slot: number, result: number): void {
-    if (result < 0 && this.#result[slot] === 0) this.#result[slot] = result;
+    if (result < 0) this.#noteFailure(slot, result);
+    this.#operationEnded(slot);
+  }
+
+  /** On either disk. */
+  #operationEnded(slot: number): void {
     this.#pending[slot] = (this.#pending[slot] as number) - 1;
     const currentPhase = this.#phase[slot];
     if (currentPhase === phase.reading && this.#result[slot] === 0) this.#startReadPieces(slot);
@@ -146,11 +180,11 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   }
 
   #offset(slot: number): number {
-    return this.#requests.offsetBytes[slot] as number;
+    return this.#blocks.startBytes(slot);
   }
 
   #end(slot: number): number {
-    return this.#ends[slot] as number;
+    return this.#blocks.endBytes(slot);
   }
 
   #isWellFormed(slot: number, kind: RequestKind): boolean {
@@ -173,7 +207,10 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#startReadPieces(slot);
   }
 
-  /** Starts pieces, one per run of equal flags. The flags are looked at when a piece starts: never older than the request. */
+  /**
+   * Starts pieces, one per run of equal flags. The flags are looked at when a piece starts: never older than
+   * the request.
+   */
   #startReadPieces(slot: number): void {
     const end = this.#end(slot);
     const endBlock = Math.ceil(end / blockBytes);
@@ -193,8 +230,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   // ---- writes, write zeroes, discards
 
   #beginChange(slot: number, kind: RequestKind): void {
-    let first = Math.floor(this.#offset(slot) / blockBytes);
-    let end = Math.ceil(this.#end(slot) / blockBytes);
+    let first = this.#blocks.first[slot] as number;
+    let end = this.#blocks.end[slot] as number;
     if (kind === requestKinds.discard) {
       if (this.#isLeftAlone(slot, first)) first += 1;
       if (end > first && this.#isLeftAlone(slot, end - 1)) end -= 1;
@@ -203,36 +240,31 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
         return;
       }
     }
-    this.#firstBlock[slot] = first;
-    this.#endBlock[slot] = end;
+    this.#blocks.first[slot] = first;
+    this.#blocks.end[slot] = end;
     const range = this.#ranges.claim(first, end, this, slot);
     this.#range[slot] = range;
     if (this.#ranges.isReady(range)) this.rangeReady(slot);
   }
 
   #isLeftAlone(slot: number, block: number): boolean {
-    return decide(requestKinds.discard, this.#isWhole(slot, block), this.#flags.isSet(block)) === actions.leaveAlone;
-  }
-
-  /** Whether the request covers all of the block that lies on the disk; the last block may be short. */
-  #isWhole(slot: number, block: number): boolean {
-    const start = block * blockBytes;
-    const end = this.#end(slot);
-    return this.#offset(slot) <= start && (end >= start + blockBytes || end === this.#sizeBytes);
-  }
-
-  #blockEnd(block: number): number {
-    return Math.min(this.#sizeBytes, (block + 1) * blockBytes);
+    return (
+      decide(requestKinds.discard, this.#blocks.isWhole(slot, block), this.#flags.isSet(block)) ===
+      actions.leaveAlone
+    );
   }
 
   #mustMerge(slot: number, block: number): boolean {
-    return decide(requestKinds.write, this.#isWhole(slot, block), this.#flags.isSet(block)) === actions.mergeThenFlag;
+    return (
+      decide(requestKinds.write, this.#blocks.isWhole(slot, block), this.#flags.isSet(block)) ===
+      actions.mergeThenFlag
+    );
   }
 
   /** The range is ours: flags of its blocks cannot change under us until it is released. */
   #mergeOrWrite(slot: number): void {
-    const first = this.#firstBlock[slot] as number;
-    const last = (this.#endBlock[slot] as number) - 1;
+    const first = this.#blocks.first[slot] as number;
+    const last = (this.#blocks.end[slot] as number) - 1;
     const mergesFirst = this.#mustMerge(slot, first);
     const mergesLast = last > first && this.#mustMerge(slot, last);
     this.#mergesFirst[slot] = mergesFirst ? 1 : 0;
@@ -251,20 +283,21 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     const offset = block * blockBytes;
     const scratch = this.#requests.scratchOffset(slot, which);
     this.#position[slot] = offset;
-    this.#io.read(source, this.#position, this.#blockEnd(block) - offset, scratch, this, slot);
+    this.#io.read(source, this.#position, this.#blocks.blockEndBytes(block) - offset, scratch, this, slot);
   }
 
   /** Merged blocks go out whole from their scratch block, all between them from the request's own data. */
   #write(slot: number): void {
-    const first = this.#firstBlock[slot] as number;
-    const last = (this.#endBlock[slot] as number) - 1;
+    const first = this.#blocks.first[slot] as number;
+    const last = (this.#blocks.end[slot] as number) - 1;
     const mergesFirst = this.#mergesFirst[slot] === 1;
     const mergesLast = this.#mergesLast[slot] === 1;
-    const from = mergesFirst ? this.#blockEnd(first) : this.#offset(slot);
+    const from = mergesFirst ? this.#blocks.blockEndBytes(first) : this.#offset(slot);
     const to = mergesLast ? last * blockBytes : this.#end(slot);
     const hasBody = from < to;
     this.#phase[slot] = phase.writing;
-    this.#pending[slot] = (mergesFirst ? 1 : 0) + (mergesLast ? 1 : 0) + (hasBody ? 1 : 0);
+    this.#pending[slot] =
+      (mergesFirst ? 1 : 0) + (mergesLast ? 1 : 0) + (hasBody ? 1 : 0) + this.mirror.writeBegins(slot);
     if (mergesFirst) this.#writeMerged(slot, first, 0);
     if (mergesLast) this.#writeMerged(slot, last, 1);
     this.#position[slot] = from;
@@ -274,7 +307,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   #writeMerged(slot: number, block: number, which: 0 | 1): void {
     const blockStart = block * blockBytes;
     const from = Math.max(this.#offset(slot), blockStart);
-    const to = Math.min(this.#end(slot), this.#blockEnd(block));
+    const to = Math.min(this.#end(slot), this.#blocks.blockEndBytes(block));
     const scratch = this.#requests.scratchOffset(slot, which);
     const into = scratch + from - blockStart;
     if (this.#kindOf(slot) === requestKinds.writeZeroes) {
@@ -284,7 +317,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
       this.#pool.bytes.copyWithin(into, data, data + to - from);
     }
     this.#position[slot] = blockStart;
-    this.#writeDestination(slot, this.#blockEnd(block) - blockStart, scratch);
+    this.#writeDestination(slot, this.#blocks.blockEndBytes(block) - blockStart, scratch);
   }
 
   #writeBody(slot: number, lengthBytes: number): void {
@@ -292,7 +325,11 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
       this.#io.writeZeroes(destination, this.#position, lengthBytes, this.#isFua(slot), this, slot);
     } else {
       const position = this.#position[slot] as number;
-      this.#writeDestination(slot, lengthBytes, this.#requests.dataOffset(slot) + position - this.#offset(slot));
+      this.#writeDestination(
+        slot,
+        lengthBytes,
+        this.#requests.dataOffset(slot) + position - this.#offset(slot),
+      );
     }
   }
 
@@ -306,8 +343,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   }
 
   #discard(slot: number): void {
-    const from = (this.#firstBlock[slot] as number) * blockBytes;
-    const to = this.#blockEnd((this.#endBlock[slot] as number) - 1);
+    const from = (this.#blocks.first[slot] as number) * blockBytes;
+    const to = this.#blocks.blockEndBytes((this.#blocks.end[slot] as number) - 1);
     this.#phase[slot] = phase.discarding;
     this.#pending[slot] = 1;
     this.#position[slot] = from;
@@ -315,6 +352,14 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   }
 
   // ---- ends
+
+  /**
+   * The first failure of a request is its result; what a failed FUA write may have lost no flush may promise.
+   */
+  #noteFailure(slot: number, result: number): void {
+    if (this.#result[slot] === 0) this.#result[slot] = result;
+    if (this.#isFua(slot) && this.#phase[slot] === phase.writing) this.#flushes.durableWriteFailed(result);
+  }
 
   /** All parts are done. Flags first, then the blocks are free for who waits, then the answer. */
   #endRequest(slot: number): void {
@@ -324,20 +369,35 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
       return;
     }
     if (result === 0) this.#flagBlocks(slot);
+    else if (this.#phase[slot] === phase.writing) this.mirror.writeEnded(slot, false);
     const range = this.#range[slot] as number;
     this.#range[slot] = noRange;
     this.#ranges.release(range);
-    this.#finish(slot, result);
+    if (result === 0 && this.#mustRecord(slot)) this.#flushes.join(slot);
+    else this.#finish(slot, result);
   }
 
   #flagBlocks(slot: number): void {
-    const first = this.#firstBlock[slot] as number;
-    const end = this.#endBlock[slot] as number;
-    this.#flags.setRange(first, end);
-    // What was discarded has no content that undo would have to bring back.
-    if (this.#phase[slot] === phase.discarding) return;
-    this.#written.setRange(first, end);
-    this.#flushes.destinationWritten();
+    const first = this.#blocks.first[slot] as number;
+    const end = this.#blocks.end[slot] as number;
+    const isWritten = this.#phase[slot] === phase.writing;
+    let changed = this.#flags.setRange(first, end);
+    // What was discarded has no content to flush, and none that undo would have to bring back.
+    if (isWritten) changed += this.mirror.writeEnded(slot, true);
+    if (isWritten) this.#flushes.destinationWritten();
+    // Mirrored writes change no written bits; but which of their blocks copying had flagged, unrecorded,
+    // nobody knows.
+    const mustNote = changed > 0 || (isWritten && this.mirror.isOn);
+    if (mustNote) this.#journal.note(isWritten ? runKinds.written : runKinds.flagged, first, end);
+  }
+
+  /**
+   * A write that is to be durable when it is answered, and a flag that is not yet: perhaps an earlier write
+   * has set it.
+   */
+  #mustRecord(slot: number): boolean {
+    if (!this.#isFua(slot) || this.#phase[slot] !== phase.writing) return false;
+    return this.#journal.isUnrecorded(this.#blocks.first[slot] as number, this.#blocks.end[slot] as number);
   }
 
   #finish(slot: number, result: number): void {

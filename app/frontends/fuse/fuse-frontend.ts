@@ -1,21 +1,22 @@
 /**
- * One file over plain /dev/fuse, with a loop device on top: a block device on any kernel, and one that a successor
- * can take over after a crash (which FUSE over io_uring cannot be).
+ * One file over plain /dev/fuse, with a loop device on top: a block device on any kernel, and one that a
+ * successor can take over after a crash (which FUSE over io_uring cannot be).
  *
- * A request is read as one piece so that a write's data lands page-aligned in the slot's data buffer, right behind the
- * 80 bytes of its headers; an answer goes out as one piece from the 16 bytes in front of the data.
+ * A request is read as one piece so that a write's data lands page-aligned in the slot's data buffer, right
+ * behind the 80 bytes of its headers; an answer goes out as one piece from the 16 bytes in front of the data.
  *
  *   header page                      data page …
  *   ............[40 header][40 args]|[data of a write]        request
  *   ...........................[16 ]|[data of a read]         answer
  *
- * Requests do not come through the ring: it would keep each read that finds none, wake all of them for every request
- * and try them in vain (half the IOPS at depth 1). One poll waits in the ring; when it tells of requests,
- * plain reads of the non-blocking fd take them until there are none.
+ * Requests do not come through the ring: it would keep each read that finds none, wake all of them for every
+ * request and try them in vain (half the IOPS at depth 1). One poll waits in the ring; when it tells of
+ * requests, plain reads of the non-blocking fd take them until there are none.
  */
-import { assert } from '../../base/error.ts';
+import { errno } from '../../base/errno.ts';
+import { BugError } from '../../base/error.ts';
 import type { Ring } from '../../../native/ring.ts';
-import { tagOf } from '../../../native/ring.ts';
+import { pollIn, tagOf } from '../../../native/ring.ts';
 import { requestDataBytesMax, requestKinds } from '../../router/request.ts';
 import type { RequestHandler, RequestKind, RequestTable } from '../../router/request.ts';
 import type { DeviceGeometry, Frontend, FrontendSetting } from '../frontend.ts';
@@ -29,13 +30,10 @@ import {
   transferHeaderBytes,
 } from './protocol.ts';
 
-const pollIn = 1;
 /** Requests that the kernel may have in flight: below 128 deep queues lose 40 %. */
 const backgroundRequestsMax = 128;
 const attributesValidSeconds = 1_000_000;
 const regularFile0600 = 0o100600;
-
-const errno = { again: -11, noDevice: -19, noEntry: -2, interrupted: -4, notImplemented: -38, notSupported: -95 } as const;
 
 /** Of the poll in the ring; an answer's index is its slot. */
 const pollIndex = 1 << 20;
@@ -55,7 +53,8 @@ export class FuseFrontend implements Frontend {
   readonly #handler: RequestHandler;
   readonly #geometry: DeviceGeometry;
   #isPolling = false;
-  #isClosed = false;
+  #isUnmounted = false;
+  #isStopping = false;
 
   constructor(setting: FrontendSetting, fuseFd: number) {
     this.#ring = setting.ring;
@@ -69,15 +68,18 @@ export class FuseFrontend implements Frontend {
     this.#geometry = setting.geometry;
   }
 
+  /** Who has the file itself open, such as a backup of everything, is no consumer, and is not waited for. */
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#isUnmounted || (this.#isStopping && this.#requests.freeCount === this.#requests.capacity);
   }
 
-  /** The kernel lets go by itself when the file is unmounted; reads then fail with ENODEV. */
-  stopAccepting(): void {}
+  /** The loop device is gone by now, and with it all that had to be served. What comes now gets errors. */
+  stopAccepting(): void {
+    this.#isStopping = true;
+  }
 
   prepareTurn(): void {
-    if (this.#isClosed || this.#isPolling || this.#requests.freeCount === 0) return;
+    if (this.#isUnmounted || this.#isPolling || this.#requests.freeCount === 0) return;
     this.#isPolling = true;
     this.#ring.poll(this.#fd, pollIn, tagOf(this.#ringOwner, pollIndex));
   }
@@ -87,7 +89,7 @@ export class FuseFrontend implements Frontend {
       this.#replyDone(index, result);
       return;
     }
-    assert(result >= 0, `poll of /dev/fuse failed: errno ${-result}`);
+    assertDone(result >= 0, 'poll', result);
     this.#isPolling = false;
     this.#takeRequests();
   }
@@ -110,10 +112,10 @@ export class FuseFrontend implements Frontend {
         continue;
       }
       this.#requests.release(slot);
-      if (result === errno.noDevice) this.#isClosed = true;
+      if (result === errno.noDevice) this.#isUnmounted = true;
       if (result === errno.again || result === errno.noDevice) return;
       // ENOENT: a request was interrupted before we read it.
-      assert(result === errno.noEntry || result === errno.interrupted, `read of /dev/fuse failed: errno ${-result}`);
+      assertDone(result === errno.noEntry || result === errno.interrupted, 'read', result);
     }
   }
 
@@ -145,14 +147,19 @@ export class FuseFrontend implements Frontend {
   }
 
   #beginTransfer(slot: number, kind: RequestKind): void {
-    this.#setLong(this.#requests.offsetBytes, slot, requestWord.transferOffsetLow, requestWord.transferOffsetHigh);
+    this.#setLong(
+      this.#requests.offsetBytes,
+      slot,
+      requestWord.transferOffsetLow,
+      requestWord.transferOffsetHigh,
+    );
     this.#requests.lengthBytes[slot] = this.#word(slot, requestWord.transferSize);
     this.#begin(slot, kind);
   }
 
   /**
-   * A discard and a "make zero" of the loop device both arrive as PUNCH_HOLE and cannot be told apart, so each
-   * zeroes: mkfs and ext4's lazy initialisation depend on it.
+   * A discard and a "make zero" of the loop device both arrive as PUNCH_HOLE and cannot be told apart, so
+   * each zeroes: mkfs and ext4's lazy initialisation depend on it.
    */
   #beginFallocate(slot: number): void {
     const mode = this.#word(slot, requestWord.rangeMode) & ~fallocateMode.keepSize;
@@ -166,6 +173,10 @@ export class FuseFrontend implements Frontend {
   }
 
   #begin(slot: number, kind: RequestKind): void {
+    if (this.#isStopping) {
+      this.#reply(slot, errno.ioError, 0);
+      return;
+    }
     this.#requests.kind[slot] = kind;
     this.#requests.fua[slot] = 0;
     this.#handler.begin(slot);
@@ -222,7 +233,7 @@ export class FuseFrontend implements Frontend {
     this.#requests.release(slot);
     // ENOENT: the asker was interrupted and is gone. ENODEV: unmounted meanwhile.
     const isAnswered = result > 0 || result === errno.noEntry || result === errno.noDevice;
-    assert(isAnswered, `write to /dev/fuse failed: errno ${-result}`);
+    assertDone(isAnswered, 'write', result);
   }
 
   /** struct fuse_init_out, 64 bytes. Returns its length, as all that fill an answer do. */
@@ -291,8 +302,15 @@ export class FuseFrontend implements Frontend {
     return this.#words[(this.#requests.dataOffset(slot) - transferHeaderBytes) / 4 + word] as number;
   }
 
-  /** Into the slot's field of a table and not returned: a large number that is returned would be allocated. */
+  /**
+   * Into the slot's field of a table and not returned: a large number that is returned would be allocated.
+   */
   #setLong(field: Float64Array, slot: number, low: number, high: number): void {
     field[slot] = this.#word(slot, low) + this.#word(slot, high) * twoTo32;
   }
+}
+
+/** Words are found only when it has failed: once per request, they would be garbage. */
+function assertDone(isDone: boolean, call: string, result: number): void {
+  if (!isDone) throw new BugError(`${call} of /dev/fuse failed: errno ${-result}`);
 }

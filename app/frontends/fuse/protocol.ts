@@ -1,6 +1,7 @@
 /**
- * The part of the FUSE protocol that one file needs: numbers and layouts of linux/fuse.h (protocol 7.31 and later).
- * All structures are in the machine's byte order, little-endian on every machine that Node and io_uring share here.
+ * The part of the FUSE protocol that one file needs: numbers and layouts of linux/fuse.h (protocol 7.31 and
+ * later). All structures are in the machine's byte order, little-endian on every machine that Node and
+ * io_uring share here.
  */
 
 export const opcode = {
@@ -21,7 +22,9 @@ export const opcode = {
   fallocate: 43,
 } as const;
 
-/** struct fuse_in_header: len u32, opcode u32, unique u64, nodeid u64, uid u32, gid u32, pid u32, padding u32. */
+/**
+ * struct fuse_in_header: len u32, opcode u32, unique u64, nodeid u64, uid u32, gid u32, pid u32, padding u32.
+ */
 export const requestHeaderBytes = 40;
 /** fuse_in_header and struct fuse_read_in or fuse_write_in, both 40 bytes: the data of a write follows. */
 export const transferHeaderBytes = 80;
@@ -58,7 +61,15 @@ export const initFlags = {
 } as const;
 
 /** FOPEN_ flags of an open reply. */
-export const openFlags = { directIo: 1 << 0, keepCache: 1 << 1, noFlush: 1 << 5, parallelDirectWrites: 1 << 6 } as const;
+export const openFlags = {
+  directIo: 1 << 0,
+  keepCache: 1 << 1,
+  noFlush: 1 << 5,
+  parallelDirectWrites: 1 << 6,
+} as const;
 
-/** FALLOC_FL_ bits that mean "zeroes are read here afterwards"; how discards and zeroes of the loop device arrive. */
+/**
+ * FALLOC_FL_ bits that mean "zeroes are read here afterwards"; how discards and zeroes of the loop device
+ * arrive.
+ */
 export const fallocateMode = { keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } as const;

@@ -18,12 +18,14 @@ import type { Outbox } from './outbox.ts';
 import { nbdErrors } from './protocol.ts';
 import { noSlot } from './slot-shares.ts';
 
-/** Clients at the same time (invariant 10); more wait in the socket's backlog. */
+/** Clients of a listening socket at the same time (invariant 10); more wait in the socket's backlog. */
 export const connectionsMax = 16;
 /** Takes a queue of 31 writes of 4 KiB in one piece. */
 const inboxBytes = 128 * kibibyte;
-/** Pool bytes of all connections: for each its inbox and a page for answers of the negotiation. */
-export const nbdPoolBytes = connectionsMax * (inboxBytes + pageBytes);
+/** Pool bytes of that many connections: for each its inbox and a page for answers of the negotiation. */
+export function nbdPoolBytes(connectionCount: number): number {
+  return connectionCount * (inboxBytes + pageBytes);
+}
 
 export const phases = { free: 0, negotiating: 1, serving: 2, leaving: 3, gone: 4 } as const;
 export type Phase = (typeof phases)[keyof typeof phases];
@@ -74,11 +76,20 @@ export class Connection {
   }
 
   /** A new client, for a row that is free. */
-  open(fd: number, negotiation: Negotiation, nowUs: number): void {
-    this.phase = phases.negotiating;
-    this.fd = fd;
+  welcome(fd: number, negotiation: Negotiation, nowUs: number): void {
+    this.#open(fd, phases.negotiating);
     this.acceptedUs = nowUs;
     this.negotiation = negotiation;
+  }
+
+  /** A client to whom all has been said that there is to negotiate, for a row that is free. */
+  serve(fd: number): void {
+    this.#open(fd, phases.serving);
+  }
+
+  #open(fd: number, phase: Phase): void {
+    this.phase = phase;
+    this.fd = fd;
     this.usesStructuredReplies = false;
     this.wantsInput = false;
     this.drainBytes = 0;

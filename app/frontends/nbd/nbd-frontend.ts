@@ -1,14 +1,17 @@
 /**
- * The virtual device as an NBD server on a Unix socket, for virtual machines and other clients that need no
- * kernel module. Owns the clients' sockets: accepts, receives, sends and closes, all through the ring.
- * Negotiation and transmission decide what is said (negotiation.ts, transmission.ts).
+ * The virtual device as an NBD server, for virtual machines and other clients that come to a Unix socket, or
+ * for the kernel's own client, at the other end of sockets that are connected already. Accepts, receives,
+ * sends and lets go, all through the ring. Negotiation and transmission decide what is said (negotiation.ts,
+ * transmission.ts).
  *
  * Per connection one receive and one send are under way at most. A receive is posted only when what was
  * received before is taken in, so a client that sends faster than its requests are answered waits in its own
  * socket. A turn's answers to a client leave in one write.
  */
 import { closeSync } from 'node:fs';
+import { errno } from '../../base/errno.ts';
 import { assert } from '../../base/error.ts';
+import { addon } from '../../../native/binding.ts';
 import type { Ring } from '../../../native/ring.ts';
 import { tagOf } from '../../../native/ring.ts';
 import type { RequestTable } from '../../router/request.ts';
@@ -26,8 +29,6 @@ const negotiationMsMax = 10_000;
 const goodbyeMsMax = 5_000;
 const usPerMs = 1000;
 
-const errno = { interrupted: -4, again: -11, cancelled: -125 } as const;
-
 /** What a ring operation of this frontend was; the connection is in the lower bits of the index. */
 const operation = {
   accept: 1 << 20,
@@ -38,6 +39,13 @@ const operation = {
 } as const;
 const connectionMask = (1 << 20) - 1;
 
+/** Where the clients come from. These descriptors' owner closes them when the frontend is closed. */
+export type NbdClients =
+  /** They come to a listening stream socket and negotiate. */
+  | { readonly listenFd: number }
+  /** The kernel: it has been told all, and holds the sockets' other ends. There will be no others. */
+  | { readonly socketFds: readonly number[] };
+
 export class NbdFrontend implements Frontend {
   readonly #ring: Ring;
   readonly #ringOwner: number;
@@ -47,27 +55,24 @@ export class NbdFrontend implements Frontend {
   readonly #shares: SlotShares;
   readonly #connections: readonly Connection[];
   readonly #transmission: Transmission;
-  readonly #listener: Listener;
+  /** Undefined when all clients are there from the beginning. */
+  readonly #listener: Listener | undefined;
   #isStopping = false;
   #goodbyeUs = 0;
   #clientCount = 0;
   /** Who is served first in this turn: another one each time, so that all get at slots that came free. */
   #firstServed = 0;
 
-  /** `listenFd` is a listening stream socket; its owner closes it when this frontend is closed. */
-  constructor(setting: FrontendSetting, listenFd: number) {
+  constructor(setting: FrontendSetting, clients: NbdClients) {
     this.#ring = setting.ring;
     this.#ringOwner = setting.ringOwner;
     this.#bytes = setting.pool.bytes;
     this.#requests = setting.requests;
     this.#geometry = setting.geometry;
-    this.#listener = new Listener(setting.ring, listenFd, {
-      accept: this.#tag(operation.accept, 0),
-      cancel: this.#tag(operation.cancelAccept, 0),
-    });
-    const shares = new SlotShares(setting.requests, connectionsMax);
+    const connectionCount = 'listenFd' in clients ? connectionsMax : clients.socketFds.length;
+    const shares = new SlotShares(setting.requests, connectionCount);
     this.#shares = shares;
-    this.#connections = Array.from({ length: connectionsMax }, (_, index) => {
+    this.#connections = Array.from({ length: connectionCount }, (_, index) => {
       // An answer for each slot, and one of the negotiation.
       const outbox = new Outbox(setting.requests.capacity + 1, (slot) => {
         if (slot !== noSlot) shares.release(index, slot);
@@ -82,15 +87,18 @@ export class NbdFrontend implements Frontend {
       shares,
       connections: this.#connections,
     });
+    this.#listener = 'listenFd' in clients ? this.#listenOn(clients.listenFd) : undefined;
+    if ('socketFds' in clients) this.#serveAll(clients.socketFds);
   }
 
+  /** Who uses the kernel's device only the kernel knows. */
   get clientCount(): number {
-    return this.#clientCount;
+    return this.#listener === undefined ? 0 : this.#clientCount;
   }
 
   /** True when no client is left and none can come. */
   get isClosed(): boolean {
-    return this.#listener.isStopped && this.#clientCount === 0;
+    return this.#listener?.isStopped !== false && this.#clientCount === 0;
   }
 
   /**
@@ -103,22 +111,23 @@ export class NbdFrontend implements Frontend {
     this.#isStopping = true;
     this.#goodbyeUs = this.#nowUs() + goodbyeMsMax * usPerMs;
     this.#transmission.shutDown();
-    this.#listener.stop();
+    this.#listener?.stop();
     for (const connection of this.#connections) this.#sayGoodbye(connection);
   }
 
   prepareTurn(): void {
-    this.#firstServed = (this.#firstServed + 1) % connectionsMax;
-    for (let offset = 0; offset < connectionsMax; offset += 1) {
-      const connection = this.#connections[(this.#firstServed + offset) % connectionsMax] as Connection;
+    const connectionCount = this.#connections.length;
+    this.#firstServed = (this.#firstServed + 1) % connectionCount;
+    for (let offset = 0; offset < connectionCount; offset += 1) {
+      const connection = this.#connections[(this.#firstServed + offset) % connectionCount] as Connection;
       if (connection.phase !== phases.free) this.#takeInput(connection);
     }
     // Only when all have been served: taking one client's input may answer another.
-    for (let index = 0; index < connectionsMax; index += 1) {
+    for (let index = 0; index < connectionCount; index += 1) {
       const connection = this.#connections[index] as Connection;
       if (connection.phase !== phases.free) this.#post(connection);
     }
-    if (this.#listener.canAccept && this.#freeConnection() !== undefined) this.#listener.accept();
+    if (this.#listener?.canAccept === true && this.#freeConnection() !== undefined) this.#listener.accept();
   }
 
   ringDone(index: number, result: number): void {
@@ -131,7 +140,7 @@ export class NbdFrontend implements Frontend {
         this.#sent(connection, result);
         break;
       case operation.accept:
-        this.#welcome(this.#listener.accepted(result));
+        this.#welcome(this.#listener?.accepted(result));
         break;
       case operation.cancel:
         connection.cancelsUnderWay -= 1;
@@ -149,17 +158,27 @@ export class NbdFrontend implements Frontend {
 
   // ---- clients come
 
+  #listenOn(fd: number): Listener {
+    const tags = { accept: this.#tag(operation.accept, 0), cancel: this.#tag(operation.cancelAccept, 0) };
+    return new Listener(this.#ring, fd, tags);
+  }
+
+  #serveAll(socketFds: readonly number[]): void {
+    for (const [index, fd] of socketFds.entries()) this.#connections[index]?.serve(fd);
+    this.#clientCount = socketFds.length;
+  }
+
   #welcome(fd: number | undefined): void {
     if (fd === undefined) return;
     const connection = this.#freeConnection();
     assert(connection !== undefined, 'a client is accepted only when there is room for one');
-    connection.open(fd, new Negotiation(this.#geometry), this.#nowUs());
+    connection.welcome(fd, new Negotiation(this.#geometry), this.#nowUs());
     this.#clientCount += 1;
     this.#say(connection, greeting);
   }
 
   #freeConnection(): Connection | undefined {
-    for (let index = 0; index < connectionsMax; index += 1) {
+    for (let index = 0; index < this.#connections.length; index += 1) {
       const connection = this.#connections[index];
       if (connection?.phase === phases.free) return connection;
     }
@@ -307,11 +326,17 @@ export class NbdFrontend implements Frontend {
   #closeSocket(connection: Connection): void {
     if (!connection.isCancelled) this.#cancelAll(connection);
     if (connection.hasOperationUnderWay()) return;
-    closeSync(connection.fd);
+    this.#letGo(connection.fd);
     connection.fd = noFd;
     connection.negotiation = undefined;
     connection.outbox.clear();
     this.#transmission.abandon(connection);
+  }
+
+  /** Either way the other end learns of it. */
+  #letGo(fd: number): void {
+    if (this.#listener === undefined) addon().shutDownSocket(fd);
+    else closeSync(fd);
   }
 
   #cancelAll(connection: Connection): void {

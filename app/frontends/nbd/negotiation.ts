@@ -19,6 +19,7 @@ import {
   optionReplyTypes,
   optionTypes,
   payloadBytesMax,
+  offeredFlags,
   transmissionFlags,
 } from './protocol.ts';
 
@@ -161,20 +162,8 @@ export class Negotiation {
     return infos;
   }
 
-  /**
-   * CAN_MULTI_CONN is true because all connections end in one router without a cache in front of it: a flush
-   * covers every write that was answered on any of them, and a read sees it.
-   */
   #transmissionFlags(): number {
-    return (
-      transmissionFlags.hasFlags |
-      transmissionFlags.sendFlush |
-      transmissionFlags.sendFua |
-      transmissionFlags.sendTrim |
-      transmissionFlags.sendWriteZeroes |
-      transmissionFlags.canMultiConn |
-      (this.#usesStructuredReplies ? transmissionFlags.sendDontFragment : 0)
-    );
+    return offeredFlags | (this.#usesStructuredReplies ? transmissionFlags.sendDontFragment : 0);
   }
 }
 

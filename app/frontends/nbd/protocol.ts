@@ -43,6 +43,18 @@ export const transmissionFlags = {
   canMultiConn: 1 << 8,
 } as const;
 
+/**
+ * What every client is offered. CAN_MULTI_CONN is true because all connections end in one router without a
+ * cache in front of it: a flush covers every write that was answered on any of them, and a read sees it.
+ */
+export const offeredFlags =
+  transmissionFlags.hasFlags |
+  transmissionFlags.sendFlush |
+  transmissionFlags.sendFua |
+  transmissionFlags.sendTrim |
+  transmissionFlags.sendWriteZeroes |
+  transmissionFlags.canMultiConn;
+
 /** NBD_CMD_: types of a request. */
 export const commandTypes = { read: 0, write: 1, disconnect: 2, flush: 3, trim: 4, writeZeroes: 6 } as const;
 export const commandFlags = { fua: 1 << 0, noHole: 1 << 1, dontFragment: 1 << 2 } as const;
