@@ -3,8 +3,8 @@
  * the hot path refers to buffers by their offset in the pool and allocates nothing.
  *
  * The pool is a JavaScript ArrayBuffer, because Electron's memory cage refuses external ones. JavaScript
- * cannot ask for an aligned ArrayBuffer (a SharedArrayBuffer starts at 16 modulo 4096), so the pool takes a page
- * more than it needs and asks the addon where the first page starts.
+ * cannot ask for an aligned ArrayBuffer (a SharedArrayBuffer starts at 16 modulo 4096), so the pool takes a
+ * page more than it needs and asks the addon where the first page starts.
  */
 import { assert } from './error.ts';
 
@@ -34,7 +34,10 @@ export class BufferPool {
     assert(lengthBytes % pageBytes === 0, 'reservations are made of whole pages');
     const offset = this.#reservedBytes;
     this.#reservedBytes += lengthBytes;
-    assert(this.#reservedBytes <= this.bytes.length, 'the buffer pool is too small for what is reserved in it');
+    assert(
+      this.#reservedBytes <= this.bytes.length,
+      'the buffer pool is too small for what is reserved in it',
+    );
     return offset;
   }
 }

@@ -21,6 +21,11 @@ export const errorCodes = [
   'device-changed',
   'device-holds-system',
   'source-has-holders',
+  'source-is-mapped',
+  'stack-not-supported',
+  'passphrase-needed',
+  'wrong-passphrase',
+  'volume-key-unusable',
   'content-not-supported',
   'destination-mounted',
   'destination-exists',
@@ -44,6 +49,8 @@ export const errorCodes = [
   'command-failed',
   'program-missing',
   'source-read-failed',
+  'source-write-failed',
+  'destination-read-failed',
   'destination-write-failed',
   'destination-flush-failed',
   'frontend-failed',
@@ -51,6 +58,7 @@ export const errorCodes = [
   'no-device-mapper',
   'mapping-failed',
   'device-suspended',
+  'table-changed',
   'engine-died',
   'earlier-job-died',
   'job-missing',
@@ -112,6 +120,19 @@ export function bothOf(first: unknown, second: unknown): Error {
   if (!(first instanceof DiskferryError)) return new AggregateError([first, second], messageOf(first));
   const { code, message, context } = first;
   return new DiskferryError(code, `${message}; then ${messageOf(second)}`, { context, cause: second });
+}
+
+/**
+ * Takes something back after a failure. Returns what to throw: the failure and, if so, what came on top of
+ * it.
+ */
+export async function afterFailure(error: unknown, takeBack: () => Promise<void>): Promise<unknown> {
+  try {
+    await takeBack();
+    return error;
+  } catch (second) {
+    return bothOf(error, second);
+  }
 }
 
 /** For text of an error that may be anything that was thrown. */

@@ -11,7 +11,10 @@ export function parseSize(text: string): number {
   const exponent = unitLetters.findIndex((letter) => letter === unit) + 1;
   const sizeBytes = match === null ? NaN : Number(match[1]) * kibibyte ** exponent;
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes === 0 || sizeBytes % sectorBytes !== 0) {
-    throw new DiskferryError('usage', `"${text}" is not a size: use a number with K, M, G or T, a multiple of 512 bytes`);
+    throw new DiskferryError(
+      'usage',
+      `"${text}" is not a size: use a number with K, M, G or T, a multiple of 512 bytes`,
+    );
   }
   return sizeBytes;
 }

@@ -8,7 +8,9 @@ type Release = () => Promise<void> | void;
 export class ReleaseStack {
   readonly #entries: { readonly what: string; readonly release: Release }[] = [];
 
-  /** Registers how to give back `what` (a short noun phrase for messages). Returns a function that forgets it. */
+  /**
+   * Registers how to give back `what` (a short noun phrase for messages). Returns a function that forgets it.
+   */
   add(what: string, release: Release): () => void {
     const entry = { what, release };
     this.#entries.push(entry);
@@ -29,7 +31,10 @@ export class ReleaseStack {
       }
     }
     if (failures.length > 0) {
-      throw new AggregateError(failures, failures.map((failure) => `${failure.message}: ${String(failure.cause)}`).join('; '));
+      throw new AggregateError(
+        failures,
+        failures.map((failure) => `${failure.message}: ${String(failure.cause)}`).join('; '),
+      );
     }
   }
 }

@@ -1,4 +1,7 @@
-/** Units that every layer shares. A sector is always 512 bytes, as in sysfs; a block is one unit of the flag map. */
+/**
+ * Units that every layer shares. A sector is always 512 bytes, as in sysfs; a block is one unit of the flag
+ * map.
+ */
 
 export const sectorBytes = 512;
 export const blockBytes = 4096;

@@ -3,8 +3,9 @@
  * everything but the free parts of its partitions' file systems. Partition tables and the gaps between
  * partitions are copied.
  *
- * What counts is what the disk says now, never what udev has noted. A disk that could be read in two ways, such
- * as a partitioned one with the left-over superblock of an old file system, is `unknown`: all of it is copied.
+ * What counts is what the disk says now, never what udev has noted. A disk that could be read in two ways,
+ * such as a partitioned one with the left-over superblock of an old file system, is `unknown`: all of it is
+ * copied.
  *
  * Image files are looked at through a loop device that is read-only, so that no tool can write to them by
  * mistake and all tools take them; without root there is none, and the tools get the file itself.

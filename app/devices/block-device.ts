@@ -3,6 +3,7 @@
  * and lsblk, without opening the device. Devices refer to each other by `majorMinor` ("8:1"), the only name
  * that the kernel never gives twice at one time.
  */
+import { statSync } from 'node:fs';
 import type { DeviceKind } from '../contract/device-tree.ts';
 import type { DeviceContent } from '../contract/plan.ts';
 
@@ -23,6 +24,15 @@ export interface LoopBacking {
   readonly offsetBytes: number;
   /** 0: up to the end. */
   readonly limitBytes: number;
+}
+
+/**
+ * What device-mapper itself calls a device of its. The part of the uuid before the first dash says whose it
+ * is.
+ */
+export interface MapperIdentity {
+  readonly name: string;
+  readonly uuid: string;
 }
 
 /** A regular file, whichever path or link leads to it. */
@@ -47,6 +57,8 @@ export interface BlockDevice {
   readonly diskSequence: string | null;
   readonly partition: PartitionPlace | null;
   readonly loop: LoopBacking | null;
+  /** Null for everything that is no device-mapper device. */
+  readonly mapper: MapperIdentity | null;
   /** What it is made of (device-mapper, md), as `majorMinor`. */
   readonly slaves: readonly string[];
   readonly model: string | null;
@@ -73,6 +85,11 @@ export function majorMinorOf(device: bigint): string {
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
   const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
   return `${major}:${minor}`;
+}
+
+/** Of the device that a node leads to now. */
+export function deviceNumberAt(path: string): string {
+  return majorMinorOf(statSync(path, { bigint: true }).rdev);
 }
 
 /** One string per file, for comparing and for sets. */

@@ -7,11 +7,11 @@
  * swapped in is taken back, and the device runs on its old one. Where even that fails, the error is
  * `device-suspended`: whoever uses the device waits until it is resumed.
  */
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../base/error.ts';
-import { assert, DiskferryError } from '../base/error.ts';
+import { afterFailure, assert, DiskferryError } from '../base/error.ts';
 import type { SwapTimes } from '../../native/binding.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
 import type { DmDevice, DmTarget } from '../../native/device-mapper.ts';
@@ -25,16 +25,23 @@ import {
   listDevices,
   loadTable,
   removeDevice,
+  removeDeviceAtLastClose,
   requireTarget,
   resumeDevice,
+  suspendDevice,
   swapTable,
 } from '../../native/device-mapper.ts';
 import { majorMinorOf } from './block-device.ts';
 import type { Segment } from './dm-table.ts';
 import { segmentsOf, targetsOf } from './dm-table.ts';
+import { hasModule, loadModule } from './kernel-module.ts';
 import type { Audience } from './udev.ts';
 import { isUdevRunning, withUdev } from './udev.ts';
+import { keySerialFor } from './volume-key.ts';
 
+const moduleName = 'dm_mod';
+/** There as soon as device-mapper is. */
+const sysfsPath = '/sys/class/misc/device-mapper';
 const folder = '/dev/mapper';
 const ownPrefix = 'diskferry-';
 /** As udev's: anything else would be escaped in the node's name. */
@@ -55,6 +62,16 @@ export interface MappedDeviceOptions {
   readonly segments: readonly Segment[];
   readonly readOnly?: boolean;
   readonly audience?: Audience;
+}
+
+/** It is there, or its module could be loaded. */
+export async function isDeviceMapperOffered(): Promise<boolean> {
+  return existsSync(sysfsPath) || hasModule(moduleName);
+}
+
+/** Makes it be there. Throws with modprobe's words when that cannot be. */
+export async function ensureDeviceMapper(): Promise<void> {
+  if (!existsSync(sysfsPath)) await loadModule(moduleName);
 }
 
 function pathOf(name: string): string {
@@ -88,6 +105,7 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   'ioctl(DM_DEV_CREATE) EBUSY': ['device-in-use', 'a device of this name exists already'],
   'ioctl(DM_DEV_REMOVE) EBUSY': ['device-in-use', 'it is in use and cannot be removed'],
   'ioctl(DM_TABLE_LOAD) EBUSY': ['device-in-use', 'a device in its table is in use by something else'],
+  'ioctl(DM_TABLE_LOAD) ENOKEY': ['passphrase-needed', 'the kernel needs its key again'],
   'ioctl(DM_TABLE_LOAD) ENODEV': ['device-missing', 'a device in its table does not exist'],
   'ioctl(DM_TABLE_LOAD) ENXIO': ['device-missing', 'a device in its table does not exist'],
 };
@@ -142,7 +160,7 @@ async function whyRefused(segments: readonly Segment[]): Promise<string> {
 async function load(name: string, segments: readonly Segment[], readOnly: boolean): Promise<void> {
   await named(name, async () => {
     try {
-      await loadTable({ name, targets: targetsOf(segments), readOnly });
+      await loadTable({ name, targets: targetsOf(segments), readOnly, keySerial: keySerialFor(segments) });
     } catch (cause) {
       if (!isAddonError(cause) || cause.code !== 'EINVAL') throw cause;
       throw errorOf(name, 'mapping-failed', { why: await whyRefused(segments), cause });
@@ -161,8 +179,7 @@ export async function createMapped(options: MappedDeviceOptions): Promise<Mapped
     ensureNode(device);
     return { name, path: pathOf(name), majorMinor: majorMinorOf(device.deviceNumber) };
   } catch (error) {
-    await removeMapped(name);
-    throw error;
+    throw await afterFailure(error, () => removeMapped(name));
   }
 }
 
@@ -186,6 +203,12 @@ export async function removeMapped(name: string): Promise<void> {
   rmSync(pathOf(name), { force: true });
 }
 
+/** Takes a device of ours away as soon as nobody has it open any more, which may be now. */
+export async function removeWhenUnused(name: string): Promise<void> {
+  assert(isOwn(name), `not a device of ours: ${name}`);
+  await named(name, () => withUdev('everybody', (cookie) => removeDeviceAtLastClose(name, cookie)));
+}
+
 export interface ReplaceOptions {
   /** Any device, also a consumer's: its LV, its LUKS container. */
   readonly name: string;
@@ -199,12 +222,27 @@ export interface ReplaceOptions {
  * that somebody else has suspended stays so: its owner is in the middle of something.
  */
 export async function replaceTable({ name, segments, flushFd }: ReplaceOptions): Promise<SwapTimes> {
+  await prepareTable(name, segments);
+  return activatePrepared({ name, segments, flushFd });
+}
+
+/** The kernel checks the table and opens its devices; nothing has changed yet for who uses the device. */
+export async function prepareTable(name: string, segments: readonly Segment[]): Promise<void> {
   const { isReadOnly, isSuspended } = await infoOf(name);
   if (isSuspended) throw errorOf(name, 'device-suspended', { why: 'it is suspended' });
   await load(name, segments, isReadOnly);
+}
+
+/** Takes back what was prepared. Does nothing when nothing was. */
+export async function dropPrepared(name: string): Promise<void> {
+  await named(name, () => clearTable(name));
+}
+
+/** The second half of `replaceTable`; `segments` are those that were prepared. */
+export async function activatePrepared({ name, segments, flushFd }: ReplaceOptions): Promise<SwapTimes> {
   try {
     const times = await named(name, () => swapTable({ name, flushFd }));
-    await checkServes(name, segments);
+    await requireTable(name, segments);
     return times;
   } catch (error) {
     await goBack(name, error);
@@ -212,12 +250,42 @@ export async function replaceTable({ name, segments, flushFd }: ReplaceOptions):
   }
 }
 
-/** A resume without a loaded table succeeds too: had somebody taken ours back, the old one would serve on. */
-async function checkServes(name: string, segments: readonly Segment[]): Promise<void> {
+/** Whether the device runs on this table. */
+export async function servesTable(name: string, segments: readonly Segment[]): Promise<boolean> {
   const active = await named(name, () => deviceTable(name));
-  const isOurs = isDeepStrictEqual(active.map(comparable), targetsOf(segments).map(comparable));
-  if (isOurs) return;
+  return isDeepStrictEqual(active.map(comparable), targetsOf(segments).map(comparable));
+}
+
+/** A resume without a loaded table succeeds too: had somebody taken ours back, the old one would serve on. */
+export async function requireTable(name: string, segments: readonly Segment[]): Promise<void> {
+  if (await servesTable(name, segments)) return;
   throw errorOf(name, 'mapping-failed', { why: 'another program has changed its table' });
+}
+
+/** Holds back every request until `resumeMapped`, without freezing the file system on it. */
+export async function suspendMapped(name: string): Promise<void> {
+  await named(name, () => suspendDevice({ name, noFlush: true, skipLockfs: true }));
+}
+
+/** Puts another table under a device whose I/O is held, and lets it go on. */
+export async function replaceSuspended(name: string, segments: readonly Segment[]): Promise<void> {
+  await load(name, segments, (await infoOf(name)).isReadOnly);
+  await resumeMapped(name);
+  await requireTable(name, segments);
+}
+
+/** Goes on, with the prepared table if there is one. */
+export async function resumeMapped(name: string): Promise<void> {
+  await named(name, () => resumeDevice(name));
+}
+
+/**
+ * Goes on with the table that it has had. Should the prepared one stay, it does not: it would take that one's
+ * place.
+ */
+export async function resumeUnchanged(name: string): Promise<void> {
+  await dropPrepared(name);
+  await resumeMapped(name);
 }
 
 /** The kernel shows these two as they were loaded; of others it may leave out keys and defaults. */

@@ -1,17 +1,23 @@
 /**
  * How router and copy loop reach the two disks: every call starts one operation, and its end is told to the
- * client that started it. Real disks answer through the ring (ring-disk-io.ts), the simulation through a seeded
- * scheduler. Calls and completions happen on one thread; a completion never comes from inside the call.
+ * client that started it. Real disks answer through the ring (ring-disk-io.ts), the simulation through a
+ * seeded scheduler. Calls and completions happen on one thread; a completion never comes from inside the
+ * call.
  *
  * Arguments are positional, against our habit, because a request object per operation would be garbage on the
  * hot path. A number beyond 31 bits that is passed by value would be too, so where an operation goes stands
  * in a table of the client's: `offsets[tag]` bytes from the disk's start, read during the call. Buffers are
- * offsets in the engine's pool. An implementation continues short transfers itself: a client sees an operation
- * done whole or failed.
+ * offsets in the engine's pool. An implementation continues short transfers itself: a client sees an
+ * operation done whole or failed.
  */
 
 export const source = 0;
 export const destination = 1;
+/**
+ * Where the job's journal is: a file on another disk, or a part of the destination that the virtual device
+ * does not reach.
+ */
+export const journal = 2;
 /** Which of the job's two disks. */
 export type Disk = typeof source | typeof destination;
 
@@ -24,7 +30,14 @@ export interface DiskIoClient {
 }
 
 export interface DiskIo {
-  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void;
+  read(
+    disk: Disk,
+    offsets: Offsets,
+    lengthBytes: number,
+    buffer: number,
+    client: DiskIoClient,
+    tag: number,
+  ): void;
   /** With `fua` the data is durable when the operation is done. */
   write(
     disk: Disk,
@@ -48,4 +61,18 @@ export interface DiskIo {
   ): void;
   /** A hint. The content is undefined afterwards; a disk that cannot discard does nothing and succeeds. */
   discard(disk: Disk, offsets: Offsets, lengthBytes: number, client: DiskIoClient, tag: number): void;
+}
+
+/** How the journal is written, as a disk is; it is read only before the job goes on. */
+export interface JournalIo {
+  write(
+    store: typeof journal,
+    offsets: Offsets,
+    lengthBytes: number,
+    buffer: number,
+    fua: boolean,
+    client: DiskIoClient,
+    tag: number,
+  ): void;
+  flush(store: typeof journal, client: DiskIoClient, tag: number): void;
 }

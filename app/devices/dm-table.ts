@@ -1,7 +1,7 @@
 /**
  * Device-mapper tables as typed segments, and their text as the kernel takes and shows it
  * (Documentation/admin-guide/device-mapper). Pure functions. Segments of kinds that Diskferry does not make
- * itself (crypt, thin, …) keep their text unread.
+ * itself (thin, …) keep their text unread.
  *
  * A device is named by MAJOR:MINOR, as the kernel shows it; everything is in sectors of 512 bytes, as there.
  */
@@ -27,6 +27,15 @@ export type Mapping =
       readonly place: DevicePlace;
       readonly upSeconds: number;
       readonly downSeconds: number;
+      readonly features: readonly string[];
+    }
+  /** Encrypted by dm-crypt. `key` may be the key itself: it belongs in no message and no file. */
+  | {
+      readonly type: 'crypt';
+      readonly cipher: string;
+      readonly key: string;
+      readonly ivOffset: number;
+      readonly place: DevicePlace;
       readonly features: readonly string[];
     }
   | { readonly type: 'other'; readonly target: string; readonly parameters: string };
@@ -57,6 +66,11 @@ function parametersOf(mapping: Mapping): string {
     case 'flakey': {
       const { place, upSeconds, downSeconds, features } = mapping;
       return [placeText(place), upSeconds, downSeconds, features.length, ...features].join(' ');
+    }
+    case 'crypt': {
+      const { cipher, key, ivOffset, place, features } = mapping;
+      const counted = features.length === 0 ? [] : [features.length, ...features];
+      return [cipher, key, ivOffset, placeText(place), ...counted].join(' ');
     }
     case 'other':
       return mapping.parameters;
@@ -114,11 +128,21 @@ function readFlakey(words: readonly string[]): Mapping | undefined {
   return { type: 'flakey', place, upSeconds, downSeconds, features: words.slice(5) };
 }
 
+function readCrypt(words: readonly string[]): Mapping | undefined {
+  const [cipher, key] = words;
+  const ivOffset = Number(words[2]);
+  const place = readPlace(words.slice(3));
+  if (cipher === undefined || key === undefined || place === undefined) return undefined;
+  if (!Number.isSafeInteger(ivOffset)) return undefined;
+  return { type: 'crypt', cipher, key, ivOffset, place, features: words.slice(6) };
+}
+
 const readers: Readonly<Record<string, (words: readonly string[]) => Mapping | undefined>> = {
   linear: readLinear,
   striped: readStriped,
   error: () => ({ type: 'error' }),
   flakey: readFlakey,
+  crypt: readCrypt,
 };
 
 /** From what the kernel shows as a device's table. */
@@ -134,7 +158,40 @@ export function segmentsOf(targets: readonly DmTarget[]): Segment[] {
 export function devicesUnder(segments: readonly Segment[]): string[] {
   const devices = segments.flatMap(({ mapping }) => {
     if (mapping.type === 'striped') return mapping.stripes.map(({ device }) => device);
-    return mapping.type === 'linear' || mapping.type === 'flakey' ? [mapping.place.device] : [];
+    return 'place' in mapping ? [mapping.place.device] : [];
   });
   return [...new Set(devices)];
+}
+
+/**
+ * The same table with its places on one device moved to another, at the same offsets; places on other devices
+ * stay. A segment of a kind that is kept unread stays as it is: who moves one gives it as text for both
+ * devices.
+ */
+export function movedTo(segments: readonly Segment[], move: DeviceMove): Segment[] {
+  return segments.map((segment) => ({ ...segment, mapping: movedMapping(segment.mapping, move) }));
+}
+
+/** Both as `majorMinor`. */
+export interface DeviceMove {
+  readonly from: string;
+  readonly to: string;
+}
+
+function movedMapping(mapping: Mapping, move: DeviceMove): Mapping {
+  switch (mapping.type) {
+    case 'linear':
+    case 'flakey':
+    case 'crypt':
+      return { ...mapping, place: movedPlace(mapping.place, move) };
+    case 'striped':
+      return { ...mapping, stripes: mapping.stripes.map((place) => movedPlace(place, move)) };
+    case 'error':
+    case 'other':
+      return mapping;
+  }
+}
+
+function movedPlace(place: DevicePlace, { from, to }: DeviceMove): DevicePlace {
+  return place.device === from ? { ...place, device: to } : place;
 }

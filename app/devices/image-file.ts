@@ -1,16 +1,60 @@
 /**
  * Disk images that Diskferry makes itself for `--create SIZE`: sparse, new, and readable by their owner only,
- * because they will hold whole file systems with everybody's files.
+ * because they will hold whole file systems with everybody's files. One that nobody needs is removed, but
+ * only if it is the very file that was made: what somebody else has put in its place is not ours.
  */
-import { closeSync, constants, fsyncSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  unlinkSync,
+} from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { DiskferryError } from '../base/error.ts';
 import type { ErrorCode } from '../base/error.ts';
+
+/** A file as the kernel knows it, whatever its name. */
+interface FileNumbers {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+export class NewImage {
+  readonly #path: string;
+  readonly #made: FileNumbers;
+
+  constructor(path: string, made: FileNumbers) {
+    this.#path = path;
+    this.#made = made;
+  }
+
+  /** Throws `device-changed` when what was opened at the path is not the file that was made. */
+  async assertIs(handle: FileHandle): Promise<void> {
+    if (this.#isMade(await handle.stat({ bigint: true }))) return;
+    const message = `${this.#path}: is not the image that was made for this job`;
+    throw new DiskferryError('device-changed', message, { context: { device: this.#path } });
+  }
+
+  /** Does nothing when it has gone or something else is in its place. */
+  remove(): void {
+    const found = lstatSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    if (found !== undefined && this.#isMade(found)) unlinkSync(this.#path);
+  }
+
+  #isMade({ dev, ino }: FileNumbers): boolean {
+    return dev === this.#made.dev && ino === this.#made.ino;
+  }
+}
 
 /**
  * Makes the image; refuses when anything is at the path already. Call it only after the user confirmed the
  * plan.
  */
-export function createImageFile(path: string, sizeBytes: number): void {
+export function createImageFile(path: string, sizeBytes: number): NewImage {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   let fd: number;
   try {
@@ -18,11 +62,13 @@ export function createImageFile(path: string, sizeBytes: number): void {
   } catch (cause) {
     throw creationError(path, cause as NodeJS.ErrnoException);
   }
+  const image = new NewImage(path, fstatSync(fd, { bigint: true }));
   try {
     ftruncateSync(fd, sizeBytes);
     fsyncSync(fd);
+    return image;
   } catch (cause) {
-    unlinkSync(path);
+    image.remove();
     throw creationError(path, cause as NodeJS.ErrnoException);
   } finally {
     closeSync(fd);

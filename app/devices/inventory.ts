@@ -19,12 +19,15 @@ import type { Swap } from './swaps.ts';
 import { readSwaps } from './swaps.ts';
 import type { SysfsDevice } from './sysfs.ts';
 import { readSysfsDevices } from './sysfs.ts';
+import { readUserOptions } from './user-mount-options.ts';
 
 /**
  * A mount and the block devices under its file system, as `majorMinor`: none for tmpfs, several for Btrfs.
  */
 export interface MountedVolume extends Mount {
   readonly devices: readonly string[];
+  /** Which the kernel does not know: `_netdev`, `x-systemd.…` */
+  readonly userOptions: readonly string[];
 }
 
 export interface Inventory {
@@ -35,10 +38,18 @@ export interface Inventory {
 
 /** @param probes look at the content of devices that udev has no record of; opens them, so only as root */
 export async function readInventory(options: { readonly probes: boolean }): Promise<Inventory> {
-  const [lsblk, backings] = await Promise.all([readLsblk(), readLoopBackings()]);
+  const [lsblk, backings, userOptions] = await Promise.all([
+    readLsblk(),
+    readLoopBackings(),
+    readUserOptions(),
+  ]);
   const merged = readSysfsDevices().map((device) => merge(device, lsblk, backings));
   const devices = options.probes ? await Promise.all(merged.map(withProbedContent)) : merged;
-  const mounts = readMounts().map((mount) => ({ ...mount, devices: devicesUnder(mount, devices) }));
+  const mounts = readMounts().map((mount) => ({
+    ...mount,
+    devices: devicesUnder(mount, devices),
+    userOptions: userOptions.get(mount.id) ?? [],
+  }));
   return { devices, mounts, swaps: readSwaps() };
 }
 

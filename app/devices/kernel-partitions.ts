@@ -1,10 +1,11 @@
 /**
- * Makes the kernel's partitions of a disk those of the table that now lies on it. The kernel reads a table when a
- * disk appears and when it is told to, never because somebody wrote another table. Until then the nodes of the
- * old partitions lead to places in the middle of the new content, and whoever mounts one harms it.
+ * Makes the kernel's partitions of a disk those of the table that now lies on it. The kernel reads a table
+ * when a disk appears and when it is told to, never because somebody wrote another table. Until then the
+ * nodes of the old partitions lead to places in the middle of the new content, and whoever mounts one harms
+ * it.
  *
- * partx(8) adds and removes single partitions (BLKPG), which also works where the kernel itself knows no partition
- * tables, and never touches the disk's content. A child process: the event loop goes on meanwhile.
+ * partx(8) adds and removes single partitions (BLKPG), which also works where the kernel itself knows no
+ * partition tables, and never touches the disk's content. A child process: the event loop goes on meanwhile.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,9 @@ import { probeContent } from './content.ts';
 import { listPartitions, matchParts } from './partition-table.ts';
 import { readSysfsDevices } from './sysfs.ts';
 
-/** After the disk has been closed. Throws when the kernel's partitions are not those of the disk afterwards. */
+/**
+ * After the disk has been closed. Throws when the kernel's partitions are not those of the disk afterwards.
+ */
 export async function updatePartitions(path: string, majorMinor: string): Promise<void> {
   const hasNodes = nodesOf(majorMinor).length > 0;
   if (!hasNodes && !takesPartitions(majorMinor)) return;
@@ -33,8 +36,8 @@ function nodesOf(majorMinor: string): { offsetBytes: number; sizeBytes: number }
 }
 
 /**
- * Disks that take no partitions have a 1 in `ext_range`, and partitions have no such attribute. A loop device says
- * besides whether it is meant to show partitions: those of one that is not would outlive it.
+ * Disks that take no partitions have a 1 in `ext_range`, and partitions have no such attribute. A loop device
+ * says besides whether it is meant to show partitions: those of one that is not would outlive it.
  */
 function takesPartitions(majorMinor: string): boolean {
   const folder = `/sys/dev/block/${majorMinor}`;

@@ -6,8 +6,9 @@
  * mount's source is looked up as well. Mounts in other namespaces (containers) are not here: opening a device
  * exclusively finds them.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { majorMinorOf } from './block-device.ts';
+import { reachableStat } from './reachable-stat.ts';
 
 export interface Mount {
   readonly id: number;
@@ -23,6 +24,16 @@ export interface Mount {
   readonly source: string;
   /** Of the file system: errors=remount-ro, subvol=/@, … */
   readonly superOptions: readonly string[];
+  readonly propagation: Propagation;
+}
+
+/** What becomes of mounts that are made inside: mount_namespaces(7). All null and false: private. */
+export interface Propagation {
+  /** Shared with the mounts of this group. */
+  readonly peerGroup: number | null;
+  /** A slave of the mounts of this group. */
+  readonly masterGroup: number | null;
+  readonly isUnbindable: boolean;
 }
 
 export function readMounts(): Mount[] {
@@ -33,7 +44,7 @@ export function readMounts(): Mount[] {
 export function parseMountInfo(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const [front, back] = splitOnce(line, ' - ');
-    const [id, parentId, majorMinor, root, target, mountOptions] = front.split(' ');
+    const [id, parentId, majorMinor, root, target, mountOptions, ...tags] = front.split(' ');
     const [fsType, source, superOptions] = back.split(' ');
     if (mountOptions === undefined || superOptions === undefined) return [];
     return [
@@ -47,9 +58,20 @@ export function parseMountInfo(text: string): Mount[] {
         fsType: unescapeOctal(fsType as string),
         source: unescapeOctal(source as string),
         superOptions: unescapeOctal(superOptions).split(','),
+        propagation: parsePropagation(tags),
       },
     ];
   });
+}
+
+/** Tags look like `shared:7`, `master:2`, `propagate_from:1`, `unbindable`; there may be none. */
+function parsePropagation(tags: readonly string[]): Propagation {
+  const groupOf = (name: string): number | null => {
+    const tag = tags.find((candidate) => candidate.startsWith(`${name}:`));
+    return tag === undefined ? null : Number(tag.slice(name.length + 1));
+  };
+  const [peerGroup, masterGroup] = [groupOf('shared'), groupOf('master')];
+  return { peerGroup, masterGroup, isUnbindable: tags.includes('unbindable') };
 }
 
 function splitOnce(text: string, separator: string): [string, string] {
@@ -80,7 +102,7 @@ export function unescapeOctal(text: string): string {
  */
 export function sourceDevice(mount: Mount): string | null {
   if (!mount.source.startsWith('/')) return null;
-  const stat = statSync(mount.source, { bigint: true, throwIfNoEntry: false });
+  const stat = reachableStat(mount.source);
   return stat?.isBlockDevice() ? majorMinorOf(stat.rdev) : null;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Opens the disks of a job: once, exclusively, and only if the opened thing is the disk of the plan. The comparison is
- * made on the file descriptor after opening, so that no change of names or cables can come in between (invariant 9).
+ * Opens the disks of a job: once, exclusively, and only if the opened thing is the disk of the plan. The
+ * comparison is made on the file descriptor after opening, so that no change of names or cables can come in
+ * between (invariant 9).
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -17,45 +18,88 @@ import { assertSameDevice } from './identity.ts';
 import { readInventory } from './inventory.ts';
 
 export interface OpenDisk {
+  /** For all I/O. */
   readonly handle: FileHandle;
+  /**
+   * On the disk itself: the same as `handle`, unless that leads to a private device over it
+   * (private-disk.ts).
+   */
+  readonly base: FileHandle;
   /** Whether I/O goes past the page cache. Always so for block devices. */
   readonly isDirect: boolean;
+  /** Gives up the disk. */
+  close(): Promise<void>;
 }
+
+interface Opened {
+  readonly handle: FileHandle;
+  readonly isDirect: boolean;
+}
+
+/** `shared`: device-mapper devices lie on it and are to stay there, so nobody can claim it for himself. */
+export type Claim = 'exclusive' | 'shared';
 
 /**
  * Until the handle is closed nobody else can claim a block device, and no other Diskferry can open a file.
  * The source is opened for reading only. Throws `device-changed`, `device-in-use` or what opening gave.
  */
-export async function openDisk(planned: PlannedDisk, access: 'read' | 'write'): Promise<OpenDisk> {
+export async function openDisk(
+  planned: PlannedDisk,
+  access: 'read' | 'write',
+  claim: Claim = 'exclusive',
+): Promise<OpenDisk> {
   const mode = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
-  // O_EXCL on a block device claims it: nobody can mount or claim it while it is open. On a file it has no meaning.
-  const opened =
+  const claimed = claim === 'exclusive' ? constants.O_EXCL : 0;
+  // O_EXCL on a block device claims it: nobody can mount or claim it while it is open. On a file it has no
+  // meaning.
+  const opened: Opened =
     planned.kind === 'block'
-      ? { handle: await openPath(planned.path, mode | constants.O_EXCL | constants.O_DIRECT), isDirect: true }
+      ? { handle: await openPath(planned.path, mode | claimed | constants.O_DIRECT), isDirect: true }
       : await openFile(planned.path, mode);
   try {
     if (planned.kind === 'file') lockFile(planned.path, opened.handle);
-    if (planned.identity !== null) assertSameDevice(planned.identity, await identify(planned.path, opened.handle));
-    return opened;
+    if (planned.identity !== null)
+      assertSameDevice(planned.identity, await identify(planned.path, opened.handle));
+    return { ...opened, base: opened.handle, close: () => opened.handle.close() };
   } catch (error) {
     await opened.handle.close();
     throw error;
   }
 }
 
-/** The same disk for writing, through the descriptor and not the path; the first descriptor keeps the claim. */
-export async function reopenForWriting(disk: OpenDisk): Promise<FileHandle> {
-  const direct = disk.isDirect ? constants.O_DIRECT : 0;
-  return openPath(descriptorPath(disk.handle), constants.O_RDWR | direct);
+/**
+ * The same disk for writing, opened when it is first needed, through the descriptor and not the path; that
+ * one keeps the claim.
+ */
+export class WritingHandle {
+  readonly #disk: OpenDisk;
+  #handle: FileHandle | undefined;
+
+  constructor(disk: OpenDisk) {
+    this.#disk = disk;
+  }
+
+  async fd(): Promise<number> {
+    const direct = this.#disk.isDirect ? constants.O_DIRECT : 0;
+    this.#handle ??= await openPath(descriptorPath(this.#disk.base), constants.O_RDWR | direct);
+    return this.#handle.fd;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close();
+  }
 }
 
 /**
- * Drops what the kernel remembers of a block device's content: direct writes went past it, and who opens the disk next
- * must see what is there. BLKFLSBUF of linux/fs.h. Files keep their page cache right by themselves.
+ * Drops what the kernel remembers of a block device's content: direct writes went past it, and who opens the
+ * disk next must see what is there. BLKFLSBUF of linux/fs.h. Files keep their page cache right by themselves.
  */
 export async function dropCache(disk: OpenDisk): Promise<void> {
-  const stat = await disk.handle.stat();
-  if (stat.isBlockDevice()) await addon().blockFlushBuffers(disk.handle.fd);
+  const handles = disk.base === disk.handle ? [disk.handle] : [disk.handle, disk.base];
+  for (const handle of handles) {
+    const stat = await handle.stat();
+    if (stat.isBlockDevice()) await addon().blockFlushBuffers(handle.fd);
+  }
 }
 
 /** What O_EXCL is for block devices. The lock goes with the last close of this handle. */
@@ -64,12 +108,15 @@ function lockFile(path: string, handle: FileHandle): void {
     addon().lockExclusive(handle.fd);
   } catch (cause) {
     if (!isAddonError(cause) || cause.code !== 'EWOULDBLOCK') throw cause;
-    throw new DiskferryError('device-in-use', `${path}: another job has it`, { context: { device: path }, cause });
+    throw new DiskferryError('device-in-use', `${path}: another job has it`, {
+      context: { device: path },
+      cause,
+    });
   }
 }
 
 /** Direct I/O where the file system can do it in sectors. */
-async function openFile(path: string, mode: number): Promise<OpenDisk> {
+async function openFile(path: string, mode: number): Promise<Opened> {
   const buffered = await openPath(path, mode);
   const alignment = addon().directIoAlignmentBytes(buffered.fd);
   if (alignment === 0 || alignment > sectorBytes) return { handle: buffered, isDirect: false };
@@ -78,7 +125,7 @@ async function openFile(path: string, mode: number): Promise<OpenDisk> {
   return { handle, isDirect: true };
 }
 
-async function openPath(path: string, flags: number): Promise<FileHandle> {
+export async function openPath(path: string, flags: number): Promise<FileHandle> {
   try {
     return await open(path, flags);
   } catch (cause) {
@@ -105,13 +152,18 @@ export function openErrorCode(errno: string): ErrorCode {
   return openErrorCodes[errno] ?? 'device-open-failed';
 }
 
-/** What the descriptor's disk is now. The path serves to look it up; that it still leads to the same disk is checked. */
+/**
+ * What the descriptor's disk is now. The path serves to look it up; that it still leads to the same disk is
+ * checked.
+ */
 async function identify(path: string, handle: FileHandle): Promise<DeviceIdentity> {
   const facts = readDiskFacts(await readInventory({ probes: false }), path);
-  if (isAbsent(facts)) throw new DiskferryError('device-missing', `${path}: the disk has gone`, { context: { device: path } });
+  if (isAbsent(facts))
+    throw new DiskferryError('device-missing', `${path}: the disk has gone`, { context: { device: path } });
   const stat = await handle.stat({ bigint: true });
   const isFile = stat.isFile();
-  const content = facts.sizeBytes >= sectorBytes ? await probeContent(descriptorPath(handle)) : facts.identity.content;
+  const content =
+    facts.sizeBytes >= sectorBytes ? await probeContent(descriptorPath(handle)) : facts.identity.content;
   return {
     ...facts.identity,
     majorMinor: majorMinorOf(isFile ? stat.dev : stat.rdev),

@@ -1,7 +1,7 @@
 /**
- * The partitions that a disk's own partition table lists, read by partx(8), held against those that the kernel
- * has. The two differ when a table was written and the kernel not told. Then a partition's device node shows
- * another part of the disk than the table means, and nothing may be concluded from it.
+ * The partitions that a disk's own partition table lists, read by partx(8), held against those that the
+ * kernel has. The two differ when a table was written and the kernel not told. Then a partition's device node
+ * shows another part of the disk than the table means, and nothing may be concluded from it.
  */
 import { sectorBytes } from '../base/units.ts';
 import { AllocationUnknown } from './allocated/unknown.ts';
@@ -51,7 +51,8 @@ export function matchParts<Node extends Place>(
   nodes: readonly Node[] | null,
 ): (Node | (Place & { readonly node: null }))[] {
   const entries = table.filter(({ isExtended }) => !isExtended);
-  if (nodes === null) return entries.map(({ offsetBytes, sizeBytes }) => ({ offsetBytes, sizeBytes, node: null }));
+  if (nodes === null)
+    return entries.map(({ offsetBytes, sizeBytes }) => ({ offsetBytes, sizeBytes, node: null }));
   const parts = withoutExtended(table, nodes);
   if (placesOf(parts) === placesOf(entries)) return parts;
   throw new AllocationUnknown("the kernel's partitions are not those of the partition table: run partprobe");
@@ -64,5 +65,8 @@ function withoutExtended<Node extends Place>(table: readonly TableEntry[], nodes
 }
 
 function placesOf(places: readonly Place[]): string {
-  return places.map(({ offsetBytes, sizeBytes }) => `${offsetBytes}+${sizeBytes}`).sort().join(' ');
+  return places
+    .map(({ offsetBytes, sizeBytes }) => `${offsetBytes}+${sizeBytes}`)
+    .sort()
+    .join(' ');
 }

@@ -6,11 +6,12 @@
  * Open files are followed by stat, everything else is compared by path, which needs no access to file systems
  * that may hang.
  */
-import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import type { FileKey } from './block-device.ts';
 import { fileKeyText, majorMinorOf } from './block-device.ts';
 import { isInside } from './mounts.ts';
 import type { Storage } from './overlap.ts';
+import { reachableStat } from './reachable-stat.ts';
 
 export interface ProcessUse {
   readonly pid: number;
@@ -51,6 +52,17 @@ export function findWriters(storage: Storage): ProcessUse[] {
   return processes().flatMap((pid) => {
     if (pid === process.pid) return [];
     const fd = listFds(pid).find((candidate) => isDisk(candidate.link, storage) && isWritable(candidate));
+    return fd === undefined ? [] : [{ pid, command: commandOf(pid), how: 'open file', path: fd.path }];
+  });
+}
+
+/**
+ * Processes that have any of the block devices open, for whatever purpose; `ownFd` of our own does not count.
+ */
+export function findOpeners(majorMinors: ReadonlySet<string>, ownFd: number): ProcessUse[] {
+  const isOwn = ({ pid, fd }: OpenFd): boolean => pid === process.pid && Number(fd) === ownFd;
+  return processes().flatMap((pid) => {
+    const fd = listFds(pid).find((open) => isOneOf(open.link, majorMinors) && !isOwn(open));
     return fd === undefined ? [] : [{ pid, command: commandOf(pid), how: 'open file', path: fd.path }];
   });
 }
@@ -109,8 +121,13 @@ function mappedFiles(pid: number): string[] {
   });
 }
 
+function isOneOf(link: string, majorMinors: ReadonlySet<string>): boolean {
+  const stat = reachableStat(link);
+  return stat?.isBlockDevice() === true && majorMinors.has(majorMinorOf(stat.rdev));
+}
+
 function isDisk(link: string, storage: Storage): boolean {
-  const stat = orNothing(() => statSync(link, { bigint: true, throwIfNoEntry: false }), undefined);
+  const stat = reachableStat(link);
   if (stat === undefined) return false;
   if (storage.kind === 'block') return stat.isBlockDevice() && majorMinorOf(stat.rdev) === storage.majorMinor;
   const file: FileKey = { device: majorMinorOf(stat.dev), inode: Number(stat.ino) };

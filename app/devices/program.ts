@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { DiskferryError } from '../base/error.ts';
+import { inOwnSession } from './own-session.ts';
 
 /** Programs that read one header take milliseconds; those that walk a large file system, minutes. */
 const runMsMax = 30 * 60_000;
@@ -27,15 +28,15 @@ function environment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin` };
 }
 
-function start(program: string, parameters: readonly string[]) {
-  const child = spawn(program, parameters, {
-    env: environment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A Ctrl-C at the terminal is for Diskferry, which ends its programs itself when it is ready to.
-    detached: true,
-    timeout: runMsMax,
-    killSignal: 'SIGKILL',
-  });
+function start(program: string, parameters: readonly string[], input: Uint8Array = new Uint8Array()) {
+  const env = environment();
+  const limit = { timeout: runMsMax, killSignal: 'SIGKILL' } as const;
+  const child = inOwnSession((own) =>
+    spawn(program, parameters, { ...own, ...limit, env, stdio: ['pipe', 'pipe', 'pipe'] }),
+  );
+  // A program may end without having read everything; its exit code says why.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
       const code = cause.code === 'ENOENT' ? 'program-missing' : 'command-failed';
@@ -105,4 +106,28 @@ export async function runProgramHead(
   const [end] = await Promise.allSettled([ended]);
   if (length === 0 && end.status === 'rejected') throw end.reason;
   return Buffer.concat(pieces).subarray(0, bytesMax);
+}
+
+/**
+ * For secrets, which must not become strings: gives `input` to the program's stdin, and what it prints to
+ * `read`; the output's bytes are wiped before this returns. `read` is called whatever the exit code is.
+ */
+export async function runProgramInSecret<Result>(
+  program: string,
+  parameters: readonly string[],
+  { input, read }: { readonly input: Uint8Array; readonly read: (output: Uint8Array) => Result },
+): Promise<ProgramEnd & { readonly result: Result }> {
+  const { child, ended } = start(program, parameters, input);
+  const collect = async (): Promise<Result> => {
+    const pieces: Buffer[] = [];
+    for await (const piece of child.stdout as AsyncIterable<Buffer>) pieces.push(piece);
+    const output = Buffer.concat(pieces);
+    try {
+      return read(output);
+    } finally {
+      for (const piece of [...pieces, output]) piece.fill(0);
+    }
+  };
+  const [exitCode, result, stderr] = await Promise.all([ended, collect(), text(child.stderr)]);
+  return { exitCode, stderr, result };
 }

@@ -1,9 +1,10 @@
 /**
- * DiskIo over io_uring: the two real disks of a job. Owns the operations in flight and what the kernel may do to
- * them: short transfers are continued, interrupted ones repeated, zeroes written by hand where a disk cannot
- * zero by itself. Used on the worker thread only; slots are preallocated.
+ * DiskIo over io_uring: the two real disks of a job. Owns the operations in flight and what the kernel may do
+ * to them: short transfers are continued, interrupted ones repeated, zeroes written by hand where a disk
+ * cannot zero by itself. Used on the worker thread only; slots are preallocated.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
+import { errno } from '../base/errno.ts';
 import { assert } from '../base/error.ts';
 import { mebibyte } from '../base/units.ts';
 import type { Ring } from '../../native/ring.ts';
@@ -14,9 +15,15 @@ import type { Disk, DiskIo, DiskIoClient, Offsets } from './disk-io.ts';
 const punchHole = 0x02 | 0x01; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 const zeroRange = 0x10 | 0x01; // FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE
 
-const errno = { again: -11, interrupted: -4, ioError: -5, notSupported: -95, noMethod: -25, invalid: -22 } as const;
-
-const kinds = { read: 1, write: 2, flush: 3, punchZeroes: 4, zeroRange: 5, writtenZeroes: 6, discard: 7 } as const;
+const kinds = {
+  read: 1,
+  write: 2,
+  flush: 3,
+  punchZeroes: 4,
+  zeroRange: 5,
+  writtenZeroes: 6,
+  discard: 7,
+} as const;
 type Kind = (typeof kinds)[keyof typeof kinds];
 
 /** Operations in flight of router and copy loop together; a named maximum (invariant 10). */
@@ -52,7 +59,10 @@ export class RingDiskIo implements DiskIo {
   readonly #buffer = new Float64Array(diskOperationsMax);
   readonly #tag = new Float64Array(diskOperationsMax);
   readonly #client = new Array<DiskIoClient | undefined>(diskOperationsMax).fill(undefined);
-  readonly #free = Int32Array.from({ length: diskOperationsMax }, (_, index) => diskOperationsMax - 1 - index);
+  readonly #free = Int32Array.from(
+    { length: diskOperationsMax },
+    (_, index) => diskOperationsMax - 1 - index,
+  );
   #freeCount = diskOperationsMax;
 
   constructor(options: RingDiskIoOptions) {
@@ -66,13 +76,22 @@ export class RingDiskIo implements DiskIo {
     return diskOperationsMax - this.#freeCount;
   }
 
-  /** Reaches a disk through another fd from now on: undo opens the source for writing. Nothing may be in flight. */
+  /**
+   * Reaches a disk through another fd from now on: undo opens the source for writing. What is under way began
+   * through the first one, which stays open.
+   */
   useFd(disk: Disk, fd: number): void {
-    assert(this.inFlight === 0, 'a disk is reopened while nothing is in flight');
     this.#fds[disk] = fd;
   }
 
-  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
+  read(
+    disk: Disk,
+    offsets: Offsets,
+    lengthBytes: number,
+    buffer: number,
+    client: DiskIoClient,
+    tag: number,
+  ): void {
     this.#startAt(offsets, this.#claim(kinds.read, disk, lengthBytes, buffer, false, client, tag));
   }
 
@@ -100,7 +119,10 @@ export class RingDiskIo implements DiskIo {
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#startAt(offsets, this.#claim(this.#zeroKind[disk], disk, lengthBytes, this.#zeroBuffer, fua, client, tag));
+    this.#startAt(
+      offsets,
+      this.#claim(this.#zeroKind[disk], disk, lengthBytes, this.#zeroBuffer, fua, client, tag),
+    );
   }
 
   discard(disk: Disk, offsets: Offsets, lengthBytes: number, client: DiskIoClient, tag: number): void {

@@ -5,12 +5,13 @@
  * Devices come and go while we read: an attribute that has vanished leaves its device out, never half a
  * device.
  */
-import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sectorBytes } from '../base/units.ts';
 import type { DeviceKind } from '../contract/device-tree.ts';
-import type { BlockDevice, FileKey, LoopBacking } from './block-device.ts';
+import type { BlockDevice, FileKey, LoopBacking, MapperIdentity } from './block-device.ts';
 import { majorMinorOf } from './block-device.ts';
+import { reachableStat } from './reachable-stat.ts';
 
 /** The part of a block device that sysfs knows. */
 export type SysfsDevice = Omit<
@@ -81,10 +82,18 @@ function readDevice(classPath: string, name: string): SysfsDevice | null {
         }
       : null,
     loop: readLoop(folder),
+    mapper: readMapper(folder),
     slaves: listFolder(join(folder, 'slaves')).flatMap(
       (slave) => readAttribute(join(classPath, slave), 'dev') ?? [],
     ),
   };
+}
+
+/** The kernel's number for this appearance of a disk, or of the disk that a partition lies on. */
+export function readDiskSequence(majorMinor: string): string | null {
+  const folder = resolveFolder(`/sys/dev/block/${majorMinor}`);
+  if (folder === null) return null;
+  return readAttribute(existsSync(join(folder, 'partition')) ? dirname(folder) : folder, 'diskseq');
 }
 
 function resolveFolder(link: string): string | null {
@@ -115,6 +124,12 @@ function kindOf(folder: string, name: string, isPartition: boolean): DeviceKind 
   return 'disk';
 }
 
+function readMapper(folder: string): MapperIdentity | null {
+  const name = readAttribute(folder, 'dm/name');
+  const uuid = readAttribute(folder, 'dm/uuid');
+  return name === null || uuid === null ? null : { name, uuid };
+}
+
 function readLoop(folder: string): LoopBacking | null {
   const path = readAttribute(folder, 'loop/backing_file');
   if (path === null) return null;
@@ -126,20 +141,10 @@ function readLoop(folder: string): LoopBacking | null {
   };
 }
 
-/**
- * The file is gone or hidden from us, or its file system is: ENOTCONN is a FUSE file system whose server has
- * died.
- */
-const unreachableCodes = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ENOTCONN', 'ESTALE', 'EIO']);
-
 /** By path, as everybody may; as root inventory.ts replaces it with what the loop driver itself says. */
 function backingOf(path: string): { file: FileKey | null; block: string | null } {
-  try {
-    const stat = statSync(path, { bigint: true });
-    if (stat.isBlockDevice()) return { file: null, block: majorMinorOf(stat.rdev) };
-    return { file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) }, block: null };
-  } catch (error) {
-    if (unreachableCodes.has((error as NodeJS.ErrnoException).code ?? '')) return { file: null, block: null };
-    throw error;
-  }
+  const stat = reachableStat(path);
+  if (stat === undefined) return { file: null, block: null };
+  if (stat.isBlockDevice()) return { file: null, block: majorMinorOf(stat.rdev) };
+  return { file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) }, block: null };
 }

@@ -10,7 +10,11 @@ export class AllocationUnknown extends Error {
 
 /** A tool ended with an exit code that it should not have: what it said last is why; a banner comes first. */
 export function toolFailed(program: string, end: ProgramEnd): AllocationUnknown {
-  const said = end.stderr.trim().split(/[\r\n]+/).at(-1) ?? '';
+  const said =
+    end.stderr
+      .trim()
+      .split(/[\r\n]+/)
+      .at(-1) ?? '';
   return new AllocationUnknown(`${program} ended with ${end.exitCode}${said === '' ? '' : `: ${said}`}`);
 }
 
