@@ -1,6 +1,7 @@
 /**
- * The kernel's or the network's side of a frontend, as the control thread sees it: made before the engine, because
- * the engine is handed its file descriptor; put in place when the engine serves; gone before the engine ends.
+ * The kernel's or the network's side of a frontend, as the control thread sees it: made before the engine,
+ * because the engine is handed its file descriptor; put in place when the engine serves; gone before the
+ * engine ends.
  */
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import type { FrontendChoice } from './messages.ts';

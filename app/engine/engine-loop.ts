@@ -1,41 +1,46 @@
 /**
- * The worker's loop: wait on the ring, complete what finished, take new requests, decide, submit. It blocks in the
- * native call and nowhere else; control messages come in when the eventfd in the ring wakes it.
+ * The worker's loop: wait on the ring, complete what finished, take new requests, decide, submit. It blocks
+ * in the native call and nowhere else, and not even there while a consumer is best served by looking again
+ * (busy-wait.ts); control messages come in when the eventfd in the ring wakes it.
  *
- * Owns the ring, the pool and the parts that live in them; runs until told to stop. A broken assumption in the
- * router ends the loop before anything is acknowledged; one in the copy loop stops copying, and serving goes on.
+ * Owns the ring, the pool and the parts that live in them; runs until told to stop. A broken assumption in
+ * the router ends the loop before anything is acknowledged; one in the copy loop stops copying, and serving
+ * goes on.
  */
 import { BufferPool } from '../base/buffer-pool.ts';
-import { assert } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import { blockBytes } from '../base/units.ts';
-import type { CopyFailure } from '../copy/copy-loop.ts';
 import { CopyLoop, copyPoolBytes } from '../copy/copy-loop.ts';
 import { Pace, piecesMax } from '../copy/pace.ts';
-import { BlocksToCopy, BlocksToReturn } from '../copy/pending-blocks.ts';
+import { BlocksToCopy } from '../copy/pending-blocks.ts';
 import type { PendingBlocks } from '../copy/pending-blocks.ts';
 import { source } from '../devices/disk-io.ts';
 import { RingDiskIo, diskIoPoolBytes } from '../devices/ring-disk-io.ts';
+import { crossedPrefixBytes, markDirect } from '../flags/crossed-prefix.ts';
 import { FlagMap } from '../flags/flag-map.ts';
 import { RangesInFlight } from '../flags/ranges-in-flight.ts';
+import { runKinds } from '../journal/record.ts';
+import type { RoundJournal } from '../journal/round-journal.ts';
+import { NoJournal } from '../journal/round-journal.ts';
 import type { Frontend } from '../frontends/frontend.ts';
 import { FuseFrontend } from '../frontends/fuse/fuse-frontend.ts';
-import { nbdPoolBytes } from '../frontends/nbd/connection.ts';
+import { connectionsMax, nbdPoolBytes } from '../frontends/nbd/connection.ts';
 import { NbdFrontend } from '../frontends/nbd/nbd-frontend.ts';
+import { UblkFrontend } from '../frontends/ublk/ublk-frontend.ts';
 import { addon } from '../../native/binding.ts';
-import { Ring, tagOf } from '../../native/ring.ts';
+import { Ring, pollIn, tagOf } from '../../native/ring.ts';
 import { ConsumerMeter } from '../router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../router/request.ts';
 import { Router } from '../router/router.ts';
+import { BusyWait } from './busy-wait.ts';
 import type { ControlMessage, FrontendChoice, WorkerMessage, WorkerSetting } from './messages.ts';
 import { ProgressCells } from './progress-cells.ts';
+import { Undo } from './undo.ts';
 
 /** Consumer requests in flight (invariant 10). */
 const requestSlots = 96;
 /** The loop wakes at least this often, so that progress stays fresh. */
 const turnUsMax = 500_000;
-
-const pollIn = 1;
 
 const owner = { wake: 1, disks: 2, frontend: 3 } as const;
 const ownerShift = 24;
@@ -56,6 +61,7 @@ export class EngineLoop {
   readonly #flags: FlagMap;
   readonly #written: FlagMap;
   readonly #ranges: RangesInFlight;
+  readonly #journal: RoundJournal = new NoJournal();
   readonly #io: RingDiskIo;
   readonly #router: Router;
   readonly #pace: Pace;
@@ -65,7 +71,10 @@ export class EngineLoop {
   readonly #progress: ProgressCells;
   readonly #pool: BufferPool;
   readonly #copyBuffers: number;
-  #return: CopyLoop | undefined;
+  readonly #undo: Undo;
+  /** The way back is measured for itself: it may be slower, and its writes are durable. */
+  readonly #undoPace: Pace;
+  readonly #busyWait: BusyWait;
   #skippedBytes = 0;
   #hasReportedCopyEnd = false;
   #isFrontendAwaited = false;
@@ -75,7 +84,7 @@ export class EngineLoop {
     this.#setting = setting;
     this.#mailbox = mailbox;
     const { sizeBytes, logicalBlockBytes } = setting.geometry;
-    const frontendBytes = setting.frontend.kind === 'nbd-socket' ? nbdPoolBytes : 0;
+    const frontendBytes = frontendPoolBytes(setting.frontend);
     const poolBytes = requestSlots * requestSlotBytes + copyPoolBytes + diskIoPoolBytes + frontendBytes;
     this.#pool = new BufferPool(poolBytes, (view) => addon().misalignmentBytes(view));
     this.#ring = new Ring(this.#pool);
@@ -103,11 +112,20 @@ export class EngineLoop {
       flags: this.#flags,
       written: this.#written,
       ranges: this.#ranges,
+      journal: this.#journal,
       meter,
       clockUs: this.#ring.clockUs,
     });
-    this.#pace = new Pace(setting.speed, meter);
-    this.#copy = this.#copyLoop(new BlocksToCopy(this.#flags), this.#pace);
+    this.#pace = new Pace(setting.speed, meter.everything);
+    this.#busyWait = new BusyWait(meter);
+    this.#copy = this.#copyLoop(new BlocksToCopy(this.#flags, this.#journal), this.#pace);
+    this.#undoPace = new Pace(setting.speed, meter);
+    this.#undo = new Undo({
+      copy: this.#copy,
+      router: this.#router,
+      written: this.#written,
+      makeLoop: (pending) => this.#copyLoop(pending, this.#undoPace),
+    });
     this.#frontend = this.#makeFrontend(setting.frontend, this.#router);
     this.#router.connect(this.#frontend);
   }
@@ -117,19 +135,27 @@ export class EngineLoop {
     this.#mailbox.post({ kind: 'ready' });
     while (!this.#isStopping || this.#io.inFlight > 0) {
       this.#frontend.prepareTurn();
+      this.#router.pump();
       this.#copy.pump();
-      this.#return?.pump();
+      this.#undo.pump();
       this.#report();
-      const count = this.#ring.submitAndWait(1, this.#turnUs());
+      const count = this.#wait();
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
     }
     this.#ring.close();
     this.#mailbox.post({ kind: 'stopped' });
   }
 
+  /** Returns the number of completions, which may be none. */
+  #wait(): number {
+    if (this.#busyWait.looksAgain(this.#ring.clockUs)) return this.#ring.submitAndLook();
+    return this.#ring.submitAndWait(1, this.#turnUs());
+  }
+
   #turnUs(): number {
-    if (this.#copy.state !== 'running') return turnUsMax;
-    const restUs = Math.ceil(this.#pace.restMs(this.#ring.clockUs[0] as number) * 1000);
+    const isCopying = this.#copy.state === 'running';
+    if (!isCopying && !this.#undo.isReturning) return turnUsMax;
+    const restUs = (isCopying ? this.#pace : this.#undoPace).restUs(this.#ring.clockUs);
     return restUs > 0 ? Math.min(restUs, turnUsMax) : turnUsMax;
   }
 
@@ -174,19 +200,26 @@ export class EngineLoop {
         break;
       case 'speed':
         this.#pace.speed = message.speed;
+        this.#undoPace.speed = message.speed;
         break;
       case 'flush-destination':
         this.#router.flushDestination((errno) => this.#mailbox.post({ kind: 'flushed', errno }));
+        break;
+      case 'graduate':
+        this.#graduate(message.leastBytes);
         break;
       case 'close-frontend':
         this.#frontend.stopAccepting();
         this.#isFrontendAwaited = true;
         break;
       case 'return-written':
-        this.#startReturn(message.sourceFd);
+        this.#copy.pause();
+        this.#io.useFd(source, message.sourceFd);
+        this.#undo.start();
         break;
       case 'stop':
         this.#copy.pause();
+        this.#undo.stop();
         this.#isStopping = true;
         break;
     }
@@ -201,17 +234,23 @@ export class EngineLoop {
       const endBlock = end >= sizeBytes ? this.#flags.blockCount : Math.floor(end / blockBytes);
       if (firstBlock >= endBlock) continue;
       const blocks = this.#flags.setRange(firstBlock, endBlock);
+      if (blocks > 0) this.#journal.note(runKinds.flagged, firstBlock, endBlock);
       this.#skippedBytes += blocks * blockBytes;
     }
     this.#mailbox.post({ kind: 'skipped' });
   }
 
-  #startReturn(sourceFd: number): void {
-    assert(this.#frontend.isClosed && this.#copy.isIdle, 'nothing reaches the disks while blocks go back');
-    this.#io.useFd(source, sourceFd);
-    const fullSpeed = new Pace('full', { inFlight: 0, requests: 0 });
-    this.#return = this.#copyLoop(new BlocksToReturn(this.#written), fullSpeed);
-    this.#return.start();
+  #graduate(leastBytes: number): void {
+    const lengthBytes = crossedPrefixBytes(this.#flags, this.#setting.geometry.sizeBytes);
+    if (lengthBytes < leastBytes) {
+      this.#mailbox.post({ kind: 'graduated', lengthBytes: 0, errno: 0 });
+      return;
+    }
+    this.#router.flushDestination((errno) => {
+      if (errno === 0) markDirect(this.#written, lengthBytes);
+      if (errno === 0) this.#router.expectUnseenWrites();
+      this.#mailbox.post({ kind: 'graduated', lengthBytes: errno === 0 ? lengthBytes : 0, errno });
+    });
   }
 
   /** What changed since the last turn, told once. */
@@ -222,28 +261,17 @@ export class EngineLoop {
       this.#isFrontendAwaited = false;
       this.#mailbox.post({ kind: 'frontend-closed' });
     }
-    if (this.#return !== undefined) this.#reportReturnEnd(this.#return);
+    const undoEnd = this.#undo.takeEnd();
+    if (undoEnd !== undefined) this.#mailbox.post(undoEnd);
   }
 
   #reportCopyEnd(): void {
     const { state, failure } = this.#copy;
     if (state === 'complete') this.#mailbox.post({ kind: 'synchronized' });
-    else if (state === 'failed' && failure !== undefined) this.#mailbox.post({ kind: 'copy-failed', failure });
+    else if (state === 'failed' && failure !== undefined)
+      this.#mailbox.post({ kind: 'copy-failed', failure });
     else return;
     this.#hasReportedCopyEnd = true;
-  }
-
-  #reportReturnEnd(loop: CopyLoop): void {
-    if (loop.state === 'complete') {
-      this.#return = undefined;
-      this.#flushSource((errno) => {
-        if (errno === 0) this.#mailbox.post({ kind: 'returned' });
-        else this.#mailbox.post({ kind: 'return-failed', failure: flushFailure(errno) });
-      });
-    } else if (loop.state === 'failed' && loop.failure !== undefined && loop.isIdle) {
-      this.#return = undefined;
-      this.#mailbox.post({ kind: 'return-failed', failure: loop.failure });
-    }
   }
 
   #writeProgress(): void {
@@ -254,10 +282,6 @@ export class EngineLoop {
     this.#progress.writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
     this.#progress.isCopying = this.#copy.state === 'running';
     this.#progress.clientCount = this.#frontend.clientCount;
-  }
-
-  #flushSource(done: (errno: number) => void): void {
-    this.#io.flush(source, { diskOperationDone: (_tag, result) => done(result) }, 0);
   }
 
   #copyLoop(pending: PendingBlocks, pace: Pace): CopyLoop {
@@ -284,12 +308,17 @@ export class EngineLoop {
     switch (choice.kind) {
       case 'fuse':
         return new FuseFrontend(setting, choice.fuseFd);
+      case 'ublk':
+        return new UblkFrontend(setting, choice.characterFd, choice.numberForm);
+      case 'nbd':
       case 'nbd-socket':
-        return new NbdFrontend(setting, choice.listenFd);
+        return new NbdFrontend(setting, choice);
     }
   }
 }
 
-function flushFailure(errno: number): CopyFailure {
-  return { operation: 'write', offsetBytes: 0, lengthBytes: 0, errno };
+/** Beside the buffers of the requests. */
+function frontendPoolBytes(choice: FrontendChoice): number {
+  if (choice.kind === 'nbd') return nbdPoolBytes(choice.socketFds.length);
+  return choice.kind === 'nbd-socket' ? nbdPoolBytes(connectionsMax) : 0;
 }

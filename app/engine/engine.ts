@@ -2,8 +2,8 @@
  * The control side of an engine: starts the worker thread, passes commands to it, and turns its answers
  * into promises. Owned by a migration; one engine serves one job. Never touches the disks itself.
  *
- * If the worker dies, every promise that waits and `died` reject with `engine-died`: the virtual device then answers
- * nothing any more, and the owner must say so.
+ * If the worker dies, every promise that waits and `died` reject with `engine-died`: the virtual device then
+ * answers nothing any more, and the owner must say so.
  */
 import { closeSync, writeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
@@ -12,11 +12,13 @@ import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-loop.ts';
 import type { Speed } from '../copy/pace.ts';
+import { readIoCounts } from '../devices/io-counts.ts';
 import { addon } from '../../native/binding.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../router/consumer-meter.ts';
 import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
 import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
 import type { EngineProgress } from './progress-cells.ts';
+import type { UndoFailure } from './undo.ts';
 import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
 
 export interface DiskNames {
@@ -31,6 +33,8 @@ type MessageKind = WorkerMessage['kind'];
 type MessageOf<Kind extends MessageKind> = Extract<WorkerMessage, { kind: Kind }>;
 type Listener = (message: WorkerMessage | Error) => void;
 
+/** While copying, well within the time for which the pace takes a silent consumer for busy. */
+const directLookMs = { copying: 10, otherwise: 500 } as const;
 const wakeOnce = new Uint8Array(new BigUint64Array([1n]).buffer);
 
 export class Engine {
@@ -78,6 +82,24 @@ export class Engine {
     return this.#meter.snapshot();
   }
 
+  /**
+   * What consumers do on this device (`majorMinor`) counts as theirs too, and copying makes way for it, until
+   * released.
+   */
+  countDirect(majorMinor: string): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const look = (): void => {
+      this.#meter.setDirect(readIoCounts(majorMinor));
+      timer = setTimeout(look, this.progress.isCopying ? directLookMs.copying : directLookMs.otherwise);
+      timer.unref();
+    };
+    look();
+    return () => {
+      clearTimeout(timer);
+      this.#meter.setDirect({ ...readIoCounts(majorMinor), inFlight: 0 });
+    };
+  }
+
   /** Rejects when the worker dies; stays pending otherwise. */
   async died(): Promise<never> {
     await this.#next('stopped');
@@ -105,18 +127,30 @@ export class Engine {
   /** Resolves when every block has crossed; rejects when copying has failed. Serving goes on either way. */
   async synchronized(): Promise<void> {
     const message = await this.#next('synchronized', 'copy-failed');
-    if (message.kind === 'copy-failed') throw copyError(message.failure, { from: 'source', to: 'destination', names: this.#names });
+    if (message.kind === 'copy-failed')
+      throw copyError(message.failure, { from: 'source', to: 'destination', names: this.#names });
   }
 
-  /** Makes everything on the destination durable. Once failed, always failed: a lost write is reported only once. */
+  /**
+   * Makes everything on the destination durable. Once failed, always failed: a lost write is reported only
+   * once.
+   */
   async flushDestination(): Promise<void> {
-    if (this.#flushFailure === undefined) {
-      const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
-      if (errno === 0) return;
-      const message = `${this.#names.destination}: flush failed: ${getSystemErrorName(errno)}`;
-      this.#flushFailure = new DiskferryError('destination-flush-failed', message);
-    }
-    throw this.#flushFailure;
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
+    const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
+    if (errno !== 0) throw this.#flushFailed(errno);
+  }
+
+  /**
+   * What has crossed completely from the disk's start, if it is at least so long, else 0: durable, and
+   * counted as written by the consumer, so that it may be served past the engine. Throws what
+   * `flushDestination` throws.
+   */
+  async graduate(leastBytes: number): Promise<number> {
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
+    const { lengthBytes, errno } = await this.#ask({ kind: 'graduate', leastBytes }, 'graduated');
+    if (errno !== 0) throw this.#flushFailed(errno);
+    return lengthBytes;
   }
 
   /** Resolves when no consumer can reach the virtual device any more and nothing is in flight. */
@@ -124,11 +158,16 @@ export class Engine {
     await this.#ask({ kind: 'close-frontend' }, 'frontend-closed');
   }
 
-  /** Carries what the consumer wrote back to the source and makes it durable there. The frontend must be closed. */
+  /**
+   * Carries what the consumer wrote back to the source and makes it durable there; from now on the consumer's
+   * writes go to both disks, and nothing is copied any more. The descriptor stays open until the worker has
+   * ended. May be called again.
+   */
   async returnWritten(sourceFd: number): Promise<void> {
     this.#send({ kind: 'return-written', sourceFd });
     const message = await this.#next('returned', 'return-failed');
-    if (message.kind === 'return-failed') throw copyError(message.failure, { from: 'destination', to: 'source', names: this.#names });
+    if (message.kind === 'return-failed')
+      throw copyError(message.failure, { from: 'destination', to: 'source', names: this.#names });
   }
 
   /** Ends the worker when what is in flight has ended. Idempotent, also after the worker's death. */
@@ -138,6 +177,12 @@ export class Engine {
     this.#isStopped = true;
     await this.#worker.terminate();
     closeSync(this.#wakeFd);
+  }
+
+  #flushFailed(errno: number): DiskferryError {
+    const message = `${this.#names.destination}: flush failed: ${getSystemErrorName(errno)}`;
+    this.#flushFailure ??= new DiskferryError('destination-flush-failed', message);
+    return this.#flushFailure;
   }
 
   #send(message: ControlMessage): void {
@@ -181,7 +226,10 @@ export class Engine {
   }
 }
 
-function isOneOf<Kind extends MessageKind>(message: WorkerMessage, kinds: readonly Kind[]): message is MessageOf<Kind> {
+function isOneOf<Kind extends MessageKind>(
+  message: WorkerMessage,
+  kinds: readonly Kind[],
+): message is MessageOf<Kind> {
   return (kinds as readonly MessageKind[]).includes(message.kind);
 }
 
@@ -191,13 +239,23 @@ interface CopyDirection {
   readonly names: DiskNames;
 }
 
-function copyError(failure: CopyFailure, { from, to, names }: CopyDirection): DiskferryError {
-  if (failure.operation === 'bug') return new DiskferryError('copy-broken', `copying has stopped: ${failure.message}`);
+function copyError(failure: CopyFailure | UndoFailure, { from, to, names }: CopyDirection): DiskferryError {
+  if (failure.operation === 'bug')
+    return new DiskferryError('copy-broken', `copying has stopped: ${failure.message}`);
+  if (failure.operation === 'flush') {
+    return new DiskferryError(
+      `${to}-write-failed`,
+      `${names[to]}: flush failed: ${getSystemErrorName(failure.errno)}`,
+    );
+  }
   const { operation, offsetBytes, lengthBytes, errno } = failure;
   const disk = operation === 'read' ? from : to;
-  const code = disk === 'source' ? 'source-read-failed' : 'destination-write-failed';
   const what = `${operation} of ${lengthBytes} bytes at ${offsetBytes}`;
-  return new DiskferryError(code, `${names[disk]}: ${what} failed: ${getSystemErrorName(errno)}`, {
-    context: { device: names[disk], offsetBytes, lengthBytes, errno: -errno },
-  });
+  return new DiskferryError(
+    `${disk}-${operation}-failed`,
+    `${names[disk]}: ${what} failed: ${getSystemErrorName(errno)}`,
+    {
+      context: { device: names[disk], offsetBytes, lengthBytes, errno: -errno },
+    },
+  );
 }

@@ -4,27 +4,18 @@
  * reads through the engine. Taken down in reverse: the loop device must go before the engine, or
  * every later open of it would hang.
  */
-import { close, closeSync, constants, fsync, open as openCallback } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import { open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { requestDataBytesMax } from '../router/request.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
 import type { LoopDevice } from '../../native/binding.ts';
+import { DeviceHold } from './device-hold.ts';
 import type { DeviceHost, VirtualDevice } from './device-host.ts';
 import type { FrontendChoice } from './messages.ts';
-
-// Off the main thread: each may wait for the engine, and the last close for a write-back.
-const syncFile = promisify(fsync);
-const closeFile = promisify(close);
-const openFile = promisify(openCallback) as (path: string, flags: number) => Promise<number>;
-
-/** udev and blkid look at a device that changes; they let go within moments. */
-const detachWaitMsMax = 5000;
-const detachPollMs = 50;
+import { WriteBack } from './write-back.ts';
 
 export class FuseHost implements DeviceHost {
   readonly choice: FrontendChoice;
@@ -41,7 +32,9 @@ export class FuseHost implements DeviceHost {
       await writeFile(path, '', { flag: 'wx', mode: 0o600 });
       return new FuseHost(path, addon().fuseMount(options));
     } catch (cause) {
-      throw new DiskferryError('frontend-failed', `${path}: cannot be served by FUSE: ${messageOf(cause)}`, { cause });
+      throw new DiskferryError('frontend-failed', `${path}: cannot be served by FUSE: ${messageOf(cause)}`, {
+        cause,
+      });
     }
   }
 
@@ -55,6 +48,8 @@ export class FuseHost implements DeviceHost {
   async attach(geometry: DeviceGeometry): Promise<VirtualDevice> {
     const backing = await open(this.#path, constants.O_RDWR);
     try {
+      // Before kernel 6.16 a loop device takes the size that the kernel knows already, and asks nobody.
+      await backing.stat();
       const loop = await addon().loopAttach({
         backingFd: backing.fd,
         backingName: this.#path,
@@ -83,7 +78,10 @@ export class FuseHost implements DeviceHost {
     await unlink(this.#path);
   }
 
-  /** Ends the connection once nothing holds the file; reads of the fd then fail, and the engine's frontend is closed. */
+  /**
+   * Ends the connection once nothing holds the file; reads of the fd then fail, and the engine's frontend is
+   * closed.
+   */
   #unmount(): void {
     if (!this.#isMounted) return;
     try {
@@ -100,59 +98,31 @@ class LoopOverFuse implements VirtualDevice {
   readonly name: string;
   readonly #backingPath: string;
   readonly #unmount: () => void;
-  /** Undefined when the device has been let go. */
-  #fd: number | undefined;
-  #isLossTold = false;
+  readonly #writeBack: WriteBack;
+  readonly #hold: DeviceHold;
 
   constructor(loop: LoopDevice, backingPath: string, unmount: () => void) {
     this.name = loop.path;
-    this.#fd = loop.fd;
+    this.#writeBack = new WriteBack(loop.path);
+    const held = { path: loop.path, openFlags: constants.O_RDWR, isOurs: () => this.#isOurs() };
+    this.#hold = new DeviceHold(held, loop.fd);
     this.#backingPath = backingPath;
     this.#unmount = unmount;
   }
 
   get isAttached(): boolean {
-    return this.#fd !== undefined;
+    return this.#hold.fd !== undefined;
   }
 
-  /**
-   * The kernel detaches the device when its last user closes it, after writing back what that user left in the page
-   * cache. So letting go is to write back and close; if somebody else still has it, we take hold of it again.
-   */
+  /** What its last user left in the page cache is written back first. */
   async detach(): Promise<void> {
-    if (this.#fd === undefined) return;
-    if (!this.#isLossTold) await this.#writeBack(this.#fd);
-    await closeFile(this.#fd);
-    this.#fd = undefined;
-    if (await this.#hasGone()) {
-      this.#unmount();
-      return;
-    }
-    this.#fd = await this.#takeHoldAgain();
-    if (this.#fd === undefined) return;
-    throw new DiskferryError('volume-busy', `${this.name}: it is still in use, so it cannot be taken away`);
+    const { fd } = this.#hold;
+    if (fd === undefined) return;
+    await this.#writeBack.run(fd);
+    await this.#hold.letGo();
+    this.#unmount();
   }
 
-  /** A failure is told once: whoever wrote has seen no error, and a person must know before the job goes on. */
-  async #writeBack(fd: number): Promise<void> {
-    try {
-      await syncFile(fd);
-    } catch (cause) {
-      this.#isLossTold = true;
-      const message = `${this.name}: what was written without being synced is lost: ${messageOf(cause)}`;
-      throw new DiskferryError('frontend-failed', message, { cause });
-    }
-  }
-
-  async #hasGone(): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs < detachWaitMsMax; waitedMs += detachPollMs) {
-      if (!(await this.#isOurs())) return true;
-      await sleep(detachPollMs);
-    }
-    return false;
-  }
-
-  /** The number may belong to somebody else's file by now. */
   async #isOurs(): Promise<boolean> {
     try {
       const attribute = `/sys/block/${basename(this.name)}/loop/backing_file`;
@@ -161,14 +131,5 @@ class LoopOverFuse implements VirtualDevice {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;
     }
-  }
-
-  /** Only an open device cannot change hands, so whose it is is asked once more when it is open. */
-  async #takeHoldAgain(): Promise<number | undefined> {
-    const fd = await openFile(this.name, constants.O_RDWR);
-    if (await this.#isOurs()) return fd;
-    await closeFile(fd);
-    this.#unmount();
-    return undefined;
   }
 }

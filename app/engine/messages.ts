@@ -1,13 +1,19 @@
 /**
- * What the engine's control thread and its worker say to each other over their MessagePort: plain data, typed on both
- * sides. Numbers that change all the time are not messages; they stand in shared memory (progress-cells.ts).
+ * What the engine's control thread and its worker say to each other over their MessagePort: plain data, typed
+ * on both sides. Numbers that change all the time are not messages; they stand in shared memory
+ * (progress-cells.ts).
  */
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-loop.ts';
 import type { Speed } from '../copy/pace.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
+import type { UndoFailure } from './undo.ts';
+import type { NumberForm } from '../../native/ublk.ts';
 
-/** What the worker needs to begin. File descriptors belong to the whole process; the control thread opened them. */
+/**
+ * What the worker needs to begin. File descriptors belong to the whole process; the control thread opened
+ * them.
+ */
 export interface WorkerSetting {
   readonly geometry: DeviceGeometry;
   readonly sourceFd: number;
@@ -21,21 +27,32 @@ export interface WorkerSetting {
 
 export type FrontendChoice =
   | { readonly kind: 'fuse'; readonly fuseFd: number }
+  | { readonly kind: 'ublk'; readonly characterFd: number; readonly numberForm: NumberForm }
+  | { readonly kind: 'nbd'; readonly socketFds: readonly number[] }
   | { readonly kind: 'nbd-socket'; readonly listenFd: number };
 
 export type ControlMessage =
-  /** Extents whose content nobody relies on: flagged without being copied. Only before the first consumer request. */
+  /**
+   * Extents whose content nobody relies on: flagged without being copied. Only before the first consumer
+   * request.
+   */
   | { readonly kind: 'skip'; readonly extents: readonly Extent[] }
   | { readonly kind: 'start-copy' }
   | { readonly kind: 'pause' }
   | { readonly kind: 'speed'; readonly speed: Speed }
   /** Make everything on the destination durable; answered by `flushed`. */
   | { readonly kind: 'flush-destination' }
+  /**
+   * Find what has crossed completely from the start, if it is at least so long, make it durable, and count it
+   * as written: it may be served past the engine from now on. Answered by `graduated`.
+   */
+  | { readonly kind: 'graduate'; readonly leastBytes: number }
   /** Take no new consumers and let those that are there go; answered by `frontend-closed`. */
   | { readonly kind: 'close-frontend' }
   /**
-   * Carry what the consumer wrote back to the source, through an fd that may write to it; the frontend must be closed.
-   * Answered by `returned` when the source is durable, or by `return-failed`.
+   * Undo: carry what the consumer wrote back to the source, through an fd that may write to it and stays open
+   * until the worker has ended. Copying pauses, and from then on writes go to both disks. Answered by
+   * `returned` when the source has everything durably, or by `return-failed`; may be asked again.
    */
   | { readonly kind: 'return-written'; readonly sourceFd: number }
   /** End the worker; everything in flight ends first. */
@@ -48,7 +65,9 @@ export type WorkerMessage =
   | { readonly kind: 'synchronized' }
   | { readonly kind: 'copy-failed'; readonly failure: CopyFailure }
   | { readonly kind: 'flushed'; readonly errno: number }
+  /** The extent's length from the disk's start; 0: it was not that long yet, or the flush has failed. */
+  | { readonly kind: 'graduated'; readonly lengthBytes: number; readonly errno: number }
   | { readonly kind: 'frontend-closed' }
   | { readonly kind: 'returned' }
-  | { readonly kind: 'return-failed'; readonly failure: CopyFailure }
+  | { readonly kind: 'return-failed'; readonly failure: UndoFailure }
   | { readonly kind: 'stopped' };

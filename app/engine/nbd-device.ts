@@ -1,6 +1,6 @@
 /**
- * The nbd-socket frontend's side of the file system: a listening Unix socket. Its clients are the consumers; the
- * engine's worker accepts and serves them, and lets them go when the frontend is closed.
+ * The nbd-socket frontend's side of the file system: a listening Unix socket. Its clients are the consumers;
+ * the engine's worker accepts and serves them, and lets them go when the frontend is closed.
  */
 import { closeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';

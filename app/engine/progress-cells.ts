@@ -1,9 +1,17 @@
 /**
- * Progress numbers in memory that worker and control thread share: the worker writes once per turn, the control
- * thread reads whenever it likes. Each cell is a double; a reader may see cells of two neighbouring turns.
+ * Progress numbers in memory that worker and control thread share: the worker writes once per turn, the
+ * control thread reads whenever it likes. Each cell is a double; a reader may see cells of two neighbouring
+ * turns.
  */
 
-const cell = { copiedBytes: 0, skippedBytes: 1, pendingBytes: 2, writtenBytes: 3, copying: 4, clients: 5 } as const;
+const cell = {
+  copiedBytes: 0,
+  skippedBytes: 1,
+  pendingBytes: 2,
+  writtenBytes: 3,
+  copying: 4,
+  clients: 5,
+} as const;
 export const progressCellsBytes = 6 * Float64Array.BYTES_PER_ELEMENT;
 
 export interface EngineProgress {
@@ -13,7 +21,9 @@ export interface EngineProgress {
   readonly skippedBytes: number;
   /** Still valid on the source only. */
   readonly pendingBytes: number;
-  /** What the consumer has written at least once: the destination holds the only copy of it. */
+  /**
+   * What the consumer has written and undo has not brought back: the destination holds the only copy of it.
+   */
   readonly writtenBytes: number;
   readonly isCopying: boolean;
   /** Connected clients of a frontend that has them. */

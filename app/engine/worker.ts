@@ -1,6 +1,6 @@
 /**
- * The worker thread's entry: builds the loop from what the control thread passed and runs it until it is stopped.
- * The loop blocks this thread in the ring, so messages are fetched, never awaited.
+ * The worker thread's entry: builds the loop from what the control thread passed and runs it until it is
+ * stopped. The loop blocks this thread in the ring, so messages are fetched, never awaited.
  */
 import { readSync } from 'node:fs';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';

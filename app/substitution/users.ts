@@ -1,12 +1,13 @@
 /**
- * What uses the volume and must stand still while the virtual device is put in place or taken away: systemd units, or
- * a pair of commands, as the person asked for. Stopped in the order given, started in reverse, and a stop
- * that fails part-way starts again what it had stopped.
+ * What uses the volume and must stand still while the virtual device is put in place or taken away: systemd
+ * units, or a pair of commands, as the person asked for. Stopped in the order given, started in reverse, and
+ * a stop that fails part-way starts again what it had stopped.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { DiskferryError } from '../base/error.ts';
 import { runCommand } from '../devices/command.ts';
+import { inOwnSession } from '../devices/own-session.ts';
 
 export interface UsersToStop {
   /** systemd units. */
@@ -19,7 +20,9 @@ export interface UsersToStop {
 interface Step {
   readonly stop: () => Promise<unknown>;
   readonly start: () => Promise<unknown>;
-  /** A start that failed may have started some of it: it is stopped before, and started with, the next. */
+  /**
+   * A stop or start that failed may have done some of it: it is stopped before, and started with, the next.
+   */
   state: 'running' | 'stopped' | 'unclear';
 }
 
@@ -45,6 +48,7 @@ export class Users {
 
   async stop(): Promise<void> {
     for (const step of this.#steps.filter(({ state }) => state !== 'stopped')) {
+      step.state = 'unclear';
       await step.stop();
       step.state = 'stopped';
     }
@@ -65,8 +69,7 @@ export class Users {
  */
 async function runShell(command: string | undefined, what: string): Promise<void> {
   if (command === undefined) return;
-  // In a session of its own: Ctrl-C at the terminal is for Diskferry alone.
-  const shell = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 2, 2], detached: true });
+  const shell = inOwnSession((own) => spawn('/bin/sh', ['-c', command], { ...own, stdio: ['ignore', 2, 2] }));
   const [exitCode, signal] = (await once(shell, 'exit')) as [number | null, NodeJS.Signals | null];
   if (exitCode === 0) return;
   const end = exitCode === null ? `ended by ${String(signal)}` : `exit code ${exitCode}`;

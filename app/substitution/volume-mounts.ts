@@ -1,9 +1,10 @@
 /**
- * The mounts of the volume that moves: taken off one device and put on another, with the same options, at the same
- * places. Mounting and unmounting goes through mount(8) and umount(8), which keep the system's own books.
+ * The mounts of the volume that moves: taken off one device and put on another, as they were
+ * (mount-place.ts), at the same places. Mounting and unmounting goes through mount(8) and umount(8), which
+ * keep the system's own books.
  *
- * Always holds: either all mounts are in place or none; when unmounting stops half-way because somebody keeps the
- * volume busy, what was unmounted is mounted again and the error names who it is.
+ * Always holds: either all mounts are in place or none; when unmounting stops half-way because somebody keeps
+ * the volume busy, what was unmounted is mounted again and the error names who it is.
  */
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,9 +12,11 @@ import { DiskferryError } from '../base/error.ts';
 import type { PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
 import { runCommand } from '../devices/command.ts';
+import type { Mount } from '../devices/mounts.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { findUsers } from '../devices/processes.ts';
 import type { ProcessUse } from '../devices/processes.ts';
+import { mountPlace } from './mount-place.ts';
 
 /** Indexers and the like let go within a moment. */
 const busyWaitMsMax = 2000;
@@ -47,13 +50,10 @@ export class VolumeMounts {
 
   /** Mounts on `device` what is not mounted. */
   async mountAll(device: string): Promise<void> {
-    for (const { target, fsType, options, readOnlyHere } of this.#mounts.slice(this.#mountedCount)) {
-      const parameters = ['-t', fsType, '-o', options, '--', device, target];
-      await runCommand('mount', parameters, `mounting ${device} on ${target}`);
+    for (const mount of this.#mounts.slice(this.#mountedCount)) {
+      const others = this.#mounts.slice(0, this.#mountedCount);
+      if (!isPropagated(mount, others, device)) await mountPlace(mount, device, others);
       this.#mountedCount += 1;
-      // In a second step, because "ro" in the first would make the whole volume read-only.
-      const here = ['-o', `remount,bind,${options},ro`, '--', target];
-      if (readOnlyHere) await runCommand('mount', here, `making ${target} read-only`);
     }
   }
 
@@ -74,14 +74,28 @@ export class VolumeMounts {
   }
 }
 
-/** False when somebody has unmounted it, which is all we want. What they mounted instead is not ours to unmount. */
+/** The kernel has made it together with one of the others, whose place it sees. */
+function isPropagated({ target }: PlannedMount, others: readonly PlannedMount[], device: string): boolean {
+  if (others.length === 0 || others.some((other) => other.target === target)) return false;
+  const top = readMounts().findLast((mount) => mount.target === target);
+  return top !== undefined && isOf(top, device);
+}
+
+/**
+ * False when somebody has unmounted it, which is all we want. What they mounted instead is not ours to
+ * unmount.
+ */
 function isMounted({ target }: PlannedMount, device: string): boolean {
   const top = readMounts().findLast((mount) => mount.target === target);
   if (top === undefined) return false;
-  const majorMinor = majorMinorOf(statSync(device, { bigint: true }).rdev);
-  if (top.majorMinor === majorMinor || sourceDevice(top) === majorMinor) return true;
+  if (isOf(top, device)) return true;
   const message = `${target}: ${top.source} (${top.fsType}) has been mounted there instead of ${device}`;
   throw new DiskferryError('mount-not-supported', message, { context: { device, mount: target } });
+}
+
+function isOf(mount: Mount, device: string): boolean {
+  const majorMinor = majorMinorOf(statSync(device, { bigint: true }).rdev);
+  return mount.majorMinor === majorMinor || sourceDevice(mount) === majorMinor;
 }
 
 function isBusy(error: unknown): boolean {
@@ -92,7 +106,8 @@ function busyError(target: string, cause: unknown): DiskferryError {
   const users = findUsers([target]);
   const named = users.slice(0, namedProcessesMax).map(describe);
   const others = users.length > named.length ? ` and ${users.length - named.length} more` : '';
-  const who = named.length === 0 ? 'something that is not a process (another mount inside it?)' : named.join(', ');
+  const who =
+    named.length === 0 ? 'something that is not a process (another mount inside it?)' : named.join(', ');
   return new DiskferryError('volume-busy', `${target}: cannot be unmounted: kept busy by ${who}${others}`, {
     context: { target, processes: users.map(({ pid }) => String(pid)) },
     cause,

@@ -1,0 +1,208 @@
+/**
+ * The nbd frontend's kernel side: a block device /dev/nbdN, connected to our worker by socket pairs. The
+ * kernel chooses a device that nobody uses. It is told at once what other clients negotiate (size, blocks,
+ * what we can do), so both ends begin with the transmission phase.
+ *
+ * We keep the device open, and the kernel disconnects it when the last who has it open closes it: so it goes
+ * away by being let go, never under somebody's feet, and nothing of it stays when this process is killed.
+ *
+ *   the engine's process has died    its sockets with it: requests wait for `deadConnectionSeconds`, and fail
+ *   its worker alone has died        `abort`: requests fail at once
+ *   its worker does not answer       requests wait for `requestSeconds`, then as if it had died
+ */
+import { close, closeSync, constants, open as openCallback } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { assert, DiskferryError, messageOf } from '../base/error.ts';
+import { ensureNode } from '../devices/device-node.ts';
+import { ensureKernelPart } from '../devices/kernel-part.ts';
+import type { DeviceGeometry } from '../frontends/frontend.ts';
+import { offeredFlags } from '../frontends/nbd/protocol.ts';
+import { addon, isAddonError } from '../../native/binding.ts';
+import { connectNbd, disconnectNbd, reconfigureNbd } from '../../native/nbd.ts';
+import { DeviceHold } from './device-hold.ts';
+import type { DeviceHost, VirtualDevice } from './device-host.ts';
+import type { FrontendChoice } from './messages.ts';
+import { WriteBack } from './write-back.ts';
+
+// Off the main thread: each may wait for the engine.
+const openFile = promisify(openCallback) as (path: string, flags: number) => Promise<number>;
+const closeFile = promisify(close);
+
+/**
+ * The kernel has a queue for each, but one engine serves them all: with two, large writes were half as fast
+ * (one CPU).
+ */
+const connectionCount = 1;
+/** Longer than any disk takes to give up on a bad sector: a request that is late costs the whole device. */
+const requestSeconds = 600;
+/** Time for another engine to take over. */
+const deadConnectionSecondsUsual = 30;
+
+export interface NbdKernelOptions {
+  readonly job: string;
+  readonly deadConnectionSeconds?: number;
+}
+
+interface SocketPair {
+  readonly ours: number;
+  readonly kernels: number;
+}
+
+export class NbdKernelHost implements DeviceHost {
+  readonly choice: FrontendChoice;
+  readonly #pairs: readonly SocketPair[];
+  readonly #identifier: string;
+  readonly #deadConnectionSeconds: number;
+  #device: NbdDevice | undefined;
+
+  /** Throws `frontend-failed` when the kernel has no nbd. */
+  static async make(options: NbdKernelOptions): Promise<NbdKernelHost> {
+    try {
+      await ensureKernelPart('nbd');
+      return new NbdKernelHost(options);
+    } catch (cause) {
+      throw new DiskferryError('frontend-failed', `nbd: no device can be made: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  private constructor({ job, deadConnectionSeconds = deadConnectionSecondsUsual }: NbdKernelOptions) {
+    this.#identifier = `diskferry-${job}-${process.pid}`;
+    this.#deadConnectionSeconds = deadConnectionSeconds;
+    this.#pairs = Array.from({ length: connectionCount }, () => {
+      const [ours, kernels] = addon().socketPair();
+      return { ours, kernels };
+    });
+    this.choice = { kind: 'nbd', socketFds: this.#pairs.map(({ ours }) => ours) };
+  }
+
+  async attach(geometry: DeviceGeometry): Promise<VirtualDevice> {
+    const index = await this.#connect(geometry);
+    const device = new NbdDevice(index, this.#identifier);
+    try {
+      await device.hold(geometry);
+    } catch (cause) {
+      await disconnectNbd(index);
+      const message = `${device.name}: the device cannot be used: ${messageOf(cause)}`;
+      throw new DiskferryError('frontend-failed', message, { cause });
+    }
+    this.#device = device;
+    return device;
+  }
+
+  async #connect({ sizeBytes, logicalBlockBytes }: DeviceGeometry): Promise<number> {
+    try {
+      return await connectNbd({
+        sizeBytes,
+        logicalBlockBytes,
+        serverFlags: offeredFlags,
+        sockets: this.#pairs.map(({ kernels }) => kernels),
+        requestSeconds,
+        deadConnectionSeconds: this.#deadConnectionSeconds,
+        backendIdentifier: this.#identifier,
+      });
+    } catch (cause) {
+      throw new DiskferryError('frontend-failed', `nbd: ${whyNotConnected(cause)}`, { cause });
+    }
+  }
+
+  /** Should the kernel not hear us, its own limits end the wait. */
+  abort(): void {
+    for (const { ours } of this.#pairs) addon().shutDownSocket(ours);
+    this.#device?.disconnect().catch(() => {});
+  }
+
+  async release(): Promise<void> {
+    for (const { ours, kernels } of this.#pairs) for (const fd of [ours, kernels]) closeSync(fd);
+    await this.#device?.removeNode();
+  }
+}
+
+function whyNotConnected(cause: unknown): string {
+  if (isAddonError(cause) && cause.code === 'ENOSPC')
+    return 'the kernel has no number left for another device';
+  return `the kernel connects no device: ${messageOf(cause)}`;
+}
+
+class NbdDevice implements VirtualDevice {
+  readonly name: string;
+  readonly #index: number;
+  readonly #identifier: string;
+  readonly #writeBack: WriteBack;
+  #hold: DeviceHold | undefined;
+  #hasOwnNode = false;
+
+  constructor(index: number, identifier: string) {
+    this.name = `/dev/nbd${index}`;
+    this.#index = index;
+    this.#identifier = identifier;
+    this.#writeBack = new WriteBack(this.name);
+  }
+
+  get isAttached(): boolean {
+    return this.#hold?.fd !== undefined;
+  }
+
+  /**
+   * Only now may the kernel disconnect it at the last close: before we hold it, udev's would be the last.
+   * Opened for reading, because udev looks anew at what was open for writing.
+   */
+  async hold(geometry: DeviceGeometry): Promise<void> {
+    this.#hasOwnNode = await ensureNode({ path: this.name, type: 'block', sysfsPath: this.#sysfsPath });
+    const openFlags = constants.O_RDONLY;
+    const fd = await openFile(this.name, openFlags);
+    try {
+      assertSameShape(fd, this.name, geometry);
+      await reconfigureNbd(this.#index, { disconnectsOnClose: true, backendIdentifier: this.#identifier });
+    } catch (error) {
+      await closeFile(fd);
+      await this.removeNode();
+      throw error;
+    }
+    this.#hold = new DeviceHold({ path: this.name, openFlags, isOurs: () => this.#isOurs() }, fd);
+  }
+
+  /** What is under way fails, and so does all that comes. */
+  async disconnect(): Promise<void> {
+    await disconnectNbd(this.#index);
+  }
+
+  async removeNode(): Promise<void> {
+    if (this.#hasOwnNode) await rm(this.name, { force: true });
+    this.#hasOwnNode = false;
+  }
+
+  async detach(): Promise<void> {
+    const fd = this.#hold?.fd;
+    if (fd === undefined) return;
+    if (await this.#isOurs()) await this.#writeBack.run(fd);
+    await this.#hold?.letGo();
+  }
+
+  async #isOurs(): Promise<boolean> {
+    try {
+      return (await readFile(`${this.#sysfsPath}/backend`, 'utf8')).trimEnd() === this.#identifier;
+    } catch (error) {
+      // Not connected, or between the two: the file is there and what it shows is not (backend_show in
+      // nbd.c).
+      if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+      throw error;
+    }
+  }
+
+  get #sysfsPath(): string {
+    return `/sys/block/nbd${this.#index}`;
+  }
+}
+
+/**
+ * Consumers must find the disk that they had. What nbd shows as the physical block is always the logical one.
+ */
+function assertSameShape(fd: number, path: string, { sizeBytes, logicalBlockBytes }: DeviceGeometry): void {
+  const found = addon().blockGeometry(fd);
+  const isSame = found.sizeBytes === sizeBytes && found.logicalBlockBytes === logicalBlockBytes;
+  const described = `${found.sizeBytes} bytes in blocks of ${found.logicalBlockBytes}`;
+  assert(isSame && !found.readOnly, `${path} is not as it was asked for: ${described}`);
+}
