@@ -1,6 +1,7 @@
 /**
- * Asks the person at the terminal to confirm what will be erased. Without a terminal only `--yes` confirms. Ctrl-C
- * breaks the command off, Ctrl-D and every answer but "yes" leave the plan unconfirmed; nothing has been done then.
+ * Asks the person at the terminal to confirm what will be erased. Without a terminal only `--yes` confirms.
+ * Ctrl-C breaks the command off, Ctrl-D and every answer but "yes" leave the plan unconfirmed; nothing has
+ * been done then.
  */
 import { createInterface } from 'node:readline';
 import { DiskferryError } from '../base/error.ts';
@@ -20,11 +21,15 @@ export async function confirmPlan({ destination }: Plan, terminal: Terminal = pr
     throw new DiskferryError('not-confirmed', message, { context });
   }
   const answer = await ask(terminal, `Erase ${path} and start? Type "yes" to go on: `);
-  if (answer === 'interrupted') throw new DiskferryError('interrupted', `${path}: interrupted before the start`, { context });
-  if (answer !== 'yes') throw new DiskferryError('not-confirmed', `${path}: not confirmed, nothing was done`, { context });
+  if (answer === 'interrupted')
+    throw new DiskferryError('interrupted', `${path}: interrupted before the start`, { context });
+  if (answer !== 'yes')
+    throw new DiskferryError('not-confirmed', `${path}: not confirmed, nothing was done`, { context });
 }
 
-/** Only a terminal that takes every key by itself tells Ctrl-C from Ctrl-D; both leave the line unfinished. */
+/**
+ * Only a terminal that takes every key by itself tells Ctrl-C from Ctrl-D; both leave the line unfinished.
+ */
 async function ask({ stdin, stderr }: Terminal, question: string): Promise<'yes' | 'no' | 'interrupted'> {
   const reader = createInterface({ input: stdin, output: stderr, terminal: true });
   try {

@@ -1,7 +1,12 @@
 /** Sends one request to a foreground job's control socket and gives back the job's status. */
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { createMessageConnection, ResponseError, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node.js';
+import {
+  createMessageConnection,
+  ResponseError,
+  SocketMessageReader,
+  SocketMessageWriter,
+} from 'vscode-jsonrpc/node.js';
 import type { Message } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
 import type { DiskferryErrorData } from '../base/error.ts';
@@ -12,14 +17,22 @@ import { isRefusedAccess, notOurs } from '../migration/job-record.ts';
 /** An answer that came last is still being taken apart when the socket closes. */
 const lastAnswerMs = 100;
 
-/** What could not be written is told by the closing of the socket, which follows. */
+/**
+ * For a request that cannot be written, because the job ended between our connecting and our asking.
+ * vscode-jsonrpc rejects the request then and also throws where nobody can catch it (8.2.1, sendRequest),
+ * which would end the command with a trace. The socket closes after a failed write, and that is what the
+ * caller is told by.
+ */
 class QuietWriter extends SocketMessageWriter {
   override async write(message: Message): Promise<void> {
     await super.write(message).catch(() => undefined);
   }
 }
 
-/** Throws `job-missing` when no such job listens, `not-root` when it is somebody else's, or what the job answered. */
+/**
+ * Throws `job-missing` when no such job listens, `not-root` when it is somebody else's, or what the job
+ * answered.
+ */
 export async function askJob<Name extends ControlRequestName>(
   stateDirectory: string,
   job: string,
@@ -35,11 +48,17 @@ export async function askJob<Name extends ControlRequestName>(
       reject(isRefusedAccess(cause) ? notOurs(path, cause) : missing);
     });
   });
-  const connection = createMessageConnection(new SocketMessageReader(socket), new QuietWriter(socket));
+  const reader = new SocketMessageReader(socket);
+  // Else half an answer starts a timer that never ends, nor lets the command end.
+  reader.partialMessageTimeout = 0;
+  const connection = createMessageConnection(reader, new QuietWriter(socket));
   connection.listen();
   let waiting: NodeJS.Timeout | undefined;
   const closed = new Promise<never>((_, reject) => {
-    const error = new DiskferryError('job-missing', `${job}: the job ended before it answered`);
+    const error = new DiskferryError(
+      'job-missing',
+      `${job}: the job ended before it answered; its own last line says how`,
+    );
     socket.once('close', () => (waiting = setTimeout(() => reject(error), lastAnswerMs)));
     // Closing follows.
     socket.on('error', () => undefined);

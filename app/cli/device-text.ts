@@ -1,4 +1,6 @@
-/** Device trees as people read them: indented, truthful about what each device is, and why it cannot be moved. */
+/**
+ * Device trees as people read them: indented, truthful about what each device is, and why it cannot be moved.
+ */
 import { styleText } from 'node:util';
 import type { DeviceTree } from '../contract/device-tree.ts';
 import { formatBytes } from './format.ts';
@@ -9,17 +11,24 @@ export function deviceText(tree: DeviceTree, depth = 0): string {
   const margin = indent.repeat(depth);
   const lines = [`${margin}${headline(tree)}`];
   const { reason } = tree.asSource;
-  if (reason !== null) lines.push(`${margin}${indent}${styleText('dim', `cannot be moved: ${reason.message}`)}`);
+  if (reason !== null)
+    lines.push(`${margin}${indent}${styleText('dim', `cannot be moved: ${reason.message}`)}`);
+  if (tree.way !== null)
+    lines.push(`${margin}${indent}${styleText('dim', `would move by ${tree.way.way}: ${tree.way.reason}`)}`);
   return [...lines, ...tree.children.map((child) => deviceText(child, depth + 1))].join('\n');
 }
 
 function headline(tree: DeviceTree): string {
-  const { path, kind, sizeBytes, vendor, model, serial, bus, content, mountPoints, backingFile, usedBytes } = tree;
+  const { path, kind, sizeBytes, vendor, model, serial, bus, content, mountPoints, backingFile, usedBytes } =
+    tree;
   const parts = [
     styleText('bold', path),
     kind,
     formatBytes(sizeBytes),
-    [vendor, model].filter((name) => name !== null).join(' ').trim(),
+    [vendor, model]
+      .filter((name) => name !== null)
+      .join(' ')
+      .trim(),
     serial === null ? '' : `serial ${serial}`,
     bus ?? '',
     content?.fileSystemType ?? content?.partitionTableType ?? '',

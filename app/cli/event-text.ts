@@ -1,8 +1,8 @@
 /**
- * One line of text per event, for people who watch a log and for a terminal's scroll-back. Says what happened, to
- * which disk, and whether the data is safe; programs read the JSON lines instead.
+ * One line of text per event, for people who watch a log and for a terminal's scroll-back. Says what
+ * happened, to which disk, and whether the data is safe; programs read the JSON lines instead.
  */
-import type { JobEvent, JobEventOf } from '../contract/events.ts';
+import type { Interruption, JobEvent, JobEventOf } from '../contract/events.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { controlCommand, systemStateDirectory } from './state-directory.ts';
 
@@ -29,7 +29,12 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
     case 'resumed':
       return 'Copying goes on.';
     case 'interrupted':
-      return `The volume was away for ${formatDuration(event.elapsedMs)} ${event.at === 'start' ? 'at the start' : 'at the cut-over'}.`;
+      return `The volume ${interruptionText(event)}.`;
+    case 'graduated':
+      return (
+        `${formatBytes(event.directBytes)} from the start have crossed and are used straight on the destination; for ` +
+        `that, the volume stood still for ${formatDuration(event.elapsedMs)}.`
+      );
     case 'warning':
       return `Note: ${event.message}`;
     case 'decision':
@@ -63,18 +68,32 @@ function plannedText({ plan, job }: JobEventOf<'planned'>): string {
   return parts.join(' ');
 }
 
+export function returnText({ toReturnBytes }: JobEventOf<'progress'>): string {
+  return `Going back to the source: ${formatBytes(toReturnBytes)} left`;
+}
+
 export function crossedBytes(event: JobEventOf<'progress'>): number {
   return event.totalBytes - event.pendingBytes;
 }
 
+/** Its users' requests pass us by, and are not measured. */
+export function isWhollyDirect({ directBytes, totalBytes }: JobEventOf<'progress'>): boolean {
+  return totalBytes > 0 && directBytes === totalBytes;
+}
+
 function progressText(event: JobEventOf<'progress'>): string {
   const { totalBytes, copyBytesPerSecond, consumer } = event;
+  if (event.phase === 'undoing') {
+    return [returnText(event), formatRate(copyBytesPerSecond), formatEta(event.etaSeconds)].join(' · ');
+  }
   const crossed = crossedBytes(event);
   const percent = ((crossed / totalBytes) * 100).toFixed(1);
   const parts = [
     `${percent} % (${formatBytes(crossed)} of ${formatBytes(totalBytes)})`,
     formatRate(copyBytesPerSecond),
-    `volume: ${consumer.readIops + consumer.writeIops} requests/s, p99 ${formatLatency(consumer.p99Us)}`,
+    isWhollyDirect(event)
+      ? 'volume: used straight on the destination'
+      : `volume: ${consumer.readIops + consumer.writeIops} requests/s, p99 ${formatLatency(consumer.p99Us)}`,
     formatEta(event.etaSeconds),
   ];
   return parts.join(' · ');
@@ -82,22 +101,30 @@ function progressText(event: JobEventOf<'progress'>): string {
 
 /** What may be lost only the message knows: after a failed flush nobody can promise anything. */
 function decisionText({ job, message, choices }: JobEventOf<'decision'>, stateDirectory: string): string {
-  const ways = choices.map(({ choice, meaning }) => `"${controlCommand(choice, job, stateDirectory)}" to ${meaning}`);
+  const ways = choices.map(
+    ({ choice, meaning }) => `"${controlCommand(choice, job, stateDirectory)}" to ${meaning}`,
+  );
   return `Needs a decision: ${message}. Meanwhile the volume stays as it is. Run ${ways.join(', or ')}.`;
 }
 
 function finishedText({ report }: JobEventOf<'finished'>): string {
   const { elapsedMs, copiedBytes, redirectedBytes, skippedBytes, longestStallMs } = report;
-  const away = report.interruptions.map(({ at, elapsedMs: ms }) => `${formatDuration(ms)} at the ${at}`);
+  const away = report.interruptions.map(interruptionText);
+  const stays = report.staysOn === null ? '' : ` It is used through ${report.staysOn} until it is unmounted.`;
   return [
     `Done in ${formatDuration(elapsedMs)}:`,
     `${formatBytes(copiedBytes)} copied,`,
     `${formatBytes(redirectedBytes)} written by users while moving,`,
     `${formatBytes(skippedBytes)} free and left out;`,
     `longest wait of one request ${formatDuration(longestStallMs)}`,
-    away.length === 0 ? '.' : `; away for ${away.join(' and ')}.`,
+    away.length === 0 ? '.' : `; it ${away.join(' and ')}.`,
   ]
     .join(' ')
     .replace(' .', '.')
-    .replace(' ;', ';');
+    .replace(' ;', ';')
+    .concat(stays);
+}
+
+function interruptionText({ at, how, elapsedMs }: Interruption): string {
+  return `${how === 'unmounted' ? 'was away' : 'stood still'} for ${formatDuration(elapsedMs)} at the ${at}`;
 }

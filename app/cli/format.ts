@@ -1,4 +1,7 @@
-/** Sizes, rates and times as people read them. Powers of 1024, as disks and memory are measured in Linux tools. */
+/**
+ * Sizes, rates and times as people read them. Powers of 1024, as disks and memory are measured in Linux
+ * tools.
+ */
 import prettyBytes from 'pretty-bytes';
 import prettyMilliseconds from 'pretty-ms';
 
@@ -12,7 +15,9 @@ export function formatRate(bytesPerSecond: number): string {
 
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
-  return prettyMilliseconds(milliseconds, { secondsDecimalDigits: milliseconds < 10_000 ? 1 : 0 });
+  const written = prettyMilliseconds(milliseconds, { secondsDecimalDigits: milliseconds < 10_000 ? 1 : 0 });
+  // "1h 5m 3s" is written the way units are.
+  return written.replaceAll(/(\d)m\b/g, '$1 min').replaceAll(/(\d)([dhs])\b/g, '$1 $2');
 }
 
 export function formatLatency(microseconds: number): string {

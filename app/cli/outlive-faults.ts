@@ -1,7 +1,7 @@
 /**
- * While a job runs, a volume depends on this process: the engine serves it from a thread of its own, which goes on
- * whatever happens here. So an error that nobody has foreseen is told and outlived; the job can then still be
- * cut over or undone. Node would end the process, and the volume would be left on two disks.
+ * While a job runs, a volume depends on this process: the engine serves it from a thread of its own, which
+ * goes on whatever happens here. So an error that nobody has foreseen is told and outlived; the job can then
+ * still be cut over or undone. Node would end the process, and the volume would be left on two disks.
  */
 
 /** Returns a function that ends it. */

@@ -1,9 +1,10 @@
 /**
- * The options that say what to move where, shared by `plan` and `migrate`, and the plan made from them. Preflight runs
- * twice: first with what everybody may see, so that most refusals come before anybody needs to be root;
- * then, where we may, with a closer look at both disks.
+ * The options that say what to move where, shared by `plan` and `migrate`, and the plan made from them.
+ * Preflight runs twice: first with what everybody may see, so that most refusals come before anybody needs to
+ * be root; then, where we may, with a closer look at both disks.
  */
 import { resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { parseSize } from '../base/parse-size.ts';
 import type { Plan } from '../contract/plan.ts';
@@ -16,24 +17,52 @@ export interface PlanOptions {
   readonly source: string;
   readonly destination: string;
   readonly create?: string;
-  /** As the user wrote them: preflight knows best what to say about a mode or frontend that is not there yet. */
+  /**
+   * As the user wrote them: preflight knows best what to say about a mode or frontend that is not there yet.
+   */
   readonly mode: string;
   readonly frontend: string;
   readonly stateDir?: string;
+  readonly unmountAtCutover?: boolean;
   readonly experimentalNoJournal?: boolean;
   readonly json?: boolean;
 }
 
 export function addPlanOptions(command: Command): Command {
   return command
-    .requiredOption('--source <path>', 'the disk or volume to move: a block device or an image file')
-    .requiredOption('--destination <path>', 'where to move it: a block device or an image file; it will be erased')
+    .requiredOption('--source <path>', 'the disk or volume to move: a block device or an image file', once)
+    .requiredOption(
+      '--destination <path>',
+      'where to move it: a block device or an image file; it will be erased',
+      once,
+    )
     .option('--create <size>', 'make the destination image with this size, such as 20G')
     .option('--mode <mode>', 'what happens to writes; this version knows redirect', 'redirect')
-    .option('--frontend <name>', 'what serves the virtual device: auto, fuse or nbd-socket', 'auto')
-    .option('--state-dir <path>', 'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)')
-    .option('--experimental-no-journal', 'also move real disks, although a power cut would lose what was written meanwhile')
+    .option(
+      '--frontend <name>',
+      'what serves the virtual device: auto, ublk, nbd, fuse or nbd-socket',
+      'auto',
+    )
+    .option(
+      '--state-dir <path>',
+      'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
+    )
+    .option(
+      '--unmount-at-cutover',
+      'leave no device-mapper device under a mounted volume: unmount it at the cut-over as well',
+    )
+    .option(
+      '--experimental-no-journal',
+      'also move real disks, although a power cut would lose what was written meanwhile',
+    )
     .option('--json', 'one JSON object per line on stdout');
+}
+
+/** Of two disks one would be left out without a word. */
+function once(value: string, previous: string | undefined): string {
+  if (previous !== undefined)
+    throw new InvalidArgumentError(`It is given twice: ${previous} was given before.`);
+  return value;
 }
 
 /** Throws the first refusal. The closer look is taken only where it cannot fail for lack of rights. */
@@ -43,7 +72,9 @@ export async function makePlan(options: PlanOptions, purpose: 'show' | 'carry-ou
     mode: options.mode,
     createBytes: options.create === undefined ? undefined : parseSize(options.create),
     allowsNoJournal: options.experimentalNoJournal === true,
+    unmountsAtCutOver: options.unmountAtCutover === true,
   };
+  const loadsFrontend = purpose === 'carry-out' ? options.frontend : undefined;
   const look = (looksCloser: boolean): Promise<Facts> =>
     gatherFacts({
       sourcePath: resolve(options.source),
@@ -51,6 +82,7 @@ export async function makePlan(options: PlanOptions, purpose: 'show' | 'carry-ou
       stateDirectory: stateDirectoryOf(options.stateDir),
       looksCloser,
       readsAllocation: looksCloser && purpose === 'show',
+      loadsFrontend: looksCloser ? loadsFrontend : undefined,
     });
   const facts = await look(false);
   const plan = decidePlan(facts, choices);

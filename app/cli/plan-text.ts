@@ -1,5 +1,5 @@
 /** A plan as a person reads it before saying yes: both disks, what is erased, how, and what can go wrong. */
-import type { Plan, PlannedDisk } from '../contract/plan.ts';
+import type { FrontendName, Plan, PlannedDisk, PlannedMappedUser, Way } from '../contract/plan.ts';
 import { formatBytes } from './format.ts';
 import { wrapUnder } from './wrap.ts';
 
@@ -11,20 +11,26 @@ const fileColumns = 100;
 
 /** Wrapped to the width of the stream that it will be written to. */
 export function planText(plan: Plan, stream: { readonly columns?: number }): string {
-  const columns = stream.columns ?? fileColumns;
-  const { source, destination, mounts, copy, warnings } = plan;
+  // A terminal that does not know its size says 0.
+  const columns = stream.columns === undefined || stream.columns === 0 ? fileColumns : stream.columns;
+  const { source, destination, mounts, mappedUsers, copy, warnings } = plan;
   const rows: (readonly [name: string, text: string])[] = [
     ['From', diskText(source)],
     ['To', diskText(destination)],
     ['', destination.toBeCreated ? 'The image will be made.' : 'EVERYTHING ON IT WILL BE ERASED.'],
     ['Way', wayText(plan)],
+    ['', plan.frontendReason],
+    ...mappedUsers.map((user) => ['', userText(user)] as const),
     ...mounts.map(({ target, fsType }) => ['', `${target} (${fsType})`] as const),
     ['Copy', copyText(plan)],
     ['Needs', `${formatBytes(plan.memoryBytes)} of memory; state in ${plan.stateDirectory}`],
     ['Truth', 'Which disk holds the valid data:'],
     ...plan.phases.map(({ phase, meaning }) => ['', `${phase}: ${meaning}`] as const),
+    ...plan.cutOver.map((step, index) => [index === 0 ? 'Ends' : '', `${index + 1}. ${step}`] as const),
     // The row "Copy" has said it already.
-    ...warnings.filter(({ message }) => message !== copy.reason).map(({ message }) => ['Note', message] as const),
+    ...warnings
+      .filter(({ message }) => message !== copy.reason)
+      .map(({ message }) => ['Note', message] as const),
   ];
   return rows.map(([name, text]) => row(name, text, columns)).join('\n');
 }
@@ -49,9 +55,34 @@ function diskText({ path, sizeBytes, model, serial, bus, content }: PlannedDisk)
   ].join(' ');
 }
 
-function wayText({ way, frontend }: Plan): string {
-  const served = frontend === 'fuse' ? 'a loop device over FUSE' : 'an NBD server on a Unix socket';
-  return way === 'remount'
-    ? `remount: unmounted for a moment at the start and at the end, otherwise in use, through ${served}`
-    : `attach: nothing uses it now; it can be used through ${served} while it moves`;
+const servedBy: Readonly<Record<FrontendName, string>> = {
+  ublk: 'a ublk device',
+  nbd: 'an nbd device',
+  fuse: 'a loop device over FUSE',
+  'nbd-socket': 'an NBD server on a Unix socket',
+};
+
+const mappedRemountText = 'remount: unmounted for a moment at the start, otherwise in use';
+
+const wayTexts: Readonly<Record<Way, string>> = {
+  remount: 'remount: unmounted for a moment at the start and at the end, otherwise in use',
+  attach: 'attach: nothing uses it now; it can be used while it moves',
+  live: 'live: stays in use from beginning to end; nothing is unmounted and nothing stops',
+};
+
+function wayText({ way, frontend, usesDeviceMapper }: Plan): string {
+  const text = way === 'remount' && usesDeviceMapper ? mappedRemountText : wayTexts[way];
+  return `${text}, through ${servedBy[frontend]}`;
+}
+
+const userKinds: Readonly<Record<PlannedMappedUser['kind'], string>> = {
+  lvm: 'logical volume',
+  luks: 'LUKS container',
+  own: 'made by Diskferry',
+};
+
+function userText({ name, kind, mountPoints, needsPassphrase }: PlannedMappedUser): string {
+  const where = mountPoints.length === 0 ? '' : ` on ${mountPoints.join(', ')}`;
+  const asks = needsPassphrase ? '; its passphrase will be asked for' : '';
+  return `${name} (${userKinds[kind]})${where}${asks}`;
 }

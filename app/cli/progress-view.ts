@@ -5,9 +5,9 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
-import { crossedBytes, EventTeller } from './event-text.ts';
+import { crossedBytes, EventTeller, isWhollyDirect, returnText } from './event-text.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
-import { wrapUnder } from './wrap.ts';
+import { cutTo, wrapUnder } from './wrap.ts';
 
 const barWidthMax = 60;
 /** Without a terminal a log needs progress only now and then. */
@@ -110,6 +110,13 @@ function mark(event: JobEvent): string {
 }
 
 function progressLines(event: JobEventOf<'progress'>, columns: number): string {
+  return linesOf(event, columns)
+    .map((line) => cutTo(line, columns))
+    .join('\n');
+}
+
+function linesOf(event: JobEventOf<'progress'>, columns: number): string[] {
+  if (event.phase === 'undoing') return [`  ${returnText(event)} · ${copyText(event)}`];
   const { totalBytes, consumer, redirectedBytes, skippedBytes } = event;
   const crossed = crossedBytes(event);
   const share = totalBytes === 0 ? 1 : crossed / totalBytes;
@@ -119,11 +126,11 @@ function progressLines(event: JobEventOf<'progress'>, columns: number): string {
   return [
     `  ${bar(share, Math.min(barWidthMax, columns - percent.length - 6))} ${percent}`,
     `  ${formatBytes(crossed)} of ${formatBytes(totalBytes)} · ${copyText(event)}`,
-    `  Volume in use: ${requests}, ${latency}, longest ${formatDuration(consumer.longestStallMs)}`,
+    isWhollyDirect(event)
+      ? '  Volume in use: straight on the destination, at its own speed'
+      : `  Volume in use: ${requests}, ${latency}, longest ${formatDuration(consumer.longestStallMs)}`,
     `  Written while moving: ${formatBytes(redirectedBytes)} · free space left out: ${formatBytes(skippedBytes)}`,
-  ]
-    .map((line) => line.slice(0, Math.max(20, columns)))
-    .join('\n');
+  ];
 }
 
 function copyText({ phase, copyBytesPerSecond, etaSeconds }: JobEventOf<'progress'>): string {

@@ -1,6 +1,6 @@
 /**
- * Says what went wrong: one line for people (what, which device, why, what to do next, where the data is), one
- * `failed` event for programs. Returns the exit code.
+ * Says what went wrong: one line for people (what, which device, why, what to do next, where the data is),
+ * one `failed` event for programs. Returns the exit code.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
@@ -26,7 +26,10 @@ export function reportError(error: unknown, place: ErrorPlace): ExitCode {
   return exitCode;
 }
 
-/** Something that we did not foresee: the whole trace helps, and nothing is known about the data but what the job knows. */
+/**
+ * Something that we did not foresee: the whole trace helps, and nothing is known about the data but what the
+ * job knows.
+ */
 function reportBug(error: unknown, place: ErrorPlace): ExitCode {
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const dataIs = place.dataIs ?? 'untouched';

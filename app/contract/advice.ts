@@ -10,14 +10,16 @@ import type { DiskferryErrorData, ErrorCode, ErrorContext } from '../base/error.
 import { exitCodes } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 
-export const dataPlaces = ['untouched', 'source', 'both', 'destination'] as const;
+/** `unknown`: to a command that could not speak to its job. */
+export const dataPlaces = ['untouched', 'source', 'both', 'destination', 'unknown'] as const;
 export type DataPlace = (typeof dataPlaces)[number];
 
 export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
   untouched: 'Nothing has been changed; your data is where it was.',
   source: 'Your data is whole on the source.',
-  both: 'Your data is safe on both disks together: keep both as they are, and use neither alone.',
+  both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
   destination: 'Your data is whole on the destination.',
+  unknown: 'This command has changed nothing; where the data of a job is, its own last line says.',
 };
 
 export interface Advice {
@@ -58,6 +60,18 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'source-has-holders': refused(
     'Deactivate them and try again; moving such a disk while it is in use is not supported by this version.',
   ),
+  'source-is-mapped': refused('Name what it lies on instead: {below}.'),
+  'stack-not-supported': refused(
+    'Deactivate what lies on it ("vgchange -an", "cryptsetup close") and move it while nothing uses it, ' +
+      'or use the tools of what manages it (pvmove).',
+  ),
+  'passphrase-needed': refused(
+    'Run the command at a terminal, or name a file that holds it with --key-file.',
+  ),
+  'wrong-passphrase': refused('Try again with a passphrase or key file of this container.'),
+  'volume-key-unusable': refused(
+    'Close the container with "cryptsetup close" and move it while it is not in use.',
+  ),
   'content-not-supported': refused('Move this disk with the tools of what manages it.'),
   'destination-mounted': refused(
     'Unmount it with "umount {mount}" if its content may be erased, or name another disk.',
@@ -72,7 +86,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'memory-too-small': refused('Free memory, or move the disk on a machine with more.'),
   'no-frontend': refused(
-    'Use --frontend nbd-socket with image files, or a system with /dev/fuse and /dev/loop-control.',
+    'Leave --frontend away, use --frontend nbd-socket with image files, or a kernel with ublk, nbd, or FUSE and loop.',
   ),
   'no-io-uring': refused('Allow it with "sysctl kernel.io_uring_disabled=0".'),
   'mode-not-supported': refused('Use --mode redirect, or leave --mode away.'),
@@ -97,21 +111,32 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
   'volume-busy': failed(
     'untouched',
-    'Stop the processes named, or name them with --stop-unit or --stop-command, then try again.',
+    'Stop what is named, or have it stopped by --stop-unit or --stop-command, then try again.',
   ),
   'mount-not-supported': refused('Unmount what is named, then try again.'),
   'command-failed': failed('both', 'Run the command by hand to see why it fails, then try again.'),
   'program-missing': refused('Install the program named, then try again.'),
   'source-read-failed': failed('both', "Check the source's cable and health (smartctl), then try again."),
+  'source-write-failed': failed(
+    'both',
+    "The volume goes on meanwhile. Disconnect neither disk; check the source's cable, health and free space, then try again.",
+  ),
+  'destination-read-failed': failed(
+    'both',
+    "Disconnect neither disk; check the destination's cable and health (smartctl), then try again.",
+  ),
   'destination-write-failed': failed(
     'both',
-    "Check the destination's cable, health and free space; disconnect neither disk.",
+    "Disconnect neither disk; check the destination's cable, health and free space, then try again.",
   ),
   'destination-flush-failed': failed(
     'both',
-    "Check the destination's cable and health; disconnect neither disk.",
+    'Disconnect neither disk and undo the job; what was written last may be lost. Check the destination.',
   ),
-  'frontend-failed': failed('both', "Look at the kernel log (dmesg) for the virtual device's errors."),
+  'frontend-failed': failed(
+    'both',
+    "Look at the kernel log (dmesg) for the virtual device's errors, then try again.",
+  ),
   'copy-broken': failed('both', 'Undo the job, and report this as a bug in Diskferry.'),
   'no-device-mapper': refused('Load it with "modprobe dm-mod", or use a kernel that has device-mapper.'),
   'mapping-failed': failed(
@@ -122,34 +147,42 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'both',
     'Resume it with "dmsetup resume {name}"; until then whatever uses it waits.',
   ),
+  'table-changed': failed(
+    'both',
+    'Find out which program did it (a command of LVM?); what it wrote past the virtual device may be lost.',
+  ),
   'engine-died': failed(
     'both',
-    'Keep both disks as they are and report this with the log in the state directory.',
+    'Unless it was being undone, the source is as it was at the start; what was written since is only on the ' +
+      'destination. Please report this message.',
   ),
   'earlier-job-died': {
     advice:
-      'Keep both disks. To give up what was written then, detach the loop device over ' +
+      'To give up what was written then: unmount the volume, detach the loop device over ' +
       '{directory}/virtual-device, unmount that, and remove {directory}.',
     dataIs: 'both',
     exitCode: exitCodes.refused,
   },
   'job-missing': {
     advice: 'List the jobs with "diskferry status".',
-    dataIs: 'untouched',
+    dataIs: 'unknown',
     exitCode: exitCodes.usage,
   },
   'job-state': {
     advice: 'See "diskferry status" for what the job is doing.',
-    dataIs: 'both',
+    dataIs: 'unknown',
     exitCode: exitCodes.usage,
   },
-  'verification-failed': failed('both', 'Do not use the destination; keep the source and read the report.'),
+  'verification-failed': failed(
+    'both',
+    "Do not use the destination: undo the job, then check the destination's cable and health.",
+  ),
   interrupted: {
     advice: 'Run the command again when you like.',
     dataIs: 'untouched',
     exitCode: exitCodes.interrupted,
   },
-  'undo-failed': failed('both', 'Keep both disks as they are and read the report.'),
+  'undo-failed': failed('both', 'Mend what the message names, then undo again.'),
 };
 
 function fill(template: string, context: ErrorContext): string {
@@ -164,5 +197,6 @@ export function adviceFor(error: Pick<DiskferryErrorData, 'code' | 'context'>): 
 
 /** The one line that a person reads: what, which device and why; what to do next; where the data is. */
 export function explain(error: DiskferryErrorData, dataIs: DataPlace = adviceFor(error).dataIs): string {
-  return `${error.message}. ${adviceFor(error).advice} ${dataPlaceTexts[dataIs]}`;
+  // Some messages end with words of the system's.
+  return `${error.message.replace(/\.$/, '')}. ${adviceFor(error).advice} ${dataPlaceTexts[dataIs]}`;
 }

@@ -1,7 +1,7 @@
 /**
- * How another terminal talks to a foreground job: JSON-RPC 2.0 over a Unix socket in the job's own directory. Every
- * request and answer has its schema here; both sides check what they receive. So has the line that the commands print
- * of each job, which adds jobs that have died: they answer no requests.
+ * How another terminal talks to a foreground job: JSON-RPC 2.0 over a Unix socket in the job's own directory.
+ * Every request and answer has its schema here; both sides check what they receive. So has the line that the
+ * commands print of each job, which adds jobs that have died: they answer no requests.
  */
 import { z } from 'zod';
 import { jobEventSchema } from './events.ts';
@@ -33,6 +33,8 @@ export const jobStatusSchema = z.object({
   device: z.string().nullable(),
   speed: speedSchema,
   progress: jobEventSchema.nullable(),
+  /** What the cut-over will do, step by step. */
+  cutOver: z.array(z.string()),
 });
 export type JobStatus = z.infer<typeof jobStatusSchema>;
 
@@ -41,6 +43,9 @@ export const statusLineSchema = jobStatusSchema.extend({
   event: z.literal('status'),
   timeMs: z.number(),
   state: z.enum([...jobStates, 'died']),
+  /** Null for a job that has died without leaving a record that can be read. */
+  source: z.string().nullable(),
+  destination: z.string().nullable(),
   /** Null for a job that has died. */
   speed: speedSchema.nullable(),
 });

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { errorCodes } from '../base/error.ts';
-import { contentSchema } from './plan.ts';
+import { contentSchema, waySchema } from './plan.ts';
 
 const bytes = z.int().nonnegative();
 
@@ -47,6 +47,8 @@ const nodeSchema = z.object({
   backingFile: z.string().nullable(),
   asSource: eligibilitySchema,
   asDestination: eligibilitySchema,
+  /** How it would be moved, and why so; null when it cannot be the source. */
+  way: z.object({ way: waySchema, reason: z.string() }).nullable(),
 });
 
 /** `children` are partitions, and what holds the device: LVM, LUKS, RAID, loop devices over it. */

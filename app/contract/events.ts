@@ -1,9 +1,10 @@
 /**
- * The lines that a job reports: one JSON object per line with `event`, `job` and `timeMs` (milliseconds since 1970).
- * Scripts, the service and every screen read them, so a field once published keeps its name and meaning.
+ * The lines that a job reports: one JSON object per line with `event`, `job` and `timeMs` (milliseconds since
+ * 1970). Scripts, the service and every screen read them, so a field once published keeps its name and
+ * meaning.
  *
- * Order: `planned`, `attached`, then `progress` with the others in between, `synchronized`, `committed`, and as the
- * last line either `finished`, `undone` or `failed`.
+ * Order: `planned`, `attached`, then `progress` with the others in between, `synchronized`, `committed`, and
+ * as the last line either `finished`, `undone` or `failed`.
  */
 import { z } from 'zod';
 import { errorCodes } from '../base/error.ts';
@@ -14,7 +15,14 @@ const count = z.number().nonnegative();
 const bytes = z.int().nonnegative();
 const line = { job: z.string(), timeMs: z.number() };
 
-export const jobPhases = ['starting', 'copying', 'synchronized', 'cutting-over', 'committed'] as const;
+export const jobPhases = [
+  'starting',
+  'copying',
+  'synchronized',
+  'cutting-over',
+  'undoing',
+  'committed',
+] as const;
 export type JobPhase = (typeof jobPhases)[number];
 
 export const consumerSchema = z.object({
@@ -26,20 +34,34 @@ export const consumerSchema = z.object({
 });
 export type ConsumerFigures = z.infer<typeof consumerSchema>;
 
-/** Where the consumer had to stop: at the start and at the cut-over of the `remount` way. */
-export const interruptionSchema = z.object({ at: z.enum(['start', 'cut-over']), elapsedMs: count });
+/**
+ * Where the consumer had to stop. `unmounted`: it was without its volume for so long, from the stop of the
+ * first user to the start of the last. `suspended`: its I/O stood still for so long, at the most, while a
+ * table changed.
+ */
+export const interruptionSchema = z.object({
+  at: z.enum(['start', 'cut-over', 'undo']),
+  how: z.enum(['unmounted', 'suspended']),
+  elapsedMs: count,
+});
 export type Interruption = z.infer<typeof interruptionSchema>;
 
 export const reportSchema = z.object({
   elapsedMs: count,
   /** Read from the source and written to the destination by the copy loop. */
   copiedBytes: bytes,
-  /** Written by the consumer straight to the destination. */
+  /** Written or zeroed by the consumer straight on the destination, as often as it did so. */
   redirectedBytes: bytes,
   /** Known to be free, so never read. */
   skippedBytes: bytes,
   totalBytes: bytes,
   interruptions: z.array(interruptionSchema),
+  /**
+   * How often tables were changed so that what had crossed was reached directly, and the longest pause of it.
+   */
+  graduation: z.object({ changes: z.int().nonnegative(), longestPauseMs: count }),
+  /** The device-mapper device over the destination that consumers stay on until they leave it. */
+  staysOn: z.string().nullable(),
   longestStallMs: count,
   warnings: z.array(z.string()),
 });
@@ -52,7 +74,10 @@ export const jobWarningCodes = [
   'source-read-error',
   'consumer-slow',
   'release-failed',
+  'consumer-failed',
   'partitions-not-updated',
+  'cut-over-pending',
+  'graduation-failed',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [
@@ -69,7 +94,19 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     totalBytes: bytes,
     /** Still valid on the source only; what is not pending has crossed. */
     pendingBytes: bytes,
+    /**
+     * Written by the consumer, or directly reached by it, so that it may be: what undo carries back, or still
+     * has to.
+     */
+    toReturnBytes: bytes,
+    /** From the start of the volume: reached by the consumer on the destination, past the virtual device. */
+    directBytes: bytes,
+    /** While `undoing`, of what goes back. */
     copyBytesPerSecond: count,
+    /**
+     * Counts leave out what wholly moved users do (`directBytes` = `totalBytes`), latencies all that goes
+     * direct.
+     */
     consumer: consumerSchema,
     /** Null while there is nothing to go by. */
     etaSeconds: count.nullable(),
@@ -77,6 +114,11 @@ export const jobEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('paused'), ...line }),
   z.object({ event: z.literal('resumed'), ...line }),
   z.object({ event: z.literal('interrupted'), ...line, ...interruptionSchema.shape }),
+  /**
+   * What has crossed up to here is reached on the destination directly; for that, I/O stood still for so long
+   * at the most.
+   */
+  z.object({ event: z.literal('graduated'), ...line, directBytes: bytes, elapsedMs: count }),
   z.object({ event: z.literal('warning'), ...line, code: z.enum(jobWarningCodes), message: z.string() }),
   z.object({
     event: z.literal('decision'),
@@ -87,7 +129,7 @@ export const jobEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('synchronized'), ...line }),
   z.object({ event: z.literal('verified'), ...line, checkedBytes: bytes }),
   z.object({ event: z.literal('committed'), ...line }),
-  z.object({ event: z.literal('undone'), ...line }),
+  z.object({ event: z.literal('undone'), ...line, report: reportSchema }),
   z.object({ event: z.literal('finished'), ...line, verified: z.boolean(), report: reportSchema }),
   z.object({
     event: z.literal('failed'),
@@ -102,3 +144,6 @@ export const jobEventSchema = z.discriminatedUnion('event', [
 export type JobEvent = z.infer<typeof jobEventSchema>;
 export type JobEventName = JobEvent['event'];
 export type JobEventOf<Name extends JobEventName> = Extract<JobEvent, { event: Name }>;
+
+/** An event without what every event has. */
+export type EventBody<Event = JobEvent> = Event extends JobEvent ? Omit<Event, 'job' | 'timeMs'> : never;

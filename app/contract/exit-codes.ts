@@ -10,7 +10,7 @@ export const exitCodes = {
   usage: 2,
   /** Refused by preflight: nothing was written to any device. */
   refused: 3,
-  /** Failed; the data is safe, and the job can be recovered or undone. */
+  /** Failed on the way: the message and the `failed` event say where the data is and what to do. */
   failed: 4,
   needsDecision: 5,
   notAuthorised: 6,

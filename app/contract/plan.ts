@@ -1,7 +1,7 @@
 /**
- * What a job will do, before it does anything: what the `planned` line of `plan --json` carries, what a person confirms, and what
- * the migration then carries out. Plain data, complete enough to render for people without looking anything
- * up.
+ * What a job will do, before it does anything: what the `planned` line of `plan --json` carries, what a
+ * person confirms, and what the migration then carries out. Plain data, complete enough to render for people
+ * without looking anything up.
  *
  * Sizes are bytes. Texts in it (`reason`, `message`, `meaning`) are whole sentences for people; programs
  * use the codes beside them.
@@ -10,12 +10,16 @@ import { z } from 'zod';
 
 const bytes = z.int().nonnegative();
 
-export const frontendSchema = z.enum(['fuse', 'nbd-socket']);
+export const frontendSchema = z.enum(['ublk', 'nbd', 'fuse', 'nbd-socket']);
 export type FrontendName = z.infer<typeof frontendSchema>;
 
-export const waySchema = z.enum(['attach', 'remount']);
+/** Those that make a block device. */
+export const deviceFrontends = frontendSchema.exclude(['nbd-socket']).options;
+
+export const waySchema = z.enum(['attach', 'remount', 'live']);
 /**
- * `remount`: the source is mounted, and its mounts move to the virtual device. `attach`: nothing uses it yet.
+ * `remount`: the source is mounted, and its mounts move to the virtual device. `live`: device-mapper devices
+ * lie on the source, and their tables move. `attach`: nothing uses it yet.
  */
 export type Way = z.infer<typeof waySchema>;
 
@@ -66,6 +70,13 @@ export const plannedDiskSchema = z.object({
 });
 export type PlannedDisk = z.infer<typeof plannedDiskSchema>;
 
+/** The kernel's numbers, as in /proc/self/mountinfo; all null and false: private. */
+const propagationSchema = z.object({
+  peerGroup: z.int().nullable(),
+  masterGroup: z.int().nullable(),
+  isUnbindable: z.boolean(),
+});
+
 export const plannedMountSchema = z.object({
   target: z.string(),
   fsType: z.string(),
@@ -73,11 +84,29 @@ export const plannedMountSchema = z.object({
   options: z.string(),
   /** This place alone is read-only, the volume is not: what `mount -o remount,bind,ro` makes. */
   readOnlyHere: z.boolean(),
+  /**
+   * Those of `mount -o` that the kernel does not know, comma-separated: `_netdev,x-systemd.…`; often empty.
+   */
+  userOptions: z.string(),
   /** `/`, or the subvolume's path for Btrfs. */
   root: z.string(),
+  propagation: propagationSchema,
 });
 /** Listed in the order of mounting; unmount in reverse. */
 export type PlannedMount = z.infer<typeof plannedMountSchema>;
+
+/** A device-mapper device that lies on the source, such as an LV: its table is moved while it is in use. */
+export const mappedUserSchema = z.object({
+  /** As device-mapper knows it. */
+  name: z.string(),
+  majorMinor: z.string(),
+  kind: z.enum(['lvm', 'luks', 'own']),
+  /** Of everything that lies on it. */
+  mountPoints: z.array(z.string()),
+  /** Of a LUKS2 container: its key must be read from its header again for each change of its table. */
+  needsPassphrase: z.boolean(),
+});
+export type PlannedMappedUser = z.infer<typeof mappedUserSchema>;
 
 export const copyScopeSchema = z.object({
   scope: z.enum(['allocated', 'all']),
@@ -98,6 +127,8 @@ export const planWarningCodes = [
   'gpt-backup-header',
   'copies-everything',
   'stops-users',
+  'volume-group-frozen',
+  'stays-mapped',
 ] as const;
 
 export const planWarningSchema = z.object({ code: z.enum(planWarningCodes), message: z.string() });
@@ -116,10 +147,18 @@ export const planSchema = z.object({
   source: plannedDiskSchema,
   destination: plannedDiskSchema,
   way: waySchema,
+  /**
+   * Consumers reach the virtual device through a device-mapper device, whose table changes at the cut-over:
+   * nothing is unmounted then, and consumers stay on that device, over the destination, until they leave it.
+   */
+  usesDeviceMapper: z.boolean(),
   frontend: frontendSchema,
+  frontendReason: z.string(),
   mode: z.literal('redirect'),
-  /** Of the source; empty for `attach`. */
+  /** Of the source itself; only for `remount`. */
   mounts: z.array(plannedMountSchema),
+  /** Only for `live`. */
+  mappedUsers: z.array(mappedUserSchema),
   copy: copyScopeSchema,
   /** What the flags and the fixed buffers take. */
   memoryBytes: bytes,
@@ -128,5 +167,7 @@ export const planSchema = z.object({
   needsRoot: z.boolean(),
   warnings: z.array(planWarningSchema),
   phases: z.array(planPhaseSchema),
+  /** What the cut-over will do, step by step. */
+  cutOver: z.array(z.string()),
 });
 export type Plan = z.infer<typeof planSchema>;

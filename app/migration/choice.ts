@@ -1,6 +1,7 @@
 /**
- * What a person tells a job to do while it waits or works: cut over, try again, or undo. A choice made before anybody
- * asks is kept, so that an undo during a step takes effect when the step allows it; undo outweighs the others.
+ * What a person tells a job to do while it waits or works: cut over, try again, or undo. A choice made before
+ * anybody asks is kept, so that an undo during a step takes effect when the step allows it; undo outweighs
+ * the others.
  */
 
 export type ChoiceName = 'cutover' | 'retry' | 'undo';

@@ -1,24 +1,34 @@
 /**
- * The control socket of a foreground job: JSON-RPC over a Unix socket in the job's own directory, so that `status`,
- * `pause`, `resume`, `speed`, `cutover` and `undo` work from another terminal. Only the job's user can connect: the
- * directory is mode 0700. Requests are checked by the schemas of contract/control.ts.
+ * The control socket of a foreground job: JSON-RPC over a Unix socket in the job's own directory, so that
+ * `status`, `pause`, `resume`, `speed`, `cutover` and `undo` work from another terminal. Only the job's user
+ * can connect: the directory is mode 0700. Requests are checked by the schemas of contract/control.ts.
  */
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { createMessageConnection, ResponseError, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node.js';
+import {
+  createMessageConnection,
+  ResponseError,
+  SocketMessageReader,
+  SocketMessageWriter,
+} from 'vscode-jsonrpc/node.js';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
 import { controlRequests } from '../contract/control.ts';
 
-/** A terminal or two; a flood of connections must not take the job's memory. */
+/**
+ * A terminal or two. A flood of connections must not take the job's memory, nor keep its user out: the oldest
+ * gives way.
+ */
 const connectionsMax = 16;
 /** JSON-RPC leaves the codes from -32000 to servers. */
 const refusedByJob = -32000;
 
 /** What the job does for each request. A thrown DiskferryError reaches the caller as data. */
 export type ControlHandlers = {
-  readonly [Name in ControlRequestName]: (parameters: ControlParameters<Name>) => JobStatus | Promise<JobStatus>;
+  readonly [Name in ControlRequestName]: (
+    parameters: ControlParameters<Name>,
+  ) => JobStatus | Promise<JobStatus>;
 };
 
 export class ControlServer {
@@ -38,7 +48,6 @@ export class ControlServer {
   private constructor(path: string, handlers: ControlHandlers) {
     this.#path = path;
     this.#server = createServer((socket) => this.#serve(socket, handlers));
-    this.#server.maxConnections = connectionsMax;
   }
 
   async close(): Promise<void> {
@@ -49,9 +58,12 @@ export class ControlServer {
 
   #serve(socket: Socket, handlers: ControlHandlers): void {
     this.#sockets.add(socket);
+    const [oldest] = this.#sockets;
+    if (this.#sockets.size > connectionsMax) oldest?.destroy();
     socket.on('close', () => this.#sockets.delete(socket));
     const reader = new SocketMessageReader(socket);
-    // Else a client that leaves in the middle of a message starts a timer that never ends, nor lets the process end.
+    // Else a client that leaves in the middle of a message starts a timer that never ends, nor lets the
+    // process end.
     reader.partialMessageTimeout = 0;
     const connection = createMessageConnection(reader, new SocketMessageWriter(socket));
     // A client that goes away or sends garbage loses its connection and nothing else happens.
@@ -64,7 +76,11 @@ export class ControlServer {
   }
 }
 
-async function answer(name: ControlRequestName, parameters: unknown, handlers: ControlHandlers): Promise<JobStatus> {
+async function answer(
+  name: ControlRequestName,
+  parameters: unknown,
+  handlers: ControlHandlers,
+): Promise<JobStatus> {
   try {
     const checked = controlRequests[name].parse(parameters ?? {});
     return await (handlers[name] as (parameters: unknown) => JobStatus | Promise<JobStatus>)(checked);

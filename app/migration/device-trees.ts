@@ -3,6 +3,7 @@
  * be the source or the destination. Nothing is left out but what has no size (empty loop devices and card
  * readers).
  */
+import { DiskferryError } from '../base/error.ts';
 import { adviceFor } from '../contract/advice.ts';
 import type { DeviceTree, Eligibility } from '../contract/device-tree.ts';
 import type { BlockDevice } from '../devices/block-device.ts';
@@ -10,19 +11,56 @@ import { readBlockFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
 import { readSystemPaths } from './facts.ts';
+import { readUserTables } from '../devices/stack-facts.ts';
+import type { UserTable } from '../devices/stack.ts';
+import { findLivingJobs } from './job-record.ts';
 import { soloObjection } from './preflight.ts';
+import { chooseWay, wayReasons } from './way.ts';
 
-/** Of the machine as it is now. Without root, what lies on disks that udev has no record of stays unknown. */
-export async function readDeviceTrees(): Promise<DeviceTree[]> {
-  return makeDeviceTrees(await readInventory({ probes: true }), readSystemPaths());
+/**
+ * Of the machine as it is now. Without root, what lies on disks that udev has no record of stays unknown,
+ * verdicts about LVs go by their names, and whether a job moves a disk is not known.
+ */
+export async function readDeviceTrees(stateDirectory: string): Promise<DeviceTree[]> {
+  const inventory = await readInventory({ probes: true });
+  const isRoot = process.geteuid?.() === 0;
+  return makeDeviceTrees({
+    inventory,
+    systemPaths: readSystemPaths(),
+    tables: isRoot ? await readTables(inventory) : null,
+    jobs: isRoot ? await readJobs(stateDirectory) : new Map(),
+  });
+}
+
+interface Machine {
+  readonly inventory: Inventory;
+  readonly systemPaths: readonly string[];
+  /** By the device that their owners lie on; null for those who may not read them. */
+  readonly tables: ReadonlyMap<string, readonly UserTable[]> | null;
+  /** The running job that moves a disk, by the disk. */
+  readonly jobs: ReadonlyMap<string, string>;
+}
+
+async function readTables({ devices, ...rest }: Inventory): Promise<NonNullable<Machine['tables']>> {
+  const tables = new Map<string, readonly UserTable[]>();
+  for (const { majorMinor } of devices)
+    tables.set(majorMinor, await readUserTables({ devices, ...rest }, majorMinor));
+  return tables;
+}
+
+async function readJobs(stateDirectory: string): Promise<Machine['jobs']> {
+  const jobs = await findLivingJobs(stateDirectory);
+  const disks = jobs.flatMap(({ job, record: { source, destination } }) =>
+    [source, destination].map((disk) => [disk?.identity?.majorMinor ?? '', job] as const),
+  );
+  return new Map(disks);
 }
 
 /** One tree per device that lies on no other one, in the order of their names. */
-export function makeDeviceTrees(inventory: Inventory, systemPaths: readonly string[]): DeviceTree[] {
-  const roots = inventory.devices.filter(
-    (device) => device.sizeBytes > 0 && lowerDevices(device).length === 0,
-  );
-  return sorted(roots).map((root) => makeTree(inventory, root, systemPaths));
+export function makeDeviceTrees(machine: Machine): DeviceTree[] {
+  const { devices } = machine.inventory;
+  const roots = devices.filter((device) => device.sizeBytes > 0 && lowerDevices(device).length === 0);
+  return sorted(roots).map((root) => makeTree(machine, root));
 }
 
 function sorted(devices: readonly BlockDevice[]): BlockDevice[] {
@@ -36,7 +74,8 @@ function lowerDevices(device: BlockDevice): string[] {
   );
 }
 
-function makeTree(inventory: Inventory, device: BlockDevice, systemPaths: readonly string[]): DeviceTree {
+function makeTree(machine: Machine, device: BlockDevice): DeviceTree {
+  const { inventory } = machine;
   const { path, kind, majorMinor, sizeBytes, logicalBlockBytes, physicalBlockBytes, readOnly, removable } =
     device;
   const { model, vendor, serial, wwn, bus, content, usedBytes } = device;
@@ -49,21 +88,33 @@ function makeTree(inventory: Inventory, device: BlockDevice, systemPaths: readon
     isSwap: inventory.swaps.some(({ block }) => block === majorMinor),
     offsetBytes: device.partition?.offsetBytes ?? null,
     backingFile: device.loop?.path ?? null,
-    asSource: eligibility(inventory, device, 'source', systemPaths),
-    asDestination: eligibility(inventory, device, 'destination', systemPaths),
-    children: sorted(children).map((child) => makeTree(inventory, child, systemPaths)),
+    asSource: eligibility(machine, device, 'source'),
+    asDestination: eligibility(machine, device, 'destination'),
+    way: wayOf(machine, device),
+    children: sorted(children).map((child) => makeTree(machine, child)),
   };
 }
 
-function eligibility(
-  inventory: Inventory,
-  device: BlockDevice,
-  role: 'source' | 'destination',
-  systemPaths: readonly string[],
-): Eligibility {
+function eligibility(machine: Machine, device: BlockDevice, role: 'source' | 'destination'): Eligibility {
+  const { inventory, systemPaths, tables } = machine;
   const disk = readBlockFacts(device, device.path);
-  const objection = soloObjection(inventory, disk, role, systemPaths);
+  const facts = { systemPaths, tables: tables?.get(device.majorMinor) ?? null };
+  const objection = jobObjection(machine, device) ?? soloObjection(inventory, disk, role, facts);
   if (objection === undefined) return { eligible: true, reason: null };
   const { code, message } = objection;
   return { eligible: false, reason: { code, message, advice: adviceFor(objection).advice } };
+}
+
+function jobObjection({ jobs }: Machine, { majorMinor, path }: BlockDevice): DiskferryError | undefined {
+  const job = jobs.get(majorMinor);
+  if (job === undefined) return undefined;
+  return new DiskferryError('device-in-use', `${path}: the job ${job} moves it at the moment`, {
+    context: { device: path },
+  });
+}
+
+function wayOf(machine: Machine, device: BlockDevice): DeviceTree['way'] {
+  if (!eligibility(machine, device, 'source').eligible) return null;
+  const way = chooseWay(machine.inventory, readBlockFacts(device, device.path));
+  return { way, reason: wayReasons[way] };
 }

@@ -12,10 +12,15 @@ import { kibibyte, sectorBytes } from '../base/units.ts';
 import type { Allocation } from '../devices/allocated.ts';
 import { readDiskAllocation } from '../devices/allocated-disk.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
+import { isDeviceMapperOffered } from '../devices/device-mapper.ts';
 import type { AbsentDisk, DiskFacts } from '../devices/disk-facts.ts';
 import { isAbsent, lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
+import type { StackFacts } from '../devices/stack-facts.ts';
+import { readStackFacts } from '../devices/stack-facts.ts';
+import type { KernelOffers } from './frontend-choice.ts';
+import { loadOffers, readKernelOffers } from './frontend-choice.ts';
 import { mountsOf } from './use-checks.ts';
 
 export interface Facts {
@@ -28,6 +33,8 @@ export interface Facts {
   readonly host: HostFacts;
   /** What the source's file system uses, when it was asked for and the source is not mounted. */
   readonly allocation: AllocationFacts | null;
+  /** What lies on the source by device-mapper; null when nobody has looked closer. */
+  readonly stack: StackFacts | null;
 }
 
 export interface FolderFacts {
@@ -49,6 +56,9 @@ export interface HostFacts {
   readonly availableMemoryBytes: number;
   readonly hasFuse: boolean;
   readonly hasLoopControl: boolean;
+  readonly kernelOffers: KernelOffers;
+  /** It is there, or can be loaded. */
+  readonly hasDeviceMapper: boolean;
   /**
    * kernel.io_uring_disabled: 0 for everybody, 1 for root, 2 for nobody; kernels without it allow everybody.
    */
@@ -72,6 +82,11 @@ export interface GatherOptions {
    * Reads the map of the source's free space too; may take long on a large volume. Only with `looksCloser`.
    */
   readonly readsAllocation: boolean;
+  /**
+   * Loads the kernel module that this frontend, as the user wrote it, needs; as root. Undefined: loads
+   * nothing.
+   */
+  readonly loadsFrontend?: string | undefined;
 }
 
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
@@ -88,9 +103,15 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
     destination,
     destinationFolder: mayBeFile(destination) ? readFileFolder(options.destinationPath) : null,
     stateDirectory: readFolder(options.stateDirectory),
-    host: readHost(),
+    host: await readHost(options.loadsFrontend),
+    stack: options.looksCloser ? await readStack(inventory, source) : null,
     allocation: options.readsAllocation ? await readAllocation(inventory, source) : null,
   };
+}
+
+async function readStack(inventory: Inventory, source: DiskFacts | AbsentDisk): Promise<StackFacts | null> {
+  if (isAbsent(source) || source.storage.kind === 'file') return null;
+  return readStackFacts(inventory, { majorMinor: source.storage.majorMinor, path: source.path });
 }
 
 function mayBeFile({ kind }: DiskFacts | AbsentDisk): boolean {
@@ -155,13 +176,16 @@ export function readSystemPaths(): string[] {
   return [...systemFolders, realpathSync(process.execPath), fileURLToPath(import.meta.url)];
 }
 
-function readHost(): HostFacts {
+async function readHost(loadsFrontend: string | undefined): Promise<HostFacts> {
+  const offers = await readKernelOffers();
   const disabledPath = '/proc/sys/kernel/io_uring_disabled';
   return {
     userId: present(process.geteuid, 'Linux has user ids')(),
     availableMemoryBytes: readAvailableMemory(),
     hasFuse: existsSync('/dev/fuse'),
     hasLoopControl: existsSync('/dev/loop-control'),
+    kernelOffers: loadsFrontend === undefined ? offers : await loadOffers(offers, loadsFrontend),
+    hasDeviceMapper: await isDeviceMapperOffered(),
     ioUringDisabled: existsSync(disabledPath) ? Number(readFileSync(disabledPath, 'utf8')) : 0,
     systemPaths: readSystemPaths(),
   };

@@ -1,22 +1,34 @@
 /**
- * The running heart of a job: both disks open and claimed, an engine that serves the virtual device, and the device
- * itself. Brought up once, taken down once; what was acquired is released in reverse whatever fails in between.
+ * The running heart of a job: both disks open and claimed, an engine that serves the virtual device, and the
+ * device itself. Brought up once, taken down once; what was acquired is released in reverse whatever fails in
+ * between.
  *
- * The disks are opened exactly once each, exclusively, and only after their identities have been compared with the
- * plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never through the path.
+ * The disks are opened exactly once each, exclusively, and only after their identities have been compared
+ * with the plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never
+ * through the path.
  */
-import { DiskferryError, bothOf } from '../base/error.ts';
+import { DiskferryError, bothOf, present } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
+import { sectorBytes } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';
-import type { Plan, Speed } from '../contract/plan.ts';
+import type { Plan, PlannedDisk, Speed } from '../contract/plan.ts';
+import type { NewImage } from '../devices/image-file.ts';
 import { createImageFile } from '../devices/image-file.ts';
-import type { OpenDisk } from '../devices/open-disk.ts';
-import { descriptorPath, dropCache, openDisk, reopenForWriting } from '../devices/open-disk.ts';
+import { deviceNumberAt } from '../devices/block-device.ts';
+import { makeDirectDevice } from '../devices/direct-device.ts';
+import { removeMapped } from '../devices/device-mapper.ts';
+import type { Claim, OpenDisk } from '../devices/open-disk.ts';
+import { descriptorPath, dropCache, openDisk, WritingHandle } from '../devices/open-disk.ts';
+import { openPrivateDisk } from '../devices/private-disk.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DeviceHost, VirtualDevice } from '../engine/device-host.ts';
 import { FuseHost } from '../engine/fuse-device.ts';
 import { NbdSocket } from '../engine/nbd-device.ts';
+import { NbdKernelHost } from '../engine/nbd-kernel-device.ts';
+import { UblkHost } from '../engine/ublk-device.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
+import { BypassWatch } from '../substitution/bypass-watch.ts';
+import type { Place } from '../substitution/mapped-volume.ts';
 
 export interface FerryOptions {
   readonly job: string;
@@ -27,28 +39,41 @@ export interface FerryOptions {
   /** Where the nbd-socket frontend listens. */
   readonly socketPath: string;
   /**
-   * Finds what nobody relies on, so that it is not copied. Asked when the source is claimed and nobody else can
-   * mount it any more: only then does the answer stay true. `descriptor` is the claimed source's own path.
+   * Finds what nobody relies on, so that it is not copied. Asked when the source is claimed and nobody else
+   * can mount it any more: only then does the answer stay true. `descriptor` is the claimed source's own
+   * path.
    */
   readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
 }
 
 interface FerryParts {
+  readonly job: string;
+  readonly plan: Plan;
   readonly engine: Engine;
   readonly host: DeviceHost;
   readonly device: VirtualDevice;
   readonly source: OpenDisk;
+  /** For undo. */
+  readonly sourceForWriting: WritingHandle;
   readonly destination: OpenDisk;
+  /** The destination, when `--create` made it. */
+  readonly newImage: NewImage | undefined;
   readonly held: ReleaseStack;
 }
 
 export class Ferry {
   readonly engine: Engine;
   readonly device: VirtualDevice;
+  readonly #job: string;
+  readonly #plan: Plan;
   readonly #host: DeviceHost;
   readonly #source: OpenDisk;
+  readonly #sourceForWriting: WritingHandle;
   readonly #destination: OpenDisk;
+  readonly #newImage: NewImage | undefined;
   readonly #held: ReleaseStack;
+  #directNumber: string | undefined;
+  #lastReturn: Promise<unknown> = Promise.resolve();
 
   static async bringUp(options: FerryOptions): Promise<Ferry> {
     const held = new ReleaseStack();
@@ -65,9 +90,13 @@ export class Ferry {
   constructor(parts: FerryParts) {
     this.engine = parts.engine;
     this.device = parts.device;
+    this.#job = parts.job;
+    this.#plan = parts.plan;
     this.#host = parts.host;
     this.#source = parts.source;
+    this.#sourceForWriting = parts.sourceForWriting;
     this.#destination = parts.destination;
+    this.#newImage = parts.newImage;
     this.#held = parts.held;
     // Whatever waits for the virtual device then gets an error instead of waiting for ever.
     this.engine.died().catch(() => this.#host.abort());
@@ -88,21 +117,91 @@ export class Ferry {
     await this.engine.closeFrontend();
   }
 
-  /** Makes the destination durable and what it is seen as: the instant of the commit. After `detach`. */
+  /**
+   * Makes the destination durable and what it is seen as: the instant of the commit. Every block has crossed.
+   */
   async commit(): Promise<void> {
     await this.engine.flushDestination();
     await dropCache(this.#destination);
   }
 
-  /** Undo: what the consumer wrote goes back to the source. After `detach`. */
-  async returnWritten(): Promise<void> {
-    const writable = await reopenForWriting(this.#source);
-    try {
-      await this.engine.returnWritten(writable.fd);
-      await dropCache(this.#source);
-    } finally {
-      await writable.close();
-    }
+  /** `majorMinor` of the virtual device, for device-mapper's tables. */
+  get virtualNumber(): string {
+    return deviceNumberAt(this.device.name);
+  }
+
+  get sourceNumber(): string {
+    return present(this.#plan.source.identity, 'a disk that is there has an identity').majorMinor;
+  }
+
+  get destinationNumber(): string {
+    return present(this.#plan.destination.identity, 'a block device has an identity').majorMinor;
+  }
+
+  /** Only device-mapper lets anybody come past our claims on the disks. After all users have been moved. */
+  watchDisks(): BypassWatch | undefined {
+    if (!this.#plan.usesDeviceMapper) return undefined;
+    const { sourceNumber, destinationNumber, virtualNumber } = this;
+    const watch = new BypassWatch({
+      source: sourceNumber,
+      destination: destinationNumber,
+      virtual: virtualNumber,
+    });
+    watch.start();
+    return watch;
+  }
+
+  /** `majorMinor` of the device by which users reach a part of the destination, once there is one. */
+  get directNumber(): string | undefined {
+    return this.#directNumber;
+  }
+
+  /**
+   * Where users of the virtual device may be when everything up to there has crossed and counts as written.
+   */
+  async placeUpTo(endBytes: number): Promise<Place> {
+    const { sizeBytes } = this.#plan.source;
+    if (endBytes === sizeBytes) return { to: this.destinationNumber };
+    const device = (this.#directNumber ??= await this.#makeDirectDevice(sizeBytes));
+    return { to: this.virtualNumber, direct: { device, endSector: endBytes / sectorBytes } };
+  }
+
+  async #makeDirectDevice(sizeBytes: number): Promise<string> {
+    const { name, majorMinor } = await makeDirectDevice({
+      job: this.#job,
+      destination: this.destinationNumber,
+      sizeBytes,
+    });
+    this.#held.add(name, () => removeMapped(name));
+    this.#held.add(`the counts of ${name}`, this.engine.countDirect(majorMinor));
+    return majorMinor;
+  }
+
+  /** On the source itself: to make durable what consumers have written there. */
+  get sourceFd(): number {
+    return this.#source.base.fd;
+  }
+
+  /**
+   * Undo: what the consumer wrote goes back to the source, while he goes on; from now on his writes go to
+   * both disks. All that was acknowledged before the call is on the source then, durably. May be called
+   * again.
+   */
+  returnWritten(): Promise<void> {
+    // One after the other: the end of an earlier call must not be taken for the end of this one.
+    const returned = this.#lastReturn.then(() => this.#return());
+    this.#lastReturn = returned.catch(() => undefined);
+    return returned;
+  }
+
+  async #return(): Promise<void> {
+    await this.engine.returnWritten(await this.#sourceForWriting.fd());
+    await dropCache(this.#source);
+  }
+
+  /** The job has not started after all, and the source has everything: an image made for it is of no use. */
+  removeNewImage(): void {
+    this.#newImage?.remove();
   }
 
   /** After the engine's death: consumers get errors instead of hanging, and everything is let go. */
@@ -119,19 +218,29 @@ export class Ferry {
 
 async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry> {
   const { plan } = options;
-  const source = await openDisk(plan.source, 'read');
-  held.add('the source', () => source.handle.close());
-  if (plan.destination.toBeCreated) createImageFile(plan.destination.path, plan.destination.sizeBytes);
-  const destination = await openDisk(plan.destination, 'write');
-  held.add('the destination', () => destination.handle.close());
-  const freeExtents = await options.findFree(descriptorPath(source.handle));
+  const source = await open(options, 'source');
+  held.add('the source', () => source.close());
+  const sourceForWriting = new WritingHandle(source);
+  held.add('the source for writing', () => sourceForWriting.close());
+  const newImage = makeImage(plan.destination);
+  // Nothing of value can be in it before the virtual device is there.
+  const keepImage = held.add('the new image', () => newImage?.remove());
+  const destination = await open(options, 'destination');
+  held.add('the destination', () => destination.close());
+  await newImage?.assertIs(destination.handle);
+  const freeExtents = await options.findFree(descriptorPath(source.base));
 
   const geometry: DeviceGeometry = {
     sizeBytes: plan.source.sizeBytes,
     logicalBlockBytes: plan.source.logicalBlockBytes,
     physicalBlockBytes: plan.source.physicalBlockBytes,
   };
-  const disks = { geometry, sourceFd: source.handle.fd, destinationFd: destination.handle.fd, speed: options.speed };
+  const disks = {
+    geometry,
+    sourceFd: source.handle.fd,
+    destinationFd: destination.handle.fd,
+    speed: options.speed,
+  };
   const host = await makeHost(options);
   held.add('the frontend', () => host.release());
   const names = { source: plan.source.path, destination: plan.destination.path };
@@ -140,13 +249,42 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await host.attach(geometry);
   held.add('the virtual device', () => device.detach());
-  return new Ferry({ engine, host, device, source, destination, held });
+  keepImage();
+  return new Ferry({
+    job: options.job,
+    plan,
+    engine,
+    host,
+    device,
+    source,
+    sourceForWriting,
+    destination,
+    newImage,
+    held,
+  });
+}
+
+function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | undefined {
+  return toBeCreated ? createImageFile(path, sizeBytes) : undefined;
+}
+
+/** The source's own consumers stay on it when it is moved live; nobody else may have either disk. */
+function open({ job, plan }: FerryOptions, role: 'source' | 'destination'): Promise<OpenDisk> {
+  const planned: PlannedDisk = plan[role];
+  const access = role === 'source' ? 'read' : 'write';
+  const claim: Claim = role === 'source' && plan.way === 'live' ? 'shared' : 'exclusive';
+  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim);
+  return openPrivateDisk(planned, { name: `diskferry-${job}-${role}`, access, claim });
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
   switch (options.plan.frontend) {
     case 'fuse':
       return FuseHost.mount(options.directory, options.job);
+    case 'ublk':
+      return UblkHost.add();
+    case 'nbd':
+      return NbdKernelHost.make({ job: options.job });
     case 'nbd-socket':
       return NbdSocket.listen(options.socketPath);
   }

@@ -3,7 +3,7 @@
  * can be neither mounted nor swapped for another disk. It is read through the claimed descriptor, because the
  * path may lead elsewhere by now. When anything about it is odd, everything is copied and a warning says why.
  */
-import { DiskferryError } from '../base/error.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DeviceIdentity, Plan } from '../contract/plan.ts';
 import type { Allocation } from '../devices/allocated.ts';
@@ -11,6 +11,8 @@ import { readDiskAllocation } from '../devices/allocated-disk.ts';
 import { isAbsent, readDiskFacts } from '../devices/disk-facts.ts';
 import { identityDifferences } from '../devices/identity.ts';
 import { readInventory } from '../devices/inventory.ts';
+import { trimFreeSpace } from '../substitution/trim.ts';
+import { tellsDiscards } from './way.ts';
 
 export interface FreeSpace {
   readonly extents: readonly Extent[];
@@ -52,5 +54,33 @@ function asMounted(plan: Plan, allocation: Allocation): Allocation {
   const { fileSystemType } = allocation;
   const other = plan.mounts.find(({ fsType }) => (driverTypes[fsType] ?? fsType) !== fileSystemType);
   if (other === undefined) return allocation;
-  return { kind: 'unknown', reason: `${other.fsType} was mounted, and ${fileSystemType} is found on the disk` };
+  return {
+    kind: 'unknown',
+    reason: `${other.fsType} was mounted, and ${fileSystemType} is found on the disk`,
+  };
+}
+
+/**
+ * Of a source whose file systems stay mounted: only they can tell, by discarding it. Returns warnings for
+ * people; what was not discarded is copied.
+ */
+export async function trimMounted({ way, frontend, mappedUsers }: Plan): Promise<string[]> {
+  if (way !== 'live' || !tellsDiscards(frontend)) return [];
+  const targets = new Set(mappedUsers.flatMap(({ mountPoints }) => mountPoints));
+  const warnings: string[] = [];
+  for (const target of targets) {
+    const why = await whyNotTrimmed(target);
+    if (why !== null) warnings.push(`${target}: is copied whole: ${why}`);
+  }
+  return warnings;
+}
+
+/** Whatever keeps it from discarding, the job goes on. */
+async function whyNotTrimmed(target: string): Promise<string | null> {
+  try {
+    const [trim] = await trimFreeSpace([target]);
+    return trim?.kind === 'unknown' ? trim.reason : null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }

@@ -10,6 +10,7 @@ import type { FrontendName } from '../contract/plan.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { findDevice } from '../devices/inventory.ts';
+import type { KernelPart } from '../devices/kernel-part.ts';
 import type { Storage } from '../devices/overlap.ts';
 import { liesOn, volumeOfFile } from '../devices/overlap.ts';
 import type { Objection } from './disk-checks.ts';
@@ -20,9 +21,16 @@ const flagBitsPerBlock = 2;
 /** Request slots, copy buffers and the runtime itself, whatever the size of the disk. */
 const fixedMemoryBytes = 130 * mebibyte;
 
-/** File systems that may wait for the very disk that is being moved, or for another machine. */
+/**
+ * File systems that may wait for the very disk that is being moved or for another machine, or keep no files.
+ */
 const unusableStateFileSystems =
-  /^(nfs|nfs4|cifs|smb3|9p|ceph|glusterfs|afs|ocfs2|gfs2|lustre|virtiofs|overlay|fuse.*)$/;
+  /^(nfs|nfs4|cifs|smb3|9p|ceph|glusterfs|afs|ocfs2|gfs2|lustre|virtiofs|proc|sysfs|fuse.*)$/;
+/**
+ * Inside a container nobody can tell on which disk it lies; images and loop devices, often on it as well, may
+ * be moved.
+ */
+const opaqueStateFileSystem = 'overlay';
 
 /** What a job over a disk of that size takes at most. */
 export function neededMemoryBytes(sizeBytes: number): number {
@@ -53,6 +61,15 @@ export function frontendObjection(host: HostFacts, frontend: FrontendName, isMou
         )
       : undefined;
   }
+  return frontend === 'fuse' ? fuseObjection(host) : kernelObjection(host, frontend);
+}
+
+function kernelObjection(host: HostFacts, part: KernelPart): Objection {
+  const offer = host.kernelOffers[part];
+  return offer.state === 'missing' ? new DiskferryError('no-frontend', `${part}: ${offer.why}`) : undefined;
+}
+
+function fuseObjection(host: HostFacts): Objection {
   const missing = [
     host.hasFuse ? [] : ['/dev/fuse'],
     host.hasLoopControl ? [] : ['/dev/loop-control'],
@@ -86,16 +103,27 @@ export function stateDirectoryObjection(
   const inState: Storage = { kind: 'file', file: { device: state.device, inode: 0 }, path: state.existing };
   if (liesOn(inventory, inState, source.storage)) return refuse(`lies on the source ${source.path}`);
   const fsType = volumeOfFile(inventory, inState)?.fsType ?? 'unknown';
-  if (unusableStateFileSystems.test(fsType)) return refuse(`lies on a file system of the kind ${fsType}`);
-  return undefined;
+  const isUnusable =
+    unusableStateFileSystems.test(fsType) ||
+    (fsType === opaqueStateFileSystem && !isImage(inventory, source));
+  return isUnusable ? refuse(`lies on a file system of the kind ${fsType}`) : undefined;
 }
 
-/** Image files and loop devices are for trying out; everything else may hold the only copy of something. */
-export function journalObjection(inventory: Inventory, disk: Pick<DiskFacts, 'path' | 'storage'>): Objection {
-  if (disk.storage.kind === 'file') return undefined;
-  const device = findDevice(inventory, disk.storage.majorMinor);
+type DiskPlace = Pick<DiskFacts, 'path' | 'storage'>;
+
+/**
+ * An image file, or a loop device over one: for trying out; everything else may hold the only copy of
+ * something.
+ */
+function isImage(inventory: Inventory, { storage }: DiskPlace): boolean {
+  if (storage.kind === 'file') return true;
+  const device = findDevice(inventory, storage.majorMinor);
   const whole = device?.partition ? findDevice(inventory, device.partition.diskMajorMinor) : device;
-  if (whole?.kind === 'loop') return undefined;
+  return whole?.kind === 'loop';
+}
+
+export function journalObjection(inventory: Inventory, disk: DiskPlace): Objection {
+  if (isImage(inventory, disk)) return undefined;
   return new DiskferryError(
     'no-journal-yet',
     `${disk.path}: this version keeps no journal, so a power cut or crash during the job would leave ` +

@@ -1,22 +1,52 @@
 /**
- * What a person can choose after something has failed before the commit, and how a job's states read as the phases of
- * its progress: tables without effects.
+ * What a person can choose after something has failed before the commit, when a job hears which command, and
+ * how its states read as the phases of its progress: tables without effects.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { ErrorCode } from '../base/error.ts';
-import type { JobState } from '../contract/control.ts';
+import type { ControlRequestName, JobState } from '../contract/control.ts';
 import type { JobEventOf, JobPhase } from '../contract/events.ts';
 
 const tryAgain = { choice: 'resume', meaning: 'try again' };
+const putBack = {
+  choice: 'resume',
+  meaning: 'put it back on the virtual device and go on; what it wrote past it may be lost',
+};
 const goBack = { choice: 'undo', meaning: 'go back to the source, with what was written since' };
 
 /** What a failed flush has lost a second one does not bring back; a broken copy loop stays broken. */
 const notRetried: readonly ErrorCode[] = ['destination-flush-failed', 'copy-broken'];
 
 export function choicesAfter(error: unknown, state: JobState): JobEventOf<'decision'>['choices'] {
+  if (error instanceof DiskferryError && error.code === 'table-changed') return [putBack, goBack];
   if (state === 'undoing') return [{ ...goBack, meaning: 'try again to go back to the source' }];
   const cannotBeRetried = error instanceof DiskferryError && notRetried.includes(error.code);
   return cannotBeRetried ? [goBack] : [tryAgain, goBack];
+}
+
+/** Those that are not heard in every state. */
+export type Command = Exclude<ControlRequestName, 'status' | 'speed'>;
+
+export interface Circumstances {
+  /** Copying has been paused, and whatever the job has done since. */
+  readonly isPaused: boolean;
+  readonly isCommitting: boolean;
+}
+
+/** Every choice that a decision offers is heard while it is waited for. */
+export function statesFor(command: Command, { isPaused, isCommitting }: Circumstances): readonly JobState[] {
+  switch (command) {
+    case 'pause':
+      return ['starting', 'copying'];
+    case 'resume':
+      return ['copying', 'needs-decision', ...(isPaused ? (['starting', 'synchronized'] as const) : [])];
+    case 'cutover':
+      return ['synchronized'];
+    case 'undo':
+      return isCommitting
+        ? []
+        : ['starting', 'copying', 'synchronized', 'cutting-over', 'needs-decision', 'undoing'];
+  }
 }
 
 export function phaseOf(state: JobState): JobPhase {
@@ -24,6 +54,7 @@ export function phaseOf(state: JobState): JobPhase {
     case 'starting':
     case 'synchronized':
     case 'cutting-over':
+    case 'undoing':
     case 'committed':
       return state;
     default:

@@ -1,10 +1,10 @@
 /**
- * One migration from the confirmed plan to its end, in the foreground process: takes the source's place, copies, cuts
- * over, or goes back. Reports every step as an event and obeys commands from another terminal.
+ * One migration from the confirmed plan to its end, in the foreground process: takes the source's place,
+ * copies, cuts over, or goes back. Reports every step as an event and obeys commands from another terminal.
  *
- * Until `committed` the job can be undone: what consumers wrote goes back to the source, which takes its old place
- * again. After it the destination is the truth. Trouble while copying never ends the job by itself:
- * the virtual device goes on serving, and a person decides.
+ * Until `committed` the job can be undone: what consumers wrote goes back to the source, which takes its old
+ * place again. After it the destination is the truth. Trouble while copying never ends the job by itself: the
+ * virtual device goes on serving, and a person decides.
  *
  *   starting → copying ⇄ paused → synchronized → cutting-over → committed
  *                 └── needs-decision ──┴─ undoing → undone
@@ -14,25 +14,29 @@ import { BugError, DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
-import type { Interruption, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
+import type { EventBody, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
-import { updatePartitions } from '../devices/kernel-partitions.ts';
+import type { BypassWatch } from '../substitution/bypass-watch.ts';
 import type { UsersToStop } from '../substitution/users.ts';
-import { Users } from '../substitution/users.ts';
-import { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { Choice } from './choice.ts';
 import type { ChoiceName } from './choice.ts';
+import { cutOverSteps } from './cut-over-steps.ts';
+import { showPartitions } from './destination-partitions.ts';
 import type { Ferry } from './ferry.ts';
-import { choicesAfter, phaseOf } from './job-choices.ts';
-import { readFreeSpace } from './free-space.ts';
-import { Placement } from './placement.ts';
+import { Graduation } from './graduation.ts';
+import { Interruptions } from './interruptions.ts';
+import type { Command } from './job-choices.ts';
+import { choicesAfter, phaseOf, statesFor } from './job-choices.ts';
+import { readFreeSpace, trimMounted } from './free-space.ts';
+import type { Placement } from './placement.ts';
+import { makePlacement } from './placement.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
 const progressMs = 1000;
 const letGoPollMs = 500;
-
-/** An event without what every event has. */
-type EventBody<Event = JobEvent> = Event extends JobEvent ? Omit<Event, 'job' | 'timeMs'> : never;
+const retryMs = 2000;
+const failedText =
+  "a disk failed what the volume's users asked for; what they wrote then may be on neither disk";
 
 export interface JobOptions {
   readonly job: string;
@@ -45,6 +49,8 @@ export interface JobOptions {
   /** Wait at `synchronized` until told to cut over. */
   readonly hold: boolean;
   readonly users: UsersToStop;
+  /** Of the LUKS container that lies on the source, where the plan says that it is needed; it is wiped. */
+  readonly passphrase?: Uint8Array | undefined;
   readonly emit: (event: JobEvent) => void;
 }
 
@@ -56,12 +62,14 @@ export class Job {
   readonly #meter: ProgressMeter;
   readonly #startedMs = performance.now();
   readonly #choice = new Choice();
-  readonly #interruptions: Interruption[] = [];
+  readonly #interruptions: Interruptions;
   readonly #warnings: string[] = [];
   #state: JobState = 'starting';
   #speed: Speed;
   #dataIs: DataPlace = 'untouched';
   #ferry: Ferry | undefined;
+  #watch: BypassWatch | undefined;
+  #graduation: Graduation | undefined;
   #lastProgress: JobEventOf<'progress'> | undefined;
   #isPaused = false;
   #isCommitting = false;
@@ -71,10 +79,9 @@ export class Job {
     this.#options = options;
     this.#speed = options.speed;
     this.#meter = new ProgressMeter(plan.source.sizeBytes);
-    this.#placement = new Placement({
-      sourcePath: plan.source.path,
-      users: new Users(options.users),
-      mounts: new VolumeMounts(plan.mounts),
+    this.#placement = makePlacement({
+      users: options.users,
+      passphrase: options.passphrase,
       ferry: {
         findFree: (descriptor) => this.#findFree(descriptor),
         job: options.job,
@@ -83,6 +90,11 @@ export class Job {
         directory: options.directory,
         socketPath: options.socketPath,
       },
+    });
+    this.#interruptions = new Interruptions({
+      plan,
+      placement: this.#placement,
+      emit: (event) => this.#emit(event),
     });
   }
 
@@ -100,14 +112,20 @@ export class Job {
       state: this.#isPaused && this.#state === 'copying' ? 'paused' : this.#state,
       source: plan.source.path,
       destination: plan.destination.path,
-      device: this.#ferry?.device.name ?? null,
+      device: this.#ferry === undefined ? null : this.#placement.deviceOf(this.#ferry),
       speed: this.#speed,
       progress: this.#lastProgress ?? null,
+      cutOver: cutOverSteps({
+        ...plan,
+        destinationPath: plan.destination.path,
+        job,
+        isDirect: this.#graduation?.isComplete ?? false,
+      }),
     };
   }
 
   pause(): JobStatus {
-    this.#expect('pause', ['copying']);
+    this.#expect('pause');
     if (!this.#isPaused) {
       this.#isPaused = true;
       this.#ferry?.engine.pauseCopy();
@@ -118,14 +136,14 @@ export class Job {
 
   /** Ends a pause, or tries again what failed. */
   resume(): JobStatus {
-    this.#expect('resume', this.#isPaused ? ['copying', 'synchronized'] : ['copying', 'needs-decision']);
+    this.#expect('resume');
     if (this.#isPaused) {
       this.#isPaused = false;
-      this.#ferry?.engine.startCopy();
+      // A start copies when it has succeeded, and what waits for a decision may be an undo, beside which nothing is.
+      if (this.#state === 'copying') this.#ferry?.engine.startCopy();
       this.#emit({ event: 'resumed' });
-      if (this.#state === 'synchronized') this.#choice.make('retry');
     }
-    if (this.#state === 'needs-decision') this.#choice.make('retry');
+    if (this.#state === 'synchronized' || this.#state === 'needs-decision') this.#choice.make('retry');
     return this.status();
   }
 
@@ -136,15 +154,16 @@ export class Job {
   }
 
   cutOver(): JobStatus {
-    this.#expect('cutover', ['synchronized', 'needs-decision']);
+    this.#expect('cutover');
     this.#choice.make('cutover');
     return this.status();
   }
 
-  /** Takes effect as soon as the step under way allows it. Refused from the moment at which the commit begins. */
+  /**
+   * Takes effect as soon as the step under way allows it. Refused from the moment at which the commit begins.
+   */
   undo(): JobStatus {
-    const states: JobState[] = ['starting', 'copying', 'synchronized', 'needs-decision', 'undoing'];
-    this.#expect('undo', this.#isCommitting ? states : [...states, 'cutting-over']);
+    this.#expect('undo');
     this.#choice.make('undo');
     return { ...this.status(), state: 'undoing' };
   }
@@ -155,8 +174,8 @@ export class Job {
   async run(): Promise<JobOutcome> {
     this.#emit({ event: 'planned', plan: this.#options.plan });
     try {
-      const ferry = await this.#interrupted('start', () => this.#start());
-      this.#emit({ event: 'attached', device: ferry.device.name });
+      const ferry = await this.#interruptions.during('start', () => this.#start());
+      this.#emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
       return await this.#withProgress(() => this.#ferryAcross(ferry));
     } catch (error) {
       if (this.#dataIs === 'both') await this.#abandon();
@@ -172,11 +191,19 @@ export class Job {
     this.#dataIs = 'both';
     ferry.engine.setSpeed(this.#speed);
     try {
-      await this.#placement.settleOn(ferry.device.name);
+      await this.#placement.settle(ferry);
     } catch (error) {
-      await this.#goBack(ferry);
+      try {
+        await this.#goBack(ferry);
+      } finally {
+        // The source has everything, whether or not its users came back to it.
+        if (this.dataIs === 'source') ferry.removeNewImage();
+      }
       throw error;
     }
+    this.#watch = ferry.watchDisks();
+    this.#graduation = this.#makeGraduation(ferry, this.#watch);
+    for (const warning of await trimMounted(this.#options.plan)) this.#warn('allocation-unknown', warning);
     return ferry;
   }
 
@@ -216,7 +243,7 @@ export class Job {
       this.#state = 'copying';
       const synchronized = ferry.engine.synchronized();
       if (!this.#isPaused) ferry.engine.startCopy();
-      const end = await this.#choice.during(synchronized);
+      const end = await this.#graduating(this.#choice.during(this.#unlessBypassed(synchronized)));
       if (end.kind === 'chosen' && end.choice === 'undo') return false;
       if (end.kind === 'done') return true;
       if (end.kind === 'failed' && !(await this.#decide(ferry, end.error))) return false;
@@ -226,11 +253,32 @@ export class Job {
   /** False when the person wants to undo instead. */
   async #awaitCutOver(ferry: Ferry): Promise<boolean> {
     for (;;) {
-      const choice = await this.#nextChoice(ferry);
-      if (choice === 'undo') return false;
+      this.#state = 'synchronized';
+      const end = await this.#graduating(this.#choice.during(this.#unlessBypassed(ferry.engine.died())));
+      if (end.kind !== 'chosen') {
+        if (end.kind === 'failed' && (await this.#decide(ferry, end.error))) continue;
+        return false;
+      }
+      if (end.choice === 'undo') return false;
       // The end of a pause is no word to cut over when one is waited for.
-      if (choice === 'cutover' || !this.#options.hold) return true;
+      if (end.choice === 'cutover' || !this.#options.hold) return true;
     }
+  }
+
+  #graduating<T>(work: Promise<T>): Promise<T> {
+    return this.#graduation === undefined ? work : this.#graduation.during(work);
+  }
+
+  #makeGraduation(ferry: Ferry, watch: BypassWatch | undefined): Graduation {
+    return new Graduation({
+      ...{ ferry, placement: this.#placement, watch, plan: this.#options.plan },
+      emit: (event) => this.#emit(event),
+      warnOnce: (message) => this.#warnOnce('graduation-failed', message),
+    });
+  }
+
+  #unlessBypassed<T>(work: Promise<T>): Promise<T> {
+    return this.#watch === undefined ? work : Promise.race([work, this.#watch.bypassed()]);
   }
 
   /** What the person chooses; throws when the engine dies meanwhile. */
@@ -245,11 +293,14 @@ export class Job {
     for (;;) {
       this.#state = 'cutting-over';
       try {
-        return await this.#interrupted('cut-over', () => this.#replace(ferry));
+        return await this.#interruptions.during('cut-over', () => this.#replace(ferry));
       } catch (error) {
         if (this.#isCommitted) throw error;
         this.#isCommitting = false;
-        const goesOn = this.#isOnlyBusy(error) ? await this.#waitUntilLetGo(error) : await this.#decide(ferry, error);
+        this.#watch?.start();
+        const goesOn = this.#isOnlyBusy(error)
+          ? await this.#waitUntilLetGo(error)
+          : await this.#decide(ferry, error);
         if (!goesOn) return false;
       }
     }
@@ -260,11 +311,12 @@ export class Job {
   }
 
   /**
-   * The commit is the instant at which the virtual device is gone and the destination is durable. False when undo was
-   * chosen before that.
+   * The commit is the instant at which the destination is durable and everything that is still to come
+   * reaches it alone. False when undo was chosen before that.
    */
   async #replace(ferry: Ferry): Promise<boolean> {
-    await this.#placement.takeOut(ferry);
+    await this.#placement.beforeCommit(ferry);
+    await this.#watch?.stop();
     if (this.#choice.takeUndo()) return false;
     this.#isCommitting = true;
     this.#emitProgress();
@@ -272,21 +324,25 @@ export class Job {
     this.#state = 'committed';
     this.#dataIs = 'destination';
     this.#emit({ event: 'committed' });
+    await this.#leaveVirtualDevice(ferry);
     await this.#release(ferry);
-    await this.#showPartitions();
+    const oldPartitions = await showPartitions(this.#options.plan.destination);
+    if (oldPartitions !== undefined) this.#warn('partitions-not-updated', oldPartitions);
     await this.#placement.settleOn(this.#options.plan.destination.path);
     return true;
   }
 
-  /** The kernel goes by the partitions that the destination had before, until it is told. */
-  async #showPartitions(): Promise<void> {
-    const { destination } = this.#options.plan;
-    if (destination.identity === null || destination.kind === 'file') return;
-    try {
-      await updatePartitions(destination.path, destination.identity.majorMinor);
-    } catch (error) {
-      const advice = `the kernel may still show its old partitions: run partprobe ${destination.path}`;
-      this.#warn('partitions-not-updated', `${advice} (${messageOf(error)})`);
+  /** The destination is the truth already, so this is tried until it succeeds; consumers go on meanwhile. */
+  async #leaveVirtualDevice(ferry: Ferry): Promise<void> {
+    for (;;) {
+      try {
+        await this.#placement.afterCommit(ferry);
+        return;
+      } catch (error) {
+        const why = `the volume still goes through the virtual device; it is tried again: ${messageOf(error)}`;
+        this.#warnOnce('cut-over-pending', why);
+        await sleep(retryMs);
+      }
     }
   }
 
@@ -300,40 +356,68 @@ export class Job {
   }
 
   async #undo(ferry: Ferry): Promise<JobOutcome> {
-    await this.#goBack(ferry);
+    this.#state = 'undoing';
+    this.#emitProgress();
+    const elapsedMs = await this.#goBack(ferry);
+    this.#emitProgress();
+    this.#interruptions.note('undo', elapsedMs);
     this.#state = 'undone';
-    this.#emit({ event: 'undone' });
+    this.#emit({ event: 'undone', report: this.#report(ferry) });
     return 'undone';
   }
 
-  /** The source has everything again, and its old place. */
-  async #goBack(ferry: Ferry): Promise<void> {
+  /**
+   * The source has everything again, and its old place. All of it goes back while the users go on; only then
+   * are they interrupted. Returns how long the volume was away for it.
+   */
+  async #goBack(ferry: Ferry): Promise<number> {
+    let awaySinceMs = performance.now();
     for (;;) {
       this.#state = 'undoing';
       try {
-        await this.#placement.takeOut(ferry);
-        await ferry.returnWritten();
+        await this.#watch?.putBack();
+        await this.#graduation?.takeBack();
+        await this.#unlessBypassed(ferry.returnWritten());
+        await this.#watch?.stop();
+        // From now on whoever lies on the source may have come back to it in a try that failed later.
+        this.#watch = undefined;
+        // After a try that failed its users run on the virtual device again, unless that has gone already.
+        if (ferry.device.isAttached) awaySinceMs = performance.now();
+        await this.#placement.goBack(ferry);
         this.#dataIs = 'source';
         break;
       } catch (error) {
-        if (this.#isOnlyBusy(error)) await this.#waitUntilLetGo(error);
-        else await this.#decide(ferry, error);
+        await (this.#isOnlyBusy(error) ? this.#waitUntilLetGo(error) : this.#decide(ferry, error));
       }
     }
     await this.#release(ferry);
     await this.#placement.settleOn(this.#options.plan.source.path);
+    return performance.now() - awaySinceMs;
   }
 
   /**
-   * Something failed before the commit, and the engine lives: a person decides, whatever it was, because ending the job
-   * would lose what is on the destination only. True: try again. False: undo.
+   * Something failed before the commit, and the engine lives: a person decides, whatever it was, because
+   * ending the job would lose what is on the destination only. True: try again. False: undo.
    */
   async #decide(ferry: Ferry, error: unknown): Promise<boolean> {
     if (error instanceof DiskferryError && error.code === 'engine-died') throw error;
     const choices = choicesAfter(error, this.#state);
     this.#state = 'needs-decision';
     this.#emit({ event: 'decision', message: messageOf(error), choices });
-    return (await this.#nextChoice(ferry)) !== 'undo';
+    const goesOn = (await this.#nextChoice(ferry)) !== 'undo';
+    if (goesOn && error instanceof DiskferryError && error.code === 'table-changed')
+      return this.#putBack(ferry);
+    return goesOn;
+  }
+
+  /** Who was put past the virtual device goes on over it; when he cannot, a person decides again. */
+  async #putBack(ferry: Ferry): Promise<boolean> {
+    try {
+      await this.#watch?.putBack();
+      return true;
+    } catch (error) {
+      return this.#decide(ferry, error);
+    }
   }
 
   /** Nobody can be stopped who came by himself: the one who attached the device lets it go. */
@@ -348,7 +432,7 @@ export class Job {
     if (!isUndoing) this.#state = 'synchronized';
     const what = isUndoing ? 'goes back to the source' : 'cuts over';
     const message = `${error.message}; the job ${what} as soon as it is let go`;
-    if (!this.#warnings.includes(message)) this.#warn('volume-busy', message);
+    this.#warnOnce('volume-busy', message);
     const end = await this.#choice.during(sleep(letGoPollMs));
     return !(end.kind === 'chosen' && end.choice === 'undo');
   }
@@ -360,22 +444,9 @@ export class Job {
     return extents;
   }
 
-  /** Measures how long the users had to stop; says nothing of it when there are none. */
-  async #interrupted<T>(at: Interruption['at'], act: () => Promise<T>): Promise<T> {
-    const startMs = performance.now();
-    try {
-      return await act();
-    } finally {
-      if (this.#options.plan.way === 'remount') {
-        const interruption = { at, elapsedMs: Math.round(performance.now() - startMs) };
-        this.#interruptions.push(interruption);
-        this.#emit({ event: 'interrupted', ...interruption });
-      }
-    }
-  }
-
-  #expect(command: string, states: readonly JobState[]): void {
-    if (states.includes(this.#state)) return;
+  #expect(command: Command): void {
+    const circumstances = { isPaused: this.#isPaused, isCommitting: this.#isCommitting };
+    if (statesFor(command, circumstances).includes(this.#state)) return;
     const { job } = this.#options;
     throw new DiskferryError('job-state', `${job}: cannot ${command}: the job is ${this.#state}`);
   }
@@ -385,12 +456,20 @@ export class Job {
     this.#emit({ event: 'warning', code, message });
   }
 
+  #warnOnce(code: JobEventOf<'warning'>['code'], message: string): void {
+    if (!this.#warnings.includes(message)) this.#warn(code, message);
+  }
+
   #emitProgress(): void {
     const engine = this.#ferry?.engine;
     if (engine === undefined) return;
-    const fields = this.#meter.measure(phaseOf(this.#state), performance.now(), engine.progress, engine.consumer);
-    const { job } = this.#options;
-    this.#lastProgress = { event: 'progress', job, timeMs: Date.now(), ...fields };
+    const { progress, consumer } = engine;
+    const measured = this.#meter.measure(phaseOf(this.#state), performance.now(), progress, consumer);
+    const fields = { ...measured, directBytes: this.#graduation?.directBytes ?? 0 };
+    // Consumers were told of each, but what they do about it few people see.
+    if (consumer.failedRequests > 0)
+      this.#warnOnce('consumer-failed', `${this.#options.plan.source.path}: ${failedText}`);
+    this.#lastProgress = { event: 'progress', job: this.#options.job, timeMs: Date.now(), ...fields };
     this.#options.emit(this.#lastProgress);
   }
 
@@ -403,10 +482,12 @@ export class Job {
     return {
       elapsedMs: Math.round(performance.now() - this.#startedMs),
       copiedBytes,
-      redirectedBytes: ferry.engine.consumer.writeBytes,
+      redirectedBytes: ferry.engine.consumer.writtenBytes,
       skippedBytes,
       totalBytes: this.#options.plan.source.sizeBytes,
-      interruptions: this.#interruptions,
+      interruptions: this.#interruptions.all,
+      graduation: this.#graduation?.report ?? { changes: 0, longestPauseMs: 0 },
+      staysOn: this.#isCommitted ? this.#placement.staysOn : null,
       longestStallMs: Math.round(ferry.engine.consumer.longestUs / 1000),
       warnings: this.#warnings,
     };

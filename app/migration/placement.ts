@@ -1,73 +1,66 @@
 /**
- * Puts the virtual device in the source's place under its users, and takes it out again. `remount` stops the users,
- * moves the mounts and starts the users; `attach` has no users yet, and both lists are empty.
+ * How the virtual device gets into the source's place under its users, and how they get along without it
+ * again. One implementation for each way (plain-placement.ts, remount-placement.ts, live-placement.ts); the
+ * job calls the steps in this order and owns the commit between them:
  *
- * Always holds: when a step fails, the steps before it are taken back, so that the users run again where they ran.
+ *   putIn → settle → beforeCommit → (commit) → afterCommit → (engine and claims go) → settleOn the destination
+ *              └─────────┴─ goBack → (engine and claims go) → settleOn the source
+ *
+ * Between settle and beforeCommit, where tables can change, users may go direct (graduation.ts), and before
+ * goBack they leave that again.
+ *
+ * Always holds: when a step fails, the users run where they ran before it. Each step after `putIn` may be
+ * called again.
  */
-import { bothOf } from '../base/error.ts';
-import type { Users } from '../substitution/users.ts';
-import type { VolumeMounts } from '../substitution/volume-mounts.ts';
-import { Ferry } from './ferry.ts';
-import type { FerryOptions } from './ferry.ts';
+import { Users } from '../substitution/users.ts';
+import type { UsersToStop } from '../substitution/users.ts';
+import { VolumeMounts } from '../substitution/volume-mounts.ts';
+import type { Ferry, FerryOptions } from './ferry.ts';
+import { LivePlacement } from './live-placement.ts';
+import { PlainPlacement } from './plain-placement.ts';
+import { RemountPlacement } from './remount-placement.ts';
+
+export interface Placement {
+  /** The virtual device is there, for the users to settle on. */
+  putIn(): Promise<Ferry>;
+  /** What consumers use: a block device's path or an `nbd+unix:` URI. After `putIn`. */
+  deviceOf(ferry: Ferry): string;
+  /** The users run on the virtual device. When it fails, `goBack` takes back what has been done. */
+  settle(ferry: Ferry): Promise<void>;
+  /** What has crossed up to here users reach past the virtual device, as far as their tables allow it. */
+  goDirect?(ferry: Ferry, endBytes: number): Promise<void>;
+  /** All that users have is on the virtual device again. */
+  leaveDirect?(ferry: Ferry): Promise<void>;
+  /** What must be before the destination can be the truth. Throws `volume-busy` with the users as before. */
+  beforeCommit(ferry: Ferry): Promise<void>;
+  /** The destination is the truth, and nobody needs the virtual device any more. */
+  afterCommit(ferry: Ferry): Promise<void>;
+  /**
+   * Undo, after all has been returned once and while writes go to both disks: nobody uses the virtual device
+   * any more, and the source has everything that was written until then.
+   */
+  goBack(ferry: Ferry): Promise<void>;
+  /** Users that were stopped run on one of the two disks. */
+  settleOn(device: string): Promise<void>;
+  /**
+   * How long I/O has stood still at the most for changes of tables since asked last; undefined: there were
+   * none.
+   */
+  takePauseMs(): number | undefined;
+  /** The device of ours that consumers stay on after the cut-over. */
+  readonly staysOn: string | null;
+}
 
 export interface PlacementOptions {
-  readonly sourcePath: string;
-  readonly users: Users;
-  readonly mounts: VolumeMounts;
+  readonly users: UsersToStop;
+  /** Of the LUKS container that lies on the source; whoever uses it wipes it. */
+  readonly passphrase: Uint8Array | undefined;
   readonly ferry: FerryOptions;
 }
 
-export class Placement {
-  readonly #options: PlacementOptions;
-
-  constructor(options: PlacementOptions) {
-    this.#options = options;
-  }
-
-  /** The users stop and the virtual device is there, for them to settle on. */
-  async putIn(): Promise<Ferry> {
-    const { sourcePath } = this.#options;
-    try {
-      await this.#stopUsers(sourcePath);
-      return await Ferry.bringUp(this.#options.ferry);
-    } catch (error) {
-      throw await this.#putBack(sourcePath, error);
-    }
-  }
-
-  /**
-   * The users stop and the virtual device is gone. Throws `volume-busy` with the users running on it again. May be
-   * called again when a later step has failed.
-   */
-  async takeOut(ferry: Ferry): Promise<void> {
-    const { device } = ferry;
-    try {
-      if (device.isAttached) await this.#stopUsers(device.name);
-      await ferry.detach();
-    } catch (error) {
-      // Once it is gone its name may be somebody else's, and the users wait for one of the disks.
-      throw device.isAttached ? await this.#putBack(device.name, error) : error;
-    }
-  }
-
-  /** After `putIn` or `takeOut`: the users run on the virtual device or on one of the two disks. */
-  async settleOn(device: string): Promise<void> {
-    await this.#options.mounts.mountAll(device);
-    await this.#options.users.start();
-  }
-
-  async #stopUsers(device: string): Promise<void> {
-    await this.#options.users.stop();
-    await this.#options.mounts.unmountAll(device);
-  }
-
-  /** Returns the error to throw: why the step failed and, if so, that the volume is not back in its place. */
-  async #putBack(device: string, error: unknown): Promise<unknown> {
-    try {
-      await this.settleOn(device);
-      return error;
-    } catch (second) {
-      return bothOf(error, second);
-    }
-  }
+export function makePlacement({ users, passphrase, ferry }: PlacementOptions): Placement {
+  const { plan } = ferry;
+  if (plan.way === 'live') return new LivePlacement({ ferry, passphrase });
+  const options = { users: new Users(users), mounts: new VolumeMounts(plan.mounts), ferry };
+  return plan.usesDeviceMapper ? new RemountPlacement(options) : new PlainPlacement(options);
 }

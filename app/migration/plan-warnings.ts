@@ -10,6 +10,7 @@ export interface WarningInput {
   readonly checked: CheckedDisks;
   readonly frontend: FrontendName;
   readonly way: Way;
+  readonly usesDeviceMapper: boolean;
   readonly copy: CopyScope;
 }
 
@@ -18,6 +19,8 @@ export function findWarnings(input: WarningInput): PlanWarning[] {
     noJournal(),
     destinationNotEmpty(input),
     stopsUsers(input),
+    volumeGroupFrozen(input),
+    staysMapped(input),
     copiesEverything(input),
     destinationSpace(input),
     physicalBlockSize(input),
@@ -47,16 +50,37 @@ function destinationNotEmpty({ checked: { destination } }: WarningInput): Findin
   };
 }
 
-function stopsUsers({ way, facts, checked }: WarningInput): Finding {
+function stopsUsers({ way, usesDeviceMapper, facts, checked }: WarningInput): Finding {
   if (way !== 'remount') return undefined;
   const targets = facts.inventory.mounts
     .filter(({ devices }) => isOn(devices, checked.source))
     .map(({ target }) => target);
+  const when = usesDeviceMapper ? 'for a moment at the start' : 'twice, at the start and at the cut-over';
   return {
     code: 'stops-users',
+    message: `${targets.join(' and ')} will be unmounted ${when}: what uses it must stop.`,
+  };
+}
+
+function staysMapped({ way, usesDeviceMapper, checked: { shape } }: WarningInput): Finding {
+  if (way !== 'remount' || !usesDeviceMapper) return undefined;
+  return {
+    code: 'stays-mapped',
     message:
-      `${targets.join(' and ')} will be unmounted twice, at the start and at the cut-over: ` +
-      'what uses it must stop.',
+      `After the cut-over the volume stays mounted through /dev/mapper/diskferry-JOB, which then is ${shape.path} ` +
+      'and nothing else; it goes when the volume is unmounted.',
+  };
+}
+
+/** As soon as LVM finds the same physical volume twice. */
+function volumeGroupFrozen({ facts: { stack }, checked: { source } }: WarningInput): Finding {
+  const group = stack?.physicalVolume?.groupName;
+  if (group === undefined) return undefined;
+  return {
+    code: 'volume-group-frozen',
+    message:
+      `Until the job is over and ${source.path} is disconnected or erased, LVM refuses changes to the volume ` +
+      `group ${group}, such as lvextend, because it finds this physical volume twice.`,
   };
 }
 
@@ -87,7 +111,8 @@ function destinationSpace({
 
 function physicalBlockSize({ frontend, checked: { source } }: WarningInput): Finding {
   const { physicalBlockBytes, logicalBlockBytes } = source;
-  if (frontend !== 'fuse' || physicalBlockBytes === null || logicalBlockBytes === null) return undefined;
+  const showsLogicalBlocksOnly = frontend === 'fuse' || frontend === 'nbd';
+  if (!showsLogicalBlocksOnly || physicalBlockBytes === null || logicalBlockBytes === null) return undefined;
   if (physicalBlockBytes <= logicalBlockBytes) return undefined;
   return {
     code: 'physical-block-size',

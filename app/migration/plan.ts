@@ -13,18 +13,20 @@ import type {
   PlannedMount,
   PlanPhase,
 } from '../contract/plan.ts';
-import { frontendSchema } from '../contract/plan.ts';
 import { isAllocationReadable } from '../devices/allocated.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { MountedVolume } from '../devices/inventory.ts';
 import { findDevice } from '../devices/inventory.ts';
 import type { Facts } from './facts.ts';
+import { cutOverSteps } from './cut-over-steps.ts';
+import { chooseFrontend } from './frontend-choice.ts';
 import { neededMemoryBytes } from './host-checks.ts';
 import type { DestinationShape } from './pair-checks.ts';
 import { preflight } from './preflight.ts';
 import type { CheckedDisks } from './preflight.ts';
 import { findWarnings } from './plan-warnings.ts';
 import { mountsOf } from './use-checks.ts';
+import { chooseWay, planMappedUsers, tellsDiscards } from './way.ts';
 
 export interface PlanOptions {
   /** As the user wrote it: `auto` or the name of a frontend. */
@@ -34,33 +36,53 @@ export interface PlanOptions {
   readonly createBytes?: number | undefined;
   /** `--experimental-no-journal`. */
   readonly allowsNoJournal?: boolean | undefined;
+  /** `--unmount-at-cutover`. */
+  readonly unmountsAtCutOver?: boolean | undefined;
 }
 
 /** Throws the first refusal as a DiskferryError; nothing has been written then. */
 export function decidePlan(facts: Facts, options: PlanOptions): Plan {
-  const frontend = chooseFrontend(options.frontend);
+  const { kernelOffers: offers, userId } = facts.host;
+  const { frontend, reason: frontendReason } = chooseFrontend({
+    requested: options.frontend,
+    offers,
+    isRoot: userId === 0,
+  });
   if (options.mode !== 'redirect') {
-    throw new DiskferryError('mode-not-supported', `mode ${options.mode}: this version moves in the mode redirect only`);
+    throw new DiskferryError(
+      'mode-not-supported',
+      `mode ${options.mode}: this version moves in the mode redirect only`,
+    );
   }
   const { createBytes, allowsNoJournal = false } = options;
   const checked = preflight(facts, { frontend, createBytes, allowsNoJournal });
   const { source } = checked;
+  const way = chooseWay(facts.inventory, source);
   const mounts = mountsOf(facts.inventory, source);
-  const way = mounts.length > 0 ? 'remount' : 'attach';
-  const copy = decideCopy(facts, source, mounts);
+  const usesDeviceMapper =
+    way === 'live' || (way === 'remount' && options.unmountsAtCutOver !== true && canMap(facts, checked));
+  const copy = way === 'live' ? copyOfLive(source, frontend) : decideCopy(facts, source, mounts);
+  const destination = planDestination(checked);
+  const users = {
+    way,
+    usesDeviceMapper,
+    mounts: mounts.map(planMount),
+    mappedUsers: planMappedUsers(facts.inventory, source, facts.stack),
+  };
   return {
     source: planSource(source),
-    destination: planDestination(checked),
-    way,
+    destination,
+    ...users,
     frontend,
+    frontendReason,
     mode: 'redirect',
-    mounts: mounts.map(planMount),
     copy,
     memoryBytes: neededMemoryBytes(source.sizeBytes),
     stateDirectory: facts.stateDirectory.path,
     needsRoot: checked.needsRoot,
-    warnings: findWarnings({ facts, checked, frontend, way, copy }),
-    phases: [...phases],
+    warnings: findWarnings({ facts, checked, frontend, way, usesDeviceMapper, copy }),
+    phases: phasesOf(usesDeviceMapper),
+    cutOver: cutOverSteps({ ...users, destinationPath: destination.path, job: 'JOB', isDirect: false }),
   };
 }
 
@@ -72,14 +94,9 @@ export function requirePrivileges(plan: Plan, userId: number): void {
   });
 }
 
-function chooseFrontend(name: string): FrontendName {
-  if (name === 'auto') return 'fuse';
-  const known = frontendSchema.safeParse(name);
-  if (known.success) return known.data;
-  throw new DiskferryError(
-    'no-frontend',
-    `${name}: this version serves the frontends ${frontendSchema.options.join(' and ')}`,
-  );
+/** Tables lead to block devices only. */
+function canMap({ host }: Facts, { source, shape }: CheckedDisks): boolean {
+  return host.hasDeviceMapper && source.storage.kind === 'block' && shape.storage.kind === 'block';
 }
 
 // ---- the two disks
@@ -112,14 +129,33 @@ function planNewImage({ path, sizeBytes }: DestinationShape, logicalBlockBytes: 
 // ---- mounts
 
 /** In mountinfo's two lists: a volume can be read-only as a whole, or writable and read-only at one place. */
-function planMount({ target, fsType, root, mountOptions, superOptions }: MountedVolume): PlannedMount {
+function planMount(mount: MountedVolume): PlannedMount {
+  const { target, fsType, root, mountOptions, superOptions, propagation } = mount;
   const isReadOnlyVolume = superOptions.includes('ro');
   const others = [...mountOptions, ...superOptions].filter((option) => option !== 'ro' && option !== 'rw');
   const options = [...new Set([isReadOnlyVolume ? 'ro' : 'rw', ...others])].join(',');
-  return { target, fsType, root, options, readOnlyHere: mountOptions.includes('ro') && !isReadOnlyVolume };
+  const readOnlyHere = mountOptions.includes('ro') && !isReadOnlyVolume;
+  return {
+    target,
+    fsType,
+    root,
+    options,
+    readOnlyHere,
+    userOptions: mount.userOptions.join(','),
+    propagation,
+  };
 }
 
 // ---- what is copied
+
+/** Nobody may map the free space of what is mounted on it. */
+function copyOfLive({ sizeBytes }: DiskFacts, frontend: FrontendName): CopyScope {
+  const discards = tellsDiscards(frontend);
+  const reason = discards
+    ? 'Everything is copied but the free space that mounted file systems discard at the start.'
+    : 'Everything is copied: free space cannot be told while it is in use.';
+  return { scope: 'all', bytes: sizeBytes, exact: !discards, reason };
+}
 
 function decideCopy(facts: Facts, source: DiskFacts, mounts: readonly MountedVolume[]): CopyScope {
   const all = (reason: string, exact: boolean): CopyScope => ({
@@ -156,6 +192,15 @@ function usedBytes({ inventory }: Facts, { storage }: DiskFacts): number | null 
 }
 
 // ---- phases
+
+const directText =
+  ' What has crossed is used straight on the destination, as fast as that is; an undo carries all of it back.';
+
+function phasesOf(usesDeviceMapper: boolean): PlanPhase[] {
+  return phases.map((one) =>
+    usesDeviceMapper && one.phase === 'copying' ? { ...one, meaning: one.meaning + directText } : one,
+  );
+}
 
 const phases: readonly PlanPhase[] = [
   { phase: 'before', truth: 'source', meaning: 'Nothing has been written yet.' },

@@ -8,6 +8,7 @@ import type { FrontendName } from '../contract/plan.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import { isAbsent } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
+import type { UserTable } from '../devices/stack.ts';
 import {
   accessObjection,
   contentObjection,
@@ -27,18 +28,23 @@ import {
 import type { DestinationShape } from './pair-checks.ts';
 import { blockSizeObjection, roomObjection, storageObjection } from './pair-checks.ts';
 import {
+  mappedDestinationObjection,
+  mappedSourceObjection,
+  stackFactsObjection,
+  stackObjection,
+} from './stack-checks.ts';
+import {
   destinationHolderObjection,
   destinationMountObjection,
   exclusiveObjection,
   loopObjection,
-  mountsOf,
-  sourceHolderObjection,
   sourceMountObjection,
   swapObjection,
   systemObjection,
   virtualDeviceObjection,
   writerObjection,
 } from './use-checks.ts';
+import { chooseWay } from './way.ts';
 
 export interface PreflightOptions {
   readonly frontend: FrontendName;
@@ -70,47 +76,58 @@ function refuse(checks: readonly (() => Objection)[]): void {
 
 /** Throws the first refusal. */
 export function preflight(facts: Facts, options: PreflightOptions): CheckedDisks {
-  const { inventory, host } = facts;
+  const { inventory, host, stack } = facts;
   const source = requireDisk(facts.source);
   refuse([() => sizeObjection(source)]);
   const { destination, shape } = checkDestination(facts, options);
-  const isMounted = mountsOf(inventory, source).length > 0;
-  const needsRoot = options.frontend === 'fuse' || source.kind === 'block' || destination?.kind === 'block';
+  const isInUse = chooseWay(inventory, source) !== 'attach';
+  const needsRoot =
+    options.frontend !== 'nbd-socket' || source.kind === 'block' || destination?.kind === 'block';
   const asksAccess = !needsRoot || host.userId === 0;
   refuse([
     () => storageObjection(inventory, source, shape),
-    ...sourceUse(inventory, source, host.systemPaths),
-    ...(destination === null ? [] : destinationUse(inventory, destination, host.systemPaths)),
+    ...sourceUse(inventory, source, { systemPaths: host.systemPaths, tables: stack?.tables ?? null }),
+    () => mappedDestinationObjection(inventory, source, shape),
+    () => (stack === null ? undefined : stackFactsObjection(source, stack, shape)),
+    ...(destination === null ? [] : destinationUse(inventory, destination, host)),
     () => roomObjection(source, shape),
     () => blockSizeObjection(source, shape),
     () => accessObjection(source, asksAccess),
     () => (destination === null ? undefined : accessObjection(destination, asksAccess)),
-    () => frontendObjection(host, options.frontend, isMounted),
+    () => frontendObjection(host, options.frontend, isInUse),
     () => ioUringObjection(host, needsRoot),
     () => memoryObjection(host, source),
     () => stateDirectoryObjection(inventory, facts.stateDirectory, source),
     () => (options.allowsNoJournal ? undefined : journalObjection(inventory, source)),
     () => (options.allowsNoJournal ? undefined : journalObjection(inventory, shape)),
-    // What is plainly mounted is held by its mount: that is the `remount` way, not a refusal.
-    () => (isMounted ? undefined : exclusiveObjection(source)),
+    // What is plainly mounted, or lies under device-mapper, is held by that: no refusal, but another way.
+    () => (isInUse ? undefined : exclusiveObjection(source)),
     () => (destination === null ? undefined : exclusiveObjection(destination)),
   ]);
   return { source, destination, shape, needsRoot };
 }
 
+/** What a verdict about one disk needs besides the inventory. */
+export interface MachineFacts {
+  readonly systemPaths: readonly string[];
+  /** Of the devices that lie on the disk; null for those who may not read them. */
+  readonly tables: readonly UserTable[] | null;
+}
+
 function sourceUse(
   inventory: Inventory,
   source: DiskFacts,
-  systemPaths: readonly string[],
+  { systemPaths, tables }: MachineFacts,
 ): (() => Objection)[] {
   return [
+    () => mappedSourceObjection(inventory, source),
     () => systemObjection(inventory, source, systemPaths),
     () => virtualDeviceObjection(inventory, source),
     () => swapObjection(inventory, source),
     () => loopObjection(inventory, source),
     () => zonedObjection(inventory, source),
     () => contentObjection(inventory, source),
-    () => sourceHolderObjection(inventory, source),
+    () => stackObjection(inventory, source, tables),
     () => sourceMountObjection(inventory, source),
     () => writerObjection(source),
   ];
@@ -119,7 +136,7 @@ function sourceUse(
 function destinationUse(
   inventory: Inventory,
   destination: DiskFacts,
-  systemPaths: readonly string[],
+  { systemPaths }: Pick<MachineFacts, 'systemPaths'>,
 ): (() => Objection)[] {
   return [
     () => systemObjection(inventory, destination, systemPaths),
@@ -138,12 +155,12 @@ export function soloObjection(
   inventory: Inventory,
   disk: DiskFacts,
   role: 'source' | 'destination',
-  systemPaths: readonly string[],
+  machine: MachineFacts,
 ): Objection {
   const uses = role === 'source' ? sourceUse : destinationUse;
   const checks = [
     () => sizeObjection(disk),
-    ...uses(inventory, disk, systemPaths),
+    ...uses(inventory, disk, machine),
     () => accessObjection(disk, false),
   ];
   return firstOf(checks);

@@ -1,6 +1,7 @@
 /**
- * Turns the engine's counters into the `progress` events that people and scripts read. Rates and consumer figures
- * are those of the last interval; the estimate follows a slowly moving rate, so that it does not jump.
+ * Turns the engine's counters into the `progress` events that people and scripts read. Rates and consumer
+ * figures are those of the last interval; the estimate follows a slowly moving rate, so that it does not
+ * jump.
  */
 import type { JobEventOf, JobPhase } from '../contract/events.ts';
 import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
@@ -11,35 +12,50 @@ const newestWeight = 0.2;
 /** No estimate before this much time: the first seconds say little. */
 const warmUpMs = 2000;
 
-type ProgressFields = Omit<JobEventOf<'progress'>, 'event' | 'job' | 'timeMs'>;
+type ProgressFields = Omit<JobEventOf<'progress'>, 'event' | 'job' | 'timeMs' | 'directBytes'>;
 
 export class ProgressMeter {
   readonly #totalBytes: number;
   #startedMs: number | undefined;
   #lastMs = 0;
-  #lastCopiedBytes = 0;
-  #lastPendingBytes = 0;
+  #lastPhase: JobPhase | undefined;
+  #lastMovedBytes = 0;
+  #lastRemainingBytes = 0;
   #lastConsumer: ConsumerSnapshot | undefined;
-  #pendingBytesPerMs: number | undefined;
+  #remainingBytesPerMs: number | undefined;
 
   constructor(totalBytes: number) {
     this.#totalBytes = totalBytes;
   }
 
   /** `nowMs` is any clock that does not jump. */
-  measure(phase: JobPhase, nowMs: number, engine: EngineProgress, consumer: ConsumerSnapshot): ProgressFields {
+  measure(
+    phase: JobPhase,
+    nowMs: number,
+    engine: EngineProgress,
+    consumer: ConsumerSnapshot,
+  ): ProgressFields {
     this.#startedMs ??= nowMs;
     const elapsedMs = Math.max(1, nowMs - this.#lastMs);
     const isFirst = this.#lastConsumer === undefined;
-    const perSecond = (now: number, before: number): number => (isFirst ? 0 : ((now - before) * 1000) / elapsedMs);
+    const perSecond = (now: number, before: number): number =>
+      isFirst ? 0 : ((now - before) * 1000) / elapsedMs;
+    const { movedBytes, remainingBytes } = workOf(phase, engine);
+    // What is counted changes when the job turns back.
+    if ((phase === 'undoing') !== (this.#lastPhase === 'undoing')) {
+      this.#lastMovedBytes = movedBytes;
+      this.#lastRemainingBytes = remainingBytes;
+      this.#remainingBytesPerMs = undefined;
+    }
     const fields: ProgressFields = {
       phase,
       copiedBytes: engine.copiedBytes,
-      redirectedBytes: consumer.writeBytes,
+      redirectedBytes: consumer.writtenBytes,
       skippedBytes: engine.skippedBytes,
       totalBytes: this.#totalBytes,
       pendingBytes: engine.pendingBytes,
-      copyBytesPerSecond: Math.round(perSecond(engine.copiedBytes, this.#lastCopiedBytes)),
+      toReturnBytes: engine.writtenBytes,
+      copyBytesPerSecond: Math.round(Math.max(0, perSecond(movedBytes, this.#lastMovedBytes))),
       consumer: {
         readIops: Math.round(perSecond(consumer.readRequests, this.#lastConsumer?.readRequests ?? 0)),
         writeIops: Math.round(perSecond(consumer.writeRequests, this.#lastConsumer?.writeRequests ?? 0)),
@@ -47,29 +63,55 @@ export class ProgressMeter {
         p99Us: Math.round(consumer.percentileUs(0.99, this.#lastConsumer)),
         longestStallMs: Math.round(consumer.longestUs / 1000),
       },
-      etaSeconds: this.#estimate(nowMs, elapsedMs, isFirst, engine),
+      etaSeconds: this.#estimate(nowMs, elapsedMs, {
+        isFirst,
+        isMoving: phase === 'undoing' || engine.isCopying,
+        remainingBytes,
+      }),
     };
     this.#lastMs = nowMs;
-    this.#lastCopiedBytes = engine.copiedBytes;
-    this.#lastPendingBytes = engine.pendingBytes;
+    this.#lastPhase = phase;
+    this.#lastMovedBytes = movedBytes;
+    this.#lastRemainingBytes = remainingBytes;
     this.#lastConsumer = consumer;
     return fields;
   }
 
-  /** By what is still pending, so that what the consumer itself carries over counts too. */
-  #estimate(nowMs: number, elapsedMs: number, isFirst: boolean, engine: EngineProgress): number | null {
-    if (engine.pendingBytes === 0) return 0;
-    if (!engine.isCopying) {
-      this.#pendingBytesPerMs = undefined;
+  /** By what remains, so that what the consumer itself carries over counts too. */
+  #estimate(nowMs: number, elapsedMs: number, { isFirst, isMoving, remainingBytes }: Work): number | null {
+    if (remainingBytes === 0) return 0;
+    if (!isMoving) {
+      this.#remainingBytesPerMs = undefined;
       return null;
     }
     if (!isFirst) {
-      const rate = Math.max(0, this.#lastPendingBytes - engine.pendingBytes) / elapsedMs;
-      this.#pendingBytesPerMs =
-        this.#pendingBytesPerMs === undefined ? rate : this.#pendingBytesPerMs * (1 - newestWeight) + rate * newestWeight;
+      const rate = Math.max(0, this.#lastRemainingBytes - remainingBytes) / elapsedMs;
+      this.#remainingBytesPerMs =
+        this.#remainingBytesPerMs === undefined
+          ? rate
+          : this.#remainingBytesPerMs * (1 - newestWeight) + rate * newestWeight;
     }
     const isWarm = nowMs - (this.#startedMs ?? nowMs) >= warmUpMs;
-    if (!isWarm || this.#pendingBytesPerMs === undefined || this.#pendingBytesPerMs <= 0) return null;
-    return Math.ceil(engine.pendingBytes / this.#pendingBytesPerMs / 1000);
+    if (!isWarm || this.#remainingBytesPerMs === undefined || this.#remainingBytesPerMs <= 0) return null;
+    return Math.ceil(remainingBytes / this.#remainingBytesPerMs / 1000);
   }
+}
+
+interface Work {
+  readonly isFirst: boolean;
+  readonly isMoving: boolean;
+  readonly remainingBytes: number;
+}
+
+/**
+ * Undo carries back what was written; what is written meanwhile goes to both disks, unless the source refuses
+ * it.
+ */
+function workOf(
+  phase: JobPhase,
+  engine: EngineProgress,
+): { readonly movedBytes: number; readonly remainingBytes: number } {
+  return phase === 'undoing'
+    ? { movedBytes: -engine.writtenBytes, remainingBytes: engine.writtenBytes }
+    : { movedBytes: engine.copiedBytes, remainingBytes: engine.pendingBytes };
 }

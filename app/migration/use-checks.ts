@@ -10,6 +10,7 @@ import type { Inventory, MountedVolume } from '../devices/inventory.ts';
 import { mountOfPath } from '../devices/mounts.ts';
 import type { Storage } from '../devices/overlap.ts';
 import { devicesOn, everythingBelow, isSameStorage, liesOn, volumeOfFile } from '../devices/overlap.ts';
+import { holdersOf as directHoldersOf } from '../devices/stack.ts';
 import type { Swap } from '../devices/swaps.ts';
 import type { Objection } from './disk-checks.ts';
 
@@ -120,15 +121,6 @@ export function systemObjection(
 
 // ---- the source
 
-export function sourceHolderObjection(inventory: Inventory, source: DiskFacts): Objection {
-  const holders = holdersOf(inventory, source);
-  if (holders.length === 0) return undefined;
-  const paths = holders.map(({ path }) => path);
-  return new DiskferryError('source-has-holders', `${source.path}: is in use by ${paths.join(', ')}`, {
-    context: { device: source.path, holders: paths },
-  });
-}
-
 /** Mounts that could not be put back just as they are on another device. */
 export function sourceMountObjection(inventory: Inventory, source: DiskFacts): Objection {
   const refuse = (target: string, why: string): DiskferryError =>
@@ -152,11 +144,17 @@ export function sourceMountObjection(inventory: Inventory, source: DiskFacts): O
       return refuse(inner.target, `${inner.target} is mounted inside its mount ${target}`);
     }
   }
+  // What lies on device-mapper devices stays where it is: their tables move.
+  if (hasHolders(inventory, source)) return undefined;
   const part = inventory.mounts.find(
     (mount) => !mounts.includes(mount) && isOn(inventory, mount.devices, source),
   );
   if (part !== undefined) return refuse(part.target, `a part of it is mounted on ${part.target}`);
   return undefined;
+}
+
+function hasHolders(inventory: Inventory, { storage }: DiskFacts): boolean {
+  return storage.kind === 'block' && directHoldersOf(inventory, storage.majorMinor).length > 0;
 }
 
 /** The root of the file system, or a Btrfs subvolume that was asked for as such. */

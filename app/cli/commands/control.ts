@@ -1,12 +1,14 @@
-/** Commands that speak to a job which runs in another terminal: status, pause, resume, speed, cutover, undo. */
+/**
+ * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, cutover, undo.
+ */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus, StatusLine } from '../../contract/control.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
-import type { DeadJob } from '../../migration/job-record.ts';
-import { findDeadJobs, listJobs } from '../../migration/job-record.ts';
+import type { RecordedJob } from '../../migration/job-record.ts';
+import { deathOf, findDeadJobs, listJobs } from '../../migration/job-record.ts';
 import { askJob } from '../control-client.ts';
 import { eventText } from '../event-text.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
@@ -20,7 +22,6 @@ export function addControlCommands(program: Command): void {
   const simple = {
     pause: 'stop copying for a while; the volume stays in use',
     resume: 'go on after a pause, or try again what failed',
-    cutover: 'put the destination in the place of the virtual device, once everything has crossed',
     undo: 'go back to the source, losing nothing that was written',
   } as const;
   addStatus(program);
@@ -29,6 +30,12 @@ export function addControlCommands(program: Command): void {
       tell(job, name, {}, options),
     );
   }
+  control(
+    program.command('cutover'),
+    'put the destination in the place of the virtual device, once everything has crossed',
+  )
+    .option('--dry-run', 'show what it would do, and do nothing')
+    .action(cutOver);
   program
     .command('speed')
     .description('change how fast the job copies beside what uses the volume')
@@ -36,7 +43,9 @@ export function addControlCommands(program: Command): void {
     .argument('[job]', 'the job; may be left out when only one is running')
     .option('--state-dir <path>', 'where jobs keep their state')
     .option('--json', 'one JSON object per line on stdout')
-    .action((speed: Speed, job: string | undefined, options: ControlOptions) => tell(job, 'speed', { speed }, options));
+    .action((speed: Speed, job: string | undefined, options: ControlOptions) =>
+      tell(job, 'speed', { speed }, options),
+    );
 }
 
 function control(command: Command, description: string): Command {
@@ -54,7 +63,8 @@ function addStatus(program: Command): void {
       const dead = (await findDeadJobs(directory)).filter((one) => job === undefined || one.job === job);
       const found = await statuses(directory, job, dead.length > 0);
       for (const status of found) show(status, directory, options);
-      if (found.length === 0 && options.json !== true) process.stderr.write('No job is running.\n');
+      if (found.length + dead.length === 0 && options.json !== true)
+        process.stderr.write('No job is running.\n');
       for (const one of dead) showDead(one, options);
     },
   );
@@ -66,16 +76,25 @@ async function statuses(directory: string, job: string | undefined, isDead: bool
   return isDead ? [] : [await askJob(directory, job, 'status', {})];
 }
 
-function showDead({ job, source, destination, directory }: DeadJob, { json }: ControlOptions): void {
+function showDead(dead: RecordedJob, { json }: ControlOptions): void {
+  const { job, record, directory } = dead;
+  const { source, destination } = record;
   if (json === true) {
-    const [from, to] = [source.path, destination.path];
-    writeLine({ job, state: 'died', source: from, destination: to, device: null, speed: null, progress: null });
+    const [from, to] = [source?.path ?? null, destination?.path ?? null];
+    writeLine({
+      job,
+      state: 'died',
+      source: from,
+      destination: to,
+      device: null,
+      speed: null,
+      progress: null,
+      cutOver: [],
+    });
     return;
   }
-  process.stderr.write(
-    `${job}: died while it moved ${source.path} to ${destination.path}. What was written meanwhile is on ` +
-      `${destination.path} only: keep both disks. Its remains are in ${directory}.\n`,
-  );
+  const disks = source === null ? 'every disk that it may have moved' : 'both disks';
+  process.stderr.write(`${deathOf(dead).message}. Keep ${disks}. Its remains are in ${directory}.\n`);
 }
 
 async function tell<Name extends ControlRequestName>(
@@ -85,14 +104,33 @@ async function tell<Name extends ControlRequestName>(
   options: ControlOptions,
 ): Promise<void> {
   const directory = stateDirectoryOf(options.stateDir);
-  show(await askJob(directory, job ?? (await onlyJob(directory)), name, parameters), directory, options);
+  show(await askJob(directory, await jobToTell(directory, job), name, parameters), directory, options);
 }
 
-async function onlyJob(directory: string): Promise<string> {
-  const jobs = (await running(directory)).map((status) => status.job);
+async function cutOver(
+  job: string | undefined,
+  options: ControlOptions & { readonly dryRun?: boolean },
+): Promise<void> {
+  if (options.dryRun !== true) return tell(job, 'cutover', {}, options);
+  const directory = stateDirectoryOf(options.stateDir);
+  const status = await askJob(directory, await jobToTell(directory, job), 'status', {});
+  show(status, directory, options);
+  if (options.json !== true)
+    for (const [index, step] of status.cutOver.entries()) process.stdout.write(`  ${index + 1}. ${step}\n`);
+}
+
+/**
+ * The job that is named, or the only one. Throws when it has died: nobody should hear that nothing has
+ * happened.
+ */
+async function jobToTell(directory: string, named: string | undefined): Promise<string> {
+  const jobs = named === undefined ? (await running(directory)).map((status) => status.job) : [named];
   const [only] = jobs;
+  const dead = (await findDeadJobs(directory)).find(({ job }) => only === undefined || job === named);
+  if (dead !== undefined) throw deathOf(dead);
   if (only !== undefined && jobs.length === 1) return only;
-  const message = only === undefined ? 'no job is running' : `several jobs are running: ${jobs.join(', ')}: name one`;
+  const message =
+    only === undefined ? 'no job is running' : `several jobs are running: ${jobs.join(', ')}: name one`;
   throw new DiskferryError(only === undefined ? 'job-missing' : 'usage', message);
 }
 
@@ -117,7 +155,9 @@ function show(status: JobStatus, directory: string, options: ControlOptions): vo
     return;
   }
   const { job, state, source, destination, device, speed, progress } = status;
-  process.stdout.write(`${job}: ${state}, ${source} to ${destination}, used through ${device ?? 'nothing yet'}, speed ${speed}\n`);
+  process.stdout.write(
+    `${job}: ${state}, ${source} to ${destination}, used through ${device ?? 'nothing yet'}, speed ${speed}\n`,
+  );
   if (progress !== null) process.stdout.write(`  ${eventText(progress, directory)}\n`);
 }
 

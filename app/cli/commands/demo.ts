@@ -3,11 +3,11 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { parseSize } from '../../base/parse-size.ts';
 import type { Speed } from '../../contract/plan.ts';
-import { speedSchema } from '../../contract/plan.ts';
+import { deviceFrontends, speedSchema } from '../../contract/plan.ts';
 import { runDemo } from '../demo/demo.ts';
 
 interface DemoCommandOptions {
-  readonly frontend: 'auto' | 'fuse';
+  readonly frontend: string;
   readonly speed: Speed;
   readonly size: string;
   readonly json?: boolean;
@@ -19,7 +19,7 @@ export function addDemoCommand(program: Command): void {
     .description('move a busy demo volume between two image files, and prove that nothing was lost')
     .addOption(
       new Option('--frontend <name>', 'what serves the virtual device')
-        .choices(['auto', 'fuse'])
+        .choices(['auto', ...deviceFrontends])
         .default('auto'),
     )
     .addOption(

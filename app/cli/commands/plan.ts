@@ -12,6 +12,8 @@ export function addPlanCommand(program: Command): void {
       const plan = await makePlan(options, 'show');
       // There is no job yet.
       const planned: JobEventOf<'planned'> = { event: 'planned', job: '', timeMs: Date.now(), plan };
-      process.stdout.write(options.json === true ? `${JSON.stringify(planned)}\n` : `${planText(plan, process.stdout)}\n`);
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify(planned)}\n` : `${planText(plan, process.stdout)}\n`,
+      );
     });
 }

@@ -19,7 +19,8 @@ import { StopSignal } from './stop-signal.ts';
 
 export interface DemoOptions {
   readonly json: boolean;
-  readonly frontend: 'auto' | 'fuse';
+  /** `auto` or the name of one. */
+  readonly frontend: string;
   readonly speed: Speed;
   /** Of the source. */
   readonly sizeBytes: number;

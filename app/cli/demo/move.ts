@@ -19,12 +19,13 @@ import type { Workload } from './workload.ts';
 export interface MoveOptions {
   readonly source: string;
   readonly destination: string;
-  readonly frontend: 'auto' | 'fuse';
+  /** `auto` or the name of one. */
+  readonly frontend: string;
   readonly speed: Speed;
   readonly stateDirectory: string;
   readonly workload: Workload;
   readonly onEvent: (event: JobEvent) => void;
-  /** It has ended before its time, and nobody had told it to. */
+  /** It has ended before its time and nobody had told it to, or otherwise than told to. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -54,6 +55,8 @@ export class Move {
     const parameters = [
       ...['migrate', '--source', source, '--destination', destination, '--yes', '--json', '--hold'],
       ...['--frontend', frontend, '--speed', speed, '--state-dir', stateDirectory],
+      // The demo ends on the destination itself, whatever the kernel offers.
+      '--unmount-at-cutover',
       ...['--stop-command', workload.stopCommand, '--start-command', workload.startCommand],
     ];
     this.#options = options;
@@ -130,9 +133,16 @@ export class Move {
   #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const isGood = this.#find('finished') !== undefined && this.#child.exitCode === exitCodes.done;
-    if (!isGood && !this.#isInterrupted) this.#options.onFailure(this.#failure());
+    if (!this.#hasEndedWell()) this.#options.onFailure(this.#failure());
     this.#changes.emit('change');
+  }
+
+  /** One that was told to go back may have finished before it heard. */
+  #hasEndedWell(): boolean {
+    const { exitCode } = this.#child;
+    const { done, undone, interrupted } = exitCodes;
+    if (this.#isInterrupted) return exitCode === done || exitCode === undone || exitCode === interrupted;
+    return exitCode === done && this.#find('finished') !== undefined;
   }
 
   #find<Name extends JobEventName>(name: Name): JobEventOf<Name> | undefined {

@@ -27,7 +27,8 @@ import { Workload } from './workload.ts';
 import { fileRecordNames, rowRecordName, treeRecordName } from './workload/setting.ts';
 
 export interface PlayOptions {
-  readonly frontend: 'auto' | 'fuse';
+  /** `auto` or the name of one. */
+  readonly frontend: string;
   readonly speed: Speed;
   /** Of the source. */
   readonly sizeBytes: number;

@@ -1,0 +1,158 @@
+/**
+ * Device-mapper devices that lie on the source, such as LVs or a LUKS container: their tables move to the
+ * virtual device and later to the destination, and nobody who uses them notices more than a pause.
+ *
+ * Who is moved is looked up each time, by what lies on the device that is left: LVs are activated, extended
+ * and removed while a job runs. LVM is kept from changing its group while tables move, and told where its
+ * physical volume is then. Undo asks, while the I/O of each is held, whether the source has everything: only
+ * what was refused at last goes back then.
+ */
+import { present } from '../base/error.ts';
+import { ensureDeviceMapper } from '../devices/device-mapper.ts';
+import { readPhysicalVolume } from '../devices/physical-volume.ts';
+import { forgetKeys, keysToUnlock, unlockKey } from '../devices/volume-key.ts';
+import { MappedVolume } from '../substitution/mapped-volume.ts';
+import type { OtherWays } from '../substitution/mapped-users.ts';
+import { readMappedUsers } from '../substitution/mapped-users.ts';
+import { VolumeGroup } from '../substitution/volume-group.ts';
+import { Ferry } from './ferry.ts';
+import type { FerryOptions } from './ferry.ts';
+import type { Placement } from './placement.ts';
+
+/** `number`: of the device that users lie on, as `majorMinor`. */
+type Origin = OtherWays & { readonly number: string };
+
+export interface LiveOptions {
+  readonly ferry: FerryOptions;
+  /** For LUKS2; wiped as soon as its key is known. */
+  readonly passphrase: Uint8Array | undefined;
+}
+
+export class LivePlacement implements Placement {
+  readonly staysOn = null;
+  readonly #options: LiveOptions;
+  readonly #sourceNumber: string;
+  #group: VolumeGroup | undefined;
+  /** What LVM takes for its physical volume now. */
+  #place: string;
+  #longestPauseMs: number | undefined;
+
+  constructor(options: LiveOptions) {
+    const { source } = options.ferry.plan;
+    this.#options = options;
+    this.#sourceNumber = present(source.identity, 'a disk that is in use has an identity').majorMinor;
+    this.#place = source.path;
+  }
+
+  async putIn(): Promise<Ferry> {
+    await ensureDeviceMapper();
+    try {
+      await this.#unlockKeys();
+      const isPhysicalVolume = this.#plan.mappedUsers.some(({ kind }) => kind === 'lvm');
+      const volume = isPhysicalVolume ? await readPhysicalVolume(this.#sourceNumber) : null;
+      if (volume !== null) this.#group = new VolumeGroup(volume.groupName);
+      return await Ferry.bringUp(this.#options.ferry);
+    } catch (error) {
+      forgetKeys();
+      throw error;
+    }
+  }
+
+  deviceOf(ferry: Ferry): string {
+    return ferry.device.name;
+  }
+
+  async settle(ferry: Ferry): Promise<void> {
+    const { name } = ferry.device;
+    await this.#moveFrom({ number: this.#sourceNumber }, name, (users) =>
+      users.moveTo({ to: ferry.virtualNumber, flushFd: ferry.sourceFd }),
+    );
+  }
+
+  /**
+   * Where everything has crossed LVM may take either disk for its physical volume, and is told of the
+   * destination.
+   */
+  async goDirect(ferry: Ferry, endBytes: number): Promise<void> {
+    const place = await ferry.placeUpTo(endBytes);
+    const path = place.to === ferry.destinationNumber ? this.#plan.destination.path : ferry.device.name;
+    await this.#moveFrom(onVirtual(ferry), path, (users) => users.moveTo({ ...place, flushFd: null }));
+  }
+
+  async leaveDirect(ferry: Ferry): Promise<void> {
+    const all = { ...onVirtual(ferry), twin: ferry.destinationNumber };
+    await this.#moveFrom(all, ferry.device.name, (users) =>
+      users.moveTo({ to: ferry.virtualNumber, flushFd: null }),
+    );
+  }
+
+  /**
+   * Who has come meanwhile with a table that cannot be moved keeps us from committing, not from cutting over.
+   */
+  async beforeCommit(ferry: Ferry): Promise<void> {
+    await readMappedUsers(ferry.virtualNumber);
+  }
+
+  async afterCommit(ferry: Ferry): Promise<void> {
+    const to = ferry.destinationNumber;
+    await this.#moveFrom(onVirtual(ferry), this.#plan.destination.path, (users) =>
+      users.moveTo({ to, flushFd: null }),
+    );
+    await ferry.detach();
+  }
+
+  async goBack(ferry: Ferry): Promise<void> {
+    await this.#moveFrom({ number: ferry.virtualNumber }, this.#plan.source.path, (users) =>
+      users.isEmpty
+        ? ferry.returnWritten()
+        : users.moveAfter(this.#sourceNumber, () => ferry.returnWritten()),
+    );
+    await ferry.detach();
+  }
+
+  settleOn(): Promise<void> {
+    forgetKeys();
+    return Promise.resolve();
+  }
+
+  takePauseMs(): number | undefined {
+    const pauseMs = this.#longestPauseMs;
+    this.#longestPauseMs = undefined;
+    return pauseMs;
+  }
+
+  get #plan(): FerryOptions['plan'] {
+    return this.#options.ferry.plan;
+  }
+
+  async #unlockKeys(): Promise<void> {
+    const { passphrase } = this.#options;
+    if (passphrase === undefined) return;
+    try {
+      const names = (await readMappedUsers(this.#sourceNumber)).flatMap(({ segments }) =>
+        keysToUnlock(segments),
+      );
+      for (const name of names) await unlockKey(name, { path: this.#plan.source.path, passphrase });
+    } finally {
+      passphrase.fill(0);
+    }
+  }
+
+  /** `path` is where LVM finds its physical volume from then on. */
+  async #moveFrom(origin: Origin, path: string, move: (users: MappedVolume) => Promise<void>): Promise<void> {
+    const { number, ...others } = origin;
+    const work = async (): Promise<void> => {
+      const users = new MappedVolume(await readMappedUsers(number, others), number);
+      await move(users);
+      const pauseMs = users.takePauseMs() ?? 0;
+      this.#longestPauseMs = Math.max(this.#longestPauseMs ?? 0, pauseMs);
+    };
+    if (this.#group === undefined) await work();
+    else await this.#group.whileMoving({ from: this.#place, to: path }, work);
+    this.#place = path;
+  }
+}
+
+function onVirtual(ferry: Ferry): Origin {
+  return { number: ferry.virtualNumber, direct: ferry.directNumber };
+}
