@@ -34,7 +34,13 @@ function isUpToDate(stamp, inputs) {
 
 function step({ root, name, inputs, run }) {
   const stamp = join(root, `build/${name}.stamp`);
-  if (isUpToDate(stamp, inputs.map((input) => join(root, input)))) return;
+  if (
+    isUpToDate(
+      stamp,
+      inputs.map((input) => join(root, input)),
+    )
+  )
+    return;
   const began = new Date();
   say(`building the ${name}`);
   run();
@@ -59,7 +65,9 @@ function buildAddon(root) {
 }
 
 function compile(root) {
-  mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build', 'app/cli'], { cwd: root });
+  mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build', 'app/cli'], {
+    cwd: root,
+  });
 }
 
 export function build(root) {

@@ -32,12 +32,28 @@ function install(packages) {
   mustRun(program, installArgs);
 }
 
+/** Each by itself: apt-get installs nothing at all when one of several is unknown to it. */
+function installOptional(requirements) {
+  if (requirements.length === 0 || !hasProgram('apt-get')) return;
+  say(['installing system packages that not every system has:', ...describe(requirements)].join('\n'));
+  const [program, ...args] = aptGet();
+  for (const name of packagesOf(requirements)) {
+    const { succeeded } = run(program, [...args, 'install', '--yes', '--no-install-recommends', name]);
+    if (!succeeded) say(`${name}: apt-get could not install it; what needs it will be skipped`);
+  }
+}
+
 export function installMissing(requirements) {
   const missing = missingOf(requirements);
+  installRequired(missing.filter(({ optional }) => optional !== true));
+  installOptional(missing.filter(({ optional }) => optional === true));
+}
+
+function installRequired(missing) {
   if (missing.length === 0) return;
 
   if (!hasProgram('apt-get')) {
-    const lines = ['this system has no apt-get; please install (names are Debian\'s):', ...describe(missing)];
+    const lines = ["this system has no apt-get; please install (names are Debian's):", ...describe(missing)];
     throw new SetupError(lines.join('\n'));
   }
   say(['installing system packages:', ...describe(missing)].join('\n'));

@@ -4,12 +4,12 @@
  *
  * Programs are looked for rather than packages, so that one installed in another way counts, and so that
  * systems without apt can be told what is missing. `tests` needs what `run` needs and more, `bench` again
- * more.
+ * more. What is optional is not to be had everywhere; tests that need it are skipped without it, and say so.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** @typedef {{ needs: string, package: string, why: string }} Requirement */
+/** @typedef {{ needs: string, package: string, why: string, optional?: boolean }} Requirement */
 
 /** @type {Requirement[]} */
 const toRun = [
@@ -43,13 +43,34 @@ const toTest = [
   { needs: 'mount.exfat-fuse', package: 'exfat-fuse', why: 'fills exFAT volumes' },
   { needs: 'fuser', package: 'psmisc', why: 'tells who keeps a volume busy' },
   { needs: 'pvcreate', package: 'lvm2', why: 'makes disks that LVM holds' },
+  { needs: 'debootstrap', package: 'debootstrap', why: 'makes a guest with systemd and udev' },
   { needs: 'setfattr', package: 'attr', why: 'gives test files extended attributes' },
+  { needs: 'dmsetup', package: 'dmsetup', why: 'looks at device-mapper devices in guests' },
+  { needs: 'cryptsetup', package: 'cryptsetup-bin', why: 'makes LUKS volumes in guests' },
+  { needs: 'depmod', package: 'kmod', why: 'loads modules in guests' },
+  { needs: 'ip', package: 'iproute2', why: 'brings guests up' },
 ];
+
+/**
+ * Kernels with what the host's may lack. Debian 12 has virtiofsd with qemu, later releases as a package of
+ * its own.
+ *
+ * @type {Requirement[]}
+ */
+const guests = [
+  { needs: 'linux.uml', package: 'user-mode-linux', why: 'a guest with kernel 6.1' },
+  { needs: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'a guest with kernel 6.12' },
+  { needs: '/usr/lib/qemu/virtiofsd', package: 'qemu-system-common', why: "shows a guest the host's files" },
+  { needs: 'debootstrap', package: 'debootstrap', why: 'makes the system of a guest' },
+].map((requirement) => ({ ...requirement, optional: true }));
 
 /** @type {Requirement[]} */
 const toBench = [
   { needs: 'qemu-storage-daemon', package: 'qemu-system-common', why: 'a peer to compare with' },
   { needs: 'nbdkit', package: 'nbdkit', why: 'a peer to compare with' },
+  { needs: 'nbd-client', package: 'nbd-client', why: "puts a peer under the kernel's nbd in guests" },
+  { needs: 'gcc-12', package: 'gcc-12', why: 'builds dm-clone for guests', optional: true },
+  { needs: 'xz', package: 'xz-utils', why: 'unpacks the sources of dm-clone' },
   { needs: 'ddrescue', package: 'gddrescue', why: 'a peer to compare with' },
   { needs: '/usr/include/fuse3/fuse.h', package: 'libfuse3-dev', why: 'builds a peer to compare with' },
   { needs: 'pkg-config', package: 'pkg-config', why: 'builds a peer to compare with' },
@@ -58,8 +79,8 @@ const toBench = [
 /** By purpose, as in `setup.mjs --for PURPOSE`. */
 export const requirementsFor = {
   run: toRun,
-  tests: [...toRun, ...toTest],
-  bench: [...toRun, ...toTest, ...toBench],
+  tests: [...toRun, ...toTest, ...guests],
+  bench: [...toRun, ...toTest, ...guests, ...toBench],
 };
 
 /** An ordinary user's PATH often lacks the folders of programs that only root runs. */

@@ -1,6 +1,7 @@
 /**
- * The disks of a benchmark: loop devices over sparse files that it made itself. Every byte of a disk is written once
- * before anything is measured, because the first write to a page of a file costs far more than all later ones.
+ * The disks of a benchmark: loop devices over sparse files that it made itself. Every byte of a disk is
+ * written once before anything is measured, because the first write to a page of a file costs far more than
+ * all later ones.
  */
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { open, truncate, writeFile } from 'node:fs/promises';
@@ -19,7 +20,12 @@ export interface BenchDisk {
 export type Content = 'random' | 'zeroes' | 'sparse';
 
 /** A disk called `name`, gone when the benchmark ends. */
-export async function makeDisk(bench: Bench, name: string, sizeBytes: number, content: Content): Promise<BenchDisk> {
+export async function makeDisk(
+  bench: Bench,
+  name: string,
+  sizeBytes: number,
+  content: Content,
+): Promise<BenchDisk> {
   const backingPath = join(bench.directory, name);
   await writeFile(backingPath, '');
   await truncate(backingPath, sizeBytes);
@@ -27,7 +33,9 @@ export async function makeDisk(bench: Bench, name: string, sizeBytes: number, co
   return { path: await attachLoop(bench, backingPath), backingPath, sizeBytes };
 }
 
-/** A loop device over a file; with `direct` it goes past the file's page cache, which a file over FUSE needs. */
+/**
+ * A loop device over a file; with `direct` it goes past the file's page cache, which a file over FUSE needs.
+ */
 export async function attachLoop(bench: Bench, path: string, direct = false): Promise<string> {
   const parameters = ['--find', '--show', ...(direct ? ['--direct-io=on'] : []), path];
   const device = (await runCommand('losetup', parameters, `a loop device over ${path}`)).trim();
@@ -44,7 +52,8 @@ export async function touch({ backingPath, sizeBytes }: BenchDisk): Promise<void
   await fill(backingPath, sizeBytes, 'zeroes');
 }
 
-async function fill(path: string, sizeBytes: number, content: 'random' | 'zeroes'): Promise<void> {
+/** Writes every byte of a file or device. */
+export async function fill(path: string, sizeBytes: number, content: 'random' | 'zeroes'): Promise<void> {
   const zeroes = Buffer.alloc(mebibyte);
   const cipher = createCipheriv('aes-128-ctr', randomBytes(16), randomBytes(16));
   const file = await open(path, 'r+');

@@ -1,11 +1,12 @@
 /**
- * What a benchmark is to the runner, and what it gets from it: how long to measure, where to make its disks, and a place
- * to register what must be gone afterwards.
+ * What a benchmark is to the runner, and what it gets from it: how long to measure, where to make its disks,
+ * and a place to register what must be gone afterwards.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ReleaseStack } from '../../app/base/release.ts';
 import type { Outcome } from './outcome.ts';
+import type { Standing } from './standing.ts';
 
 export interface Effort {
   /** How often each contestant runs. */
@@ -20,6 +21,10 @@ export interface Bench {
   readonly directory: string;
   /** Released when the benchmark ends, however it ends. */
   readonly held: ReleaseStack;
+  /** Somebody wants it to end: no new measurement begins, and what it holds is released on the way out. */
+  readonly interrupted: AbortSignal;
+  /** Shows contestants side by side, beside the outcomes that a benchmark returns. */
+  readonly show: (standings: readonly Standing[]) => void;
 }
 
 export interface Benchmark {
@@ -31,15 +36,13 @@ export interface Benchmark {
 }
 
 /** Runs a part of a benchmark with a directory of its own; what it holds is released when the part ends. */
-export async function scoped<T>(bench: Bench, work: (part: Bench) => Promise<T>): Promise<T> {
+export async function scoped<T>(bench: Omit<Bench, 'held'>, work: (part: Bench) => Promise<T>): Promise<T> {
   const held = new ReleaseStack();
-  const forget = bench.held.add('a part of the benchmark', () => held.releaseAll());
   try {
-    const directory = await mkdtemp(join(bench.directory, 'diskferry-bench-'));
+    const directory = await mkdtemp(join(bench.directory, 'bench-'));
     held.add(directory, () => rm(directory, { recursive: true }));
     return await work({ ...bench, directory, held });
   } finally {
     await held.releaseAll();
-    forget();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * What a benchmark asks of the process that holds our engine (our-device.ts), over Node's IPC channel: one call at a time,
- * each answered by its result or by the text of an error. Times are taken in that process, around the work alone.
+ * What a benchmark asks of the process that holds our engine (our-device.ts), over Node's IPC channel: one
+ * call at a time, each answered by its result or by the text of an error. Times are taken in that process,
+ * around the work alone.
  */
 import type { EngineProgress } from '../../app/engine/progress-cells.ts';
 import type { Speed } from '../../app/copy/pace.ts';
@@ -10,7 +11,7 @@ export interface AttachSetting {
   readonly destinationPath: string;
   /** An empty directory of its own. */
   readonly directory: string;
-  readonly frontend: 'fuse' | 'nbd-socket';
+  readonly frontend: 'ublk' | 'nbd' | 'fuse' | 'nbd-socket';
   readonly speed: Speed;
   /** Finds the free space of the source's file system of this type first, and leaves it out. */
   readonly skipsFreeSpaceOf?: string;

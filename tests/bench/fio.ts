@@ -1,6 +1,7 @@
 /**
- * The load of a consumer, by fio: 4 KiB, 70 % reads, random, past every cache. Latencies are total ones: fio's
- * completion latency misleads on loop devices, whose submission already does the work.
+ * The load of a consumer, by fio: 4 KiB, random; on a device 70 % reads past every cache, on a file writes
+ * that are durable when they return (as with an fsync after each, but timed as one). Latencies are total
+ * ones: fio's completion latency misleads on loop devices, whose submission already does the work.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { kibibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import type { Bench } from './benchmark.ts';
 import { scoped } from './benchmark.ts';
@@ -15,13 +17,16 @@ import { scoped } from './benchmark.ts';
 export interface Load {
   readonly target: LoadTarget;
   readonly depth: number;
-  /** The part of the device that is used, from its start. */
+  /** The part of the device or file that is used, from its start. */
   readonly sizeBytes: number;
 }
 
 export type LoadTarget =
   | { readonly kind: 'device'; readonly path: string }
-  | { readonly kind: 'nbd'; readonly uri: string };
+  /** A device past the page cache, each write durable when it returns. */
+  | { readonly kind: 'durable'; readonly path: string }
+  | { readonly kind: 'nbd'; readonly uri: string }
+  | { readonly kind: 'file'; readonly path: string };
 
 export interface LoadFigures {
   readonly iops: number;
@@ -29,12 +34,15 @@ export interface LoadFigures {
   readonly p99Us: number;
 }
 
-/** Before this has passed nothing is measured. */
-const warmUpSeconds = 0.5;
+/**
+ * Before this has passed nothing is measured. Whole milliseconds: fio drops fractions of a second without a
+ * word.
+ */
+const warmUpMs = 500;
 /** Until fio has set itself up. */
-const startMs = 300;
+export const loadStartMs = 300;
 /** From the call of a load to the beginning of what it measures. */
-export const loadWarmUpMs = startMs + warmUpSeconds * 1000;
+export const loadWarmUpMs = loadStartMs + warmUpMs;
 const logIntervalMs = 20;
 /** Longer than any load that is stopped by hand. */
 const endlessSeconds = 3600;
@@ -43,30 +51,45 @@ const Report = z.object({
   jobs: z.tuple([
     z.object({
       error: z.number(),
-      mixed: z.object({ iops: z.number(), lat_ns: z.object({ percentile: z.record(z.string(), z.number()) }) }),
+      mixed: z.object({
+        iops: z.number(),
+        lat_ns: z.object({ percentile: z.record(z.string(), z.number()) }),
+      }),
     }),
   ]),
 });
 
+function engineFor(target: LoadTarget): string[] {
+  switch (target.kind) {
+    case 'device':
+      return ['--ioengine=libaio', '--direct=1', `--filename=${target.path}`];
+    case 'durable':
+      return ['--ioengine=psync', '--direct=1', '--sync=1', `--filename=${target.path}`];
+    case 'nbd':
+      return ['--ioengine=nbd', `--uri=${target.uri}`];
+    case 'file':
+      return ['--ioengine=psync', '--sync=1', `--filename=${target.path}`];
+  }
+}
+
+function patternFor({ kind }: LoadTarget): string[] {
+  return kind === 'file' || kind === 'durable' ? ['--rw=randwrite'] : ['--rw=randrw', '--rwmixread=70'];
+}
+
 function parameters({ target, depth, sizeBytes }: Load, seconds: number): string[] {
-  const where =
-    target.kind === 'device'
-      ? ['--ioengine=libaio', '--direct=1', `--filename=${target.path}`]
-      : ['--ioengine=nbd', `--uri=${target.uri}`];
   return [
     '--name=consumer',
     '--output-format=json',
-    ...where,
-    '--rw=randrw',
-    '--rwmixread=70',
+    ...engineFor(target),
+    ...patternFor(target),
     '--bs=4k',
     `--iodepth=${depth}`,
     `--size=${sizeBytes}`,
     '--norandommap',
     '--randrepeat=0',
     '--time_based',
-    `--ramp_time=${warmUpSeconds}`,
-    `--runtime=${seconds}`,
+    `--ramp_time=${warmUpMs}ms`,
+    `--runtime=${Math.round(seconds * 1000)}ms`,
     '--unified_rw_reporting=1',
     '--lat_percentiles=1',
     '--clat_percentiles=0',
@@ -80,6 +103,21 @@ export async function runLoad(load: Load, seconds: number): Promise<LoadFigures>
   return { iops: mixed.iops, p50Us: percentileUs('50.000000'), p99Us: percentileUs('99.000000') };
 }
 
+/** Writes 4 KiB at the start of each stretch of `strideBytes`, once all over the device. */
+export async function writeSparsely({ target, depth, sizeBytes }: Load, strideBytes: number): Promise<void> {
+  const blockBytes = 4 * kibibyte;
+  const places = [`--rw=write:${strideBytes - blockBytes}`, `--bs=${blockBytes}`, `--size=${sizeBytes}`];
+  const writes = Math.ceil(sizeBytes / strideBytes);
+  const all = [
+    '--name=touch',
+    ...engineFor(target),
+    `--iodepth=${depth}`,
+    ...places,
+    `--number_ios=${writes}`,
+  ];
+  await runCommand('fio', all, 'writes all over the device');
+}
+
 export interface UnderLoad<T> {
   readonly result: T;
   readonly elapsedMs: number;
@@ -88,31 +126,51 @@ export interface UnderLoad<T> {
 }
 
 /**
- * Runs `work` in the middle of a load. The load begins before it and ends after it, so the consumer's figure is taken
- * from fio's log of its rate over short intervals.
+ * Runs `work` in the middle of a load; the consumer's figure is taken from fio's log of its rate over short
+ * intervals.
  */
 export async function underLoad<T>(bench: Bench, load: Load, work: () => Promise<T>): Promise<UnderLoad<T>> {
+  const options = ['--write_iops_log=rate', `--log_avg_msec=${logIntervalMs}`];
+  const amid = await amidLoad(bench, load, { options, fileName: 'rate_iops.log' }, () => timed(work));
+  const { result, elapsedMs } = amid.result;
+  return { result, elapsedMs, iops: iopsDuring(amid.result, amid.log.toString()) };
+}
+
+/** What fio is to write down while it runs, beside its report. */
+export interface LoadLog {
+  readonly options: readonly string[];
+  readonly fileName: string;
+}
+
+/**
+ * Runs `work` in the middle of a load, which begins before it and ends after it. Times in the log are those
+ * of the wall.
+ */
+export async function amidLoad<T>(
+  bench: Bench,
+  load: Load,
+  { options, fileName }: LoadLog,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly log: Buffer }> {
   return scoped(bench, async ({ directory }) => {
-    const log = ['--write_iops_log=rate', `--log_avg_msec=${logIntervalMs}`, '--log_unix_epoch=1', '--per_job_logs=0'];
-    const all = [...parameters(load, endlessSeconds), ...log];
+    const all = [...parameters(load, endlessSeconds), ...options, '--log_unix_epoch=1', '--per_job_logs=0'];
     const fio = spawn('fio', all, { stdio: 'ignore', cwd: directory, detached: true });
     const ended = once(fio, 'close');
-    let measured: Omit<UnderLoad<T>, 'iops'> & Interval;
+    let result: T;
     try {
       await sleep(loadWarmUpMs);
-      measured = await timed(work);
+      result = await work();
       if (fio.exitCode !== null) throw new Error(`the load ended early: fio's exit code is ${fio.exitCode}`);
     } finally {
       fio.kill('SIGINT');
       await ended;
     }
-    const { result, elapsedMs } = measured;
-    return { result, elapsedMs, iops: iopsDuring(measured, await readFile(join(directory, 'rate_iops.log'), 'utf8')) };
+    return { result, log: await readFile(join(directory, fileName)) };
   });
 }
 
-interface Interval {
-  /** On the clock of the wall, as fio's log. */
+/** On the clock of the wall, as fio's logs. */
+export interface Interval {
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -124,7 +182,9 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; elapsedMs:
   return { result, elapsedMs: performance.now() - startedMs, fromMs, toMs: Date.now() };
 }
 
-/** Lines of the log: time in ms at an interval's end, IOPS, direction (0 read, 1 write), …; directions add up. */
+/**
+ * Lines of the log: time in ms at an interval's end, IOPS, direction (0 read, 1 write), …; directions add up.
+ */
 function iopsDuring({ fromMs, toMs }: Interval, log: string): number {
   const entries = log
     .trim()

@@ -1,5 +1,6 @@
 /**
- * The benchmark's side of our-device.ts: forks it, passes calls to it, and makes sure that nothing of it is left.
+ * The benchmark's side of our-device.ts: forks it, passes calls to it, and makes sure that nothing of it is
+ * left.
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -66,6 +67,7 @@ export class OurDevice {
   }
 
   async #call<Name extends CallName>(call: Name, parameter?: AttachSetting): Promise<Result<Name>> {
+    this.#bench.interrupted.throwIfAborted();
     const answered = once(this.#child, 'message') as Promise<[AnswerMessage]>;
     this.#child.send({ call, parameter });
     const answer = await Promise.race([answered.then(([message]) => message), this.#died]);

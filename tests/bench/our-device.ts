@@ -1,6 +1,7 @@
 /**
- * A process of its own with our engine in it, as the product has it: brings a virtual device up, copies, takes it down,
- * as the benchmark that forked it asks. Can do so any number of times. Ends when its parent has gone.
+ * A process of its own with our engine in it, as the product has it: brings a virtual device up, copies,
+ * takes it down, as the benchmark that forked it asks. Can do so any number of times. Ends when its parent
+ * has gone.
  */
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -13,6 +14,8 @@ import type { DeviceHost } from '../../app/engine/device-host.ts';
 import { Engine } from '../../app/engine/engine.ts';
 import { FuseHost } from '../../app/engine/fuse-device.ts';
 import { NbdSocket } from '../../app/engine/nbd-device.ts';
+import { NbdKernelHost } from '../../app/engine/nbd-kernel-device.ts';
+import { UblkHost } from '../../app/engine/ublk-device.ts';
 import type { DeviceGeometry } from '../../app/frontends/frontend.ts';
 import { addon } from '../../native/binding.ts';
 import type { AnswerMessage, AttachSetting, CallMessage, DeviceCalls } from './device-calls.ts';
@@ -31,7 +34,13 @@ class OurDevice implements DeviceCalls {
     const host = await makeHost(setting);
     this.#held.add('the frontend', () => host.release());
     const names = { source: setting.sourcePath, destination: setting.destinationPath };
-    const disks = { names, geometry, sourceFd: source.fd, destinationFd: destination.fd, speed: setting.speed };
+    const disks = {
+      names,
+      geometry,
+      sourceFd: source.fd,
+      destinationFd: destination.fd,
+      speed: setting.speed,
+    };
     const engine = await Engine.start({ ...disks, frontend: host.choice });
     this.#engine = engine;
     this.#held.add('the engine', () => engine.stop());
@@ -82,7 +91,16 @@ class OurDevice implements DeviceCalls {
 }
 
 function makeHost({ frontend, directory }: AttachSetting): Promise<DeviceHost> | DeviceHost {
-  return frontend === 'fuse' ? FuseHost.mount(directory, 'bench') : NbdSocket.listen(join(directory, 'socket'));
+  switch (frontend) {
+    case 'fuse':
+      return FuseHost.mount(directory, 'bench');
+    case 'ublk':
+      return UblkHost.add();
+    case 'nbd':
+      return NbdKernelHost.make({ job: 'bench' });
+    case 'nbd-socket':
+      return NbdSocket.listen(join(directory, 'socket'));
+  }
 }
 
 async function skipFreeSpace(engine: Engine, setting: AttachSetting, sizeBytes: number): Promise<void> {
@@ -109,5 +127,5 @@ process.on('message', (message: CallMessage) => {
 process.on('disconnect', () => {
   void device.detach().finally(() => process.exit());
 });
-// Ctrl-C reaches the whole group; the benchmark takes the device down in its own order.
-process.on('SIGINT', () => {});
+// A signal may reach the whole group; the benchmark takes the device down in its own order.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});

@@ -1,11 +1,11 @@
 /**
- * What a benchmark found: our figure, the one that it is held against, their ratio, and the goal for the ratio. A
- * missed goal is a finding like any other and no failure.
+ * What a benchmark found: our figure, the one that it is held against, their ratio, and the goal for the
+ * ratio. A missed goal is a finding like any other and no failure.
  */
 import { ratiosOf, sampleOf } from './statistics.ts';
 import type { Sample } from './statistics.ts';
 
-export type Unit = 'MB/s' | 'IOPS' | 's' | 'µs' | 'MiB';
+export type Unit = 'MB/s' | 'IOPS' | 's' | 'ms' | 'µs' | 'MiB';
 
 /** For the ratio of ours to theirs. `below` is a limit that must not be reached. */
 export type Goal =

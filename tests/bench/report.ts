@@ -4,6 +4,7 @@
  */
 import type { Goal, Outcome } from './outcome.ts';
 import { verdictOn } from './outcome.ts';
+import type { Standing } from './standing.ts';
 import type { Sample } from './statistics.ts';
 
 export function toJson(benchmark: string, outcome: Outcome): string {
@@ -19,8 +20,37 @@ export function toTable(outcomes: readonly Outcome[]): string {
     goalText(outcome.goal),
     verdictOn(outcome) === 'no goal' ? '' : verdictOn(outcome),
   ]);
+  return inColumns(rows);
+}
+
+export function standingsToJson(benchmark: string, standings: readonly Standing[]): string {
+  const lines = standings.map(({ contestant, figures }) => {
+    const named = figures.map(([what, unit, value]) => ({ what, unit, value }));
+    return JSON.stringify({ benchmark, contestant, figures: named });
+  });
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+export function standingsToTable(standings: readonly Standing[]): string {
+  const head = (standings[0]?.figures ?? []).map(([what, unit]) => `${what}, ${unit}`);
+  const rows = standings.map(({ contestant, figures }) => [
+    contestant,
+    ...figures.map(([, , value]) => (typeof value === 'string' ? value : sampleText(value))),
+  ]);
+  return inColumns([['', ...head], ...rows]);
+}
+
+function inColumns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`).join('');
+  return rows
+    .map(
+      (row) =>
+        `  ${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 function sampleText({ median, least, most }: Sample): string {

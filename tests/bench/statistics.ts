@@ -1,7 +1,7 @@
 /**
- * What several rounds of one measurement say together: the median, which one disturbed round does not move, and the
- * spread, which tells how much to trust it. Ratios are taken round by round, so that a machine that is slow for a while is
- * slow for both sides.
+ * What several rounds of one measurement say together: the median, which one disturbed round does not move,
+ * and the spread, which tells how much to trust it. Ratios are taken round by round, so that a machine that
+ * is slow for a while is slow for both sides.
  */
 import { assert, present } from '../../app/base/error.ts';
 

@@ -47,6 +47,12 @@ async function unpack(packageName: string, folder: string): Promise<void> {
   }
 }
 
+/** For machines that have never fetched apt's lists. */
+async function updatedPackage(): Promise<string | undefined> {
+  await runCommand('apt-get', ['update'], `looking for ${metaPackage}`);
+  return newestPackage();
+}
+
 /** The newest one that is unpacked already; for machines that are offline. */
 function unpackedPackage(): string | undefined {
   if (!existsSync(cacheFolder())) return undefined;
@@ -57,8 +63,8 @@ function unpackedPackage(): string | undefined {
 }
 
 export async function debianKernel(): Promise<UnpackedKernel> {
-  const packageName = (await newestPackage()) ?? unpackedPackage();
-  if (packageName === undefined) throw new Error(`apt does not know ${metaPackage}: run "apt-get update"`);
+  const packageName = (await newestPackage()) ?? unpackedPackage() ?? (await updatedPackage());
+  if (packageName === undefined) throw new Error(`apt does not know ${metaPackage}`);
   const folder = join(cacheFolder(), packageName);
   if (!existsSync(folder)) {
     await unpack(packageName, folder);

@@ -1,10 +1,10 @@
 /**
  * What makes one kind of guest different from the other: its programs, how it gets at the host's files, and
- * which modules it loads. boot.ts does the rest for both.
+ * which modules it loads. boot.ts does the rest for all.
  */
 import type { GuestJob, JobDirectory } from './job.ts';
 
-export type GuestName = 'user-mode-linux' | 'qemu';
+export type GuestName = 'user-mode-linux' | 'qemu' | 'systemd';
 
 /** A process of the host that belongs to one guest. */
 export interface HostProcess {
@@ -24,6 +24,10 @@ export interface GuestPlan {
 
 export interface GuestKind {
   readonly name: GuestName;
+  /** A whole system runs in it, with a udev that looks at every device. */
+  readonly hasUdev: boolean;
+  /** Of the tests in this folder those that it runs unless others are named, as Vitest's filters. */
+  readonly tests: readonly string[];
   /** What the host lacks for it, in words; undefined when it can be booted. */
   missing(): string | undefined;
   plan(job: GuestJob, directory: JobDirectory): Promise<GuestPlan>;

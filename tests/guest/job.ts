@@ -63,6 +63,11 @@ export class JobDirectory {
     return readFileSync(this.file(name), 'utf8');
   }
 
+  /** The guest has got as far as its command. */
+  get hasBegun(): boolean {
+    return existsSync(this.file('boot-seconds'));
+  }
+
   /** Undefined when the guest ended before its command did. */
   result(): GuestResult | undefined {
     if (!existsSync(this.file('exit-code'))) return undefined;

@@ -37,7 +37,19 @@ function share(tag: string, socket: string): string[] {
   ];
 }
 
-async function plan(job: GuestJob, directory: JobDirectory): Promise<GuestPlan> {
+export interface EmulatedInit {
+  /** The guest's first process, a script of this folder. */
+  readonly script: string;
+  /** More of its `GUEST_*` words for the kernel's command line. */
+  readonly parameters: readonly string[];
+}
+
+/** A guest on the emulated machine, whose root the kernel mounts from the host before `init` runs. */
+export async function emulate(
+  job: GuestJob,
+  directory: JobDirectory,
+  emulated: EmulatedInit,
+): Promise<GuestPlan> {
   const { imagePath, modulesPath } = await debianKernel();
   const program = virtiofsd() ?? '';
   const rootSocket = directory.file('root.socket');
@@ -45,13 +57,13 @@ async function plan(job: GuestJob, directory: JobDirectory): Promise<GuestPlan> 
   const memory = `${job.memoryMib}M`;
   const init = initParameters({
     directory,
-    initFile: join(import.meta.dirname, 'init.sh'),
+    initFile: join(import.meta.dirname, emulated.script),
     modulesPath,
-    load: ['dm-mod', 'loop', 'nbd', 'ublk_drv'],
+    load: ['dm-mod', 'fuse', 'loop', 'nbd', 'ublk_drv'],
     jobMount: { type: 'virtiofs', source: 'job', options: 'rw' },
   });
   const kernelLine = ['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off', 'tsc=reliable'];
-  kernelLine.push('rootfstype=virtiofs', 'root=hostroot', 'ro', ...init);
+  kernelLine.push('rootfstype=virtiofs', 'root=hostroot', 'ro', ...init, ...emulated.parameters);
   return {
     servers: [
       server(program, { socket: rootSocket, source: '/', cache: 'always' }),
@@ -79,11 +91,18 @@ async function plan(job: GuestJob, directory: JobDirectory): Promise<GuestPlan> 
   };
 }
 
-function missing(): string | undefined {
+export function missingForQemu(): string | undefined {
   if (!existsSync(machine)) return 'the package qemu-system-x86';
   if (virtiofsd() === undefined) return 'virtiofsd (in the package qemu-system-common or virtiofsd)';
   if (process.getuid?.() !== 0) return 'root, for virtiofsd';
   return undefined;
 }
 
-export const qemu: GuestKind = { name: 'qemu', missing, plan };
+export const qemu: GuestKind = {
+  name: 'qemu',
+  hasUdev: false,
+  // Every instruction is translated: what user-mode Linux can run takes several times as long here.
+  tests: ['guest', 'ublk', 'luks', 'luks-job', 'frontends'].map((name) => `tests/guest/${name}.test.ts`),
+  missing: missingForQemu,
+  plan: (job, directory) => emulate(job, directory, { script: 'init.sh', parameters: [] }),
+};

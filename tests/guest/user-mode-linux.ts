@@ -64,7 +64,7 @@ async function plan(job: GuestJob, directory: JobDirectory): Promise<GuestPlan> 
           directory,
           initFile: join(import.meta.dirname, 'init.sh'),
           modulesPath: join(modulesFolder, version),
-          load: ['dm-mod', 'loop', 'nbd'],
+          load: ['dm-mod', 'loop', 'fuse', 'nbd'],
           jobMount: { type: 'hostfs', source: 'job', options: directory.path },
         }),
       ],
@@ -75,6 +75,9 @@ async function plan(job: GuestJob, directory: JobDirectory): Promise<GuestPlan> 
 
 export const userModeLinux: GuestKind = {
   name: 'user-mode-linux',
+  hasUdev: false,
+  // All but what its kernel has not.
+  tests: ['--exclude=tests/guest/{systemd/**,ublk.test.ts,luks.test.ts}'],
   missing: () => (existsSync(kernel) ? undefined : 'the package user-mode-linux'),
   plan,
 };

@@ -38,6 +38,8 @@ export interface ConsumerOptions {
   readonly faults: Faults;
   readonly scheduler: Scheduler;
   readonly random: Random;
+  /** No request crosses this sector. */
+  readonly boundary: () => number;
   readonly report: (violation: Violation) => void;
 }
 
@@ -49,8 +51,12 @@ interface Asked extends SectorRange {
   readonly beganAt: number;
   /** Its number in the model, for a change. */
   readonly change: number;
+  readonly isFua: boolean;
   readonly isMalformed: boolean;
   readonly faultsBefore: number;
+  readonly readFaultsBefore: number;
+  /** Before it began, a request had failed after which no flush may succeed. */
+  readonly isAfterLoss: boolean;
 }
 
 const changeKinds: Partial<Record<RequestKind, ChangeKind>> = {
@@ -69,18 +75,26 @@ const kindNames: Readonly<Record<RequestKind, string>> = {
 export class Consumer implements RequestSink {
   readonly #options: ConsumerOptions;
   readonly #unit: number;
+  /** Losses that another engine has had. */
+  readonly #lossesBefore: number;
   readonly #asked: (Asked | undefined)[];
   /** Each kind as often as it is likely. */
   readonly #kinds: readonly RequestKind[];
   history: History | undefined;
-  #isStopped = false;
+  #isStopped = true;
+  #isHeld = false;
+  #isBurstDue = false;
   #inFlight = 0;
   #answered = 0;
-  #hasFlushFailed = false;
+  /** A flush or a FUA write has failed: flushes may fail from now on. */
+  #isLossPossible = false;
+  /** One of them failed in writing, not in reading what it had to merge: flushes that begin now must fail. */
+  #isLossCertain = false;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#unit = options.logicalBlockBytes / sectorBytes;
+    this.#lossesBefore = options.faults.lossCount;
     this.#asked = new Array<Asked | undefined>(options.requests.capacity).fill(undefined);
     const mix = requestMixes[options.temper.mix];
     this.#kinds = [
@@ -101,8 +115,23 @@ export class Consumer implements RequestSink {
     return this.#answered;
   }
 
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** For the first time, or again after a stop. */
   start(): void {
-    this.#burst();
+    this.#isStopped = false;
+    if (!this.#isBurstDue) this.#burst();
+  }
+
+  /** Asks nothing until it may go on, as when its device is suspended. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  goOn(): void {
+    this.#isHeld = false;
   }
 
   /** Asks nothing more; what is under way is still to be answered. */
@@ -135,14 +164,17 @@ export class Consumer implements RequestSink {
   // ---- asking
 
   #burst(): void {
+    this.#isBurstDue = false;
     if (this.#isStopped) return;
     const { random, scheduler, temper } = this.#options;
     for (let left = random.between(1, temper.burstMax); left > 0; left -= 1) this.#ask();
     const thinkUs = random.chance(temper.silenceChance) ? silenceUs : random.share() * temper.thinkUsMax;
+    this.#isBurstDue = true;
     scheduler.after(1 + thinkUs, () => this.#burst());
   }
 
   #ask(): void {
+    if (this.#isHeld) return;
     const { random, requests } = this.#options;
     const slot = requests.claim();
     if (slot < 0) return;
@@ -164,10 +196,14 @@ export class Consumer implements RequestSink {
       pool.fill(requests.dataOffset(slot), sectorCount, (index) => firstStamp + index);
     }
     const name = change < 0 ? kindNames[kind] : `${kindNames[kind]} #${change}${fua ? ' with FUA' : ''}`;
-    this.#begin(slot, { kind, name, beganAt, change, ...range, isMalformed: false }, fua, {
-      offsetBytes: firstSector * sectorBytes,
-      lengthBytes: sectorCount * sectorBytes,
-    });
+    this.#begin(
+      slot,
+      { kind, name, beganAt, change, ...range, isFua: fua, isMalformed: false },
+      {
+        offsetBytes: firstSector * sectorBytes,
+        lengthBytes: sectorCount * sectorBytes,
+      },
+    );
   }
 
   /** A request that must be refused and must not reach a disk. */
@@ -183,22 +219,30 @@ export class Consumer implements RequestSink {
     ]);
     const name = `malformed ${kindNames[kind]}`;
     const range = { firstSector: 0, sectorCount: 0 };
-    const asked = { kind, name, beganAt: model.tick(), change: -1, ...range, isMalformed: true };
-    this.#begin(slot, asked, false, { offsetBytes, lengthBytes });
+    const asked = {
+      kind,
+      name,
+      beganAt: model.tick(),
+      change: -1,
+      ...range,
+      isFua: false,
+      isMalformed: true,
+    };
+    this.#begin(slot, asked, { offsetBytes, lengthBytes });
   }
 
   #begin(
     slot: number,
-    asked: Omit<Asked, 'faultsBefore'>,
-    fua: boolean,
+    asked: Omit<Asked, 'faultsBefore' | 'readFaultsBefore' | 'isAfterLoss'>,
     bytes: { readonly offsetBytes: number; readonly lengthBytes: number },
   ): void {
     const { requests, handler, faults } = this.#options;
     requests.kind[slot] = asked.kind;
-    requests.fua[slot] = fua ? 1 : 0;
+    requests.fua[slot] = asked.isFua ? 1 : 0;
     requests.offsetBytes[slot] = bytes.offsetBytes;
     requests.lengthBytes[slot] = bytes.lengthBytes;
-    const complete = { ...asked, faultsBefore: faults.count };
+    const faultsBefore = { faultsBefore: faults.count, readFaultsBefore: faults.readCount };
+    const complete = { ...asked, ...faultsBefore, isAfterLoss: this.#isLossCertain };
     this.#asked[slot] = complete;
     this.#inFlight += 1;
     this.#note(complete, 'asked');
@@ -210,11 +254,14 @@ export class Consumer implements RequestSink {
     const { random, sectorCount, temper } = this.#options;
     const longest = isTransfer(kind) ? Math.min(requestSectorsMax, sectorCount) : sectorCount;
     const usual = Math.min(temper.usualSectorsMax, longest);
-    const length = random.chance(temper.longChance) ? random.between(1, longest) : random.low(1, usual);
+    const isLong = random.chance(kind === requestKinds.read ? temper.longReadChance : temper.longChance);
+    const length = isLong ? random.between(1, longest) : random.low(1, usual);
     const around = random.chance(0.85) ? random.pick(temper.hotSectors) : random.between(0, sectorCount - 1);
     const start = Math.max(0, Math.min(around - random.between(0, length + 6), sectorCount - length));
     const first = Math.floor(start / this.#unit);
-    const end = Math.min(Math.ceil((start + length) / this.#unit), first + longest / this.#unit);
+    const drawnEnd = Math.min(Math.ceil((start + length) / this.#unit), first + longest / this.#unit);
+    const boundary = this.#options.boundary() / this.#unit;
+    const end = first < boundary ? Math.min(drawnEnd, boundary) : drawnEnd;
     return { firstSector: first * this.#unit, sectorCount: (end - first) * this.#unit };
   }
 
@@ -229,6 +276,8 @@ export class Consumer implements RequestSink {
     } else if (asked.kind === requestKinds.read) {
       this.#checkRead(slot, asked);
     } else if (asked.kind === requestKinds.flush) {
+      if (asked.isAfterLoss)
+        throw new Violation('a flush succeeded after one, or a FUA write, that had failed');
       model.flushed(asked.beganAt);
     } else {
       assert(asked.change >= 0, 'what is neither read nor flush is a change');
@@ -236,14 +285,30 @@ export class Consumer implements RequestSink {
     }
   }
 
-  /** Only what a disk did may fail a request; and a failed flush stays an error. */
+  /** Only what a disk did may fail a request; and a flush fails after any flush or FUA write that did. */
   #checkFailure(asked: Asked, result: number): void {
     const isFlush = asked.kind === requestKinds.flush;
-    const hasCause = this.#options.faults.count > asked.faultsBefore || (isFlush && this.#hasFlushFailed);
+    const mustBeDurable = isFlush || asked.isFua;
+    // Rounds of the journal's own fail without anybody's request.
+    const isLost = this.#isLossPossible || this.#options.faults.lossCount > this.#lossesBefore;
+    const hasCause = this.#hasFailedSince(asked) || (mustBeDurable && (isLost || this.#mayHaveFailed()));
     if (result !== ioError || !hasCause) {
       throw new Violation(`a ${asked.name} was answered with ${result} for no reason`);
     }
-    if (isFlush) this.#hasFlushFailed = true;
+    if (!mustBeDurable) return;
+    this.#isLossPossible = true;
+    const isWrite = asked.kind === requestKinds.write || asked.kind === requestKinds.writeZeroes;
+    const hasOnlyWritten = this.#options.faults.readCount === asked.readFaultsBefore;
+    if (isFlush || (isWrite && hasOnlyWritten)) this.#isLossCertain = true;
+  }
+
+  #hasFailedSince({ faultsBefore }: Asked): boolean {
+    return this.#options.faults.count > faultsBefore;
+  }
+
+  /** A FUA write that is not answered yet: a part of it may have failed already. */
+  #mayHaveFailed(): boolean {
+    return this.#asked.some((asked) => asked?.isFua === true && this.#hasFailedSince(asked));
   }
 
   #checkRead(slot: number, { firstSector, sectorCount, beganAt }: Asked): void {

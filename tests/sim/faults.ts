@@ -3,6 +3,7 @@
  * starts.
  */
 import type { Disk } from '../../app/devices/disk-io.ts';
+import { destination } from '../../app/devices/disk-io.ts';
 import type { Random } from './random.ts';
 
 export const diskOperations = ['read', 'write', 'flush', 'zeroes', 'discard'] as const;
@@ -17,6 +18,8 @@ export interface BadSectors {
 }
 
 export interface FaultPlan {
+  /** How likely each write or flush of the journal fails. */
+  readonly journalChance: number;
   /** How likely each operation fails by chance. */
   readonly chances: Readonly<Record<DiskOperation, number>>;
   readonly bad: readonly BadSectors[];
@@ -26,6 +29,8 @@ export class Faults {
   readonly #plan: FaultPlan;
   readonly #random: Random;
   #count = 0;
+  #readCount = 0;
+  #lossCount = 0;
 
   constructor(plan: FaultPlan, random: Random) {
     this.#plan = plan;
@@ -35,6 +40,25 @@ export class Faults {
   /** Failures so far. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Of these the reads. */
+  get readCount(): number {
+    return this.#readCount;
+  }
+
+  /**
+   * Of all failures those after which no flush may succeed: of a flush of the destination, or of the journal.
+   */
+  get lossCount(): number {
+    return this.#lossCount;
+  }
+
+  journalFails(): boolean {
+    const fails = this.#random.chance(this.#plan.journalChance);
+    if (fails) this.#count += 1;
+    if (fails) this.#lossCount += 1;
+    return fails;
   }
 
   fails(operation: DiskOperation, disk: Disk, firstSector: number, sectorCount: number): boolean {
@@ -47,6 +71,8 @@ export class Faults {
     );
     const fails = this.#random.chance(this.#plan.chances[operation]) || isBad;
     if (fails) this.#count += 1;
+    if (fails && operation === 'read') this.#readCount += 1;
+    if (fails && operation === 'flush' && disk === destination) this.#lossCount += 1;
     return fails;
   }
 }

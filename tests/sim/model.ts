@@ -8,7 +8,7 @@
  *   discarded     anything may be read until the next write; but a discard that is under way or failed has not
  *                 happened or left what a disk makes of discarded sectors
  *   invariant 2   after a power cut a sector holds the last write that was FUA or that a flush made durable, or a
- *                 later one
+ *                 later one; whichever it is, it stays so
  */
 import { describeStamp, firstWrittenStamp, junkStamp, originalStamp, zeroes } from './stamps.ts';
 import { Violation } from './violation.ts';
@@ -39,6 +39,8 @@ export class Model {
   readonly #changes: Change[] = [];
   /** The latest change of each sector, as an index of `#nodes…`, and from there back to earlier ones. */
   readonly #latest: Int32Array;
+  /** What each sector held before its first change: at the start, or after the last power cut. */
+  readonly #before: Uint32Array;
   #nodeChange = new Int32Array(1024);
   #nodeEarlier = new Int32Array(1024);
   #nodeCount = 0;
@@ -49,6 +51,7 @@ export class Model {
 
   constructor(sectorCount: number) {
     this.#latest = new Int32Array(sectorCount).fill(none);
+    this.#before = Uint32Array.from({ length: sectorCount }, (_, sector) => originalStamp(sector));
   }
 
   /** The model's own time: it goes on with every request that begins or ends. */
@@ -89,14 +92,31 @@ export class Model {
 
   /** Throws unless a read that began at `beganAt` and ends now may return `stamp`. */
   checkSeen(sector: number, stamp: number, beganAt: number, what: string): void {
-    const isRight = this.#allows(sector, stamp, beganAt, beganAt) ?? stamp === originalStamp(sector);
+    const isRight = this.#allows(sector, stamp, beganAt, beganAt) ?? stamp === this.#before[sector];
     if (!isRight) this.#violate(sector, stamp, what, { doneBefore: beganAt, fuaDoneBefore: beganAt });
   }
 
-  /** Throws unless a disk that loses its power now may be left with `stamp`. */
+  /** Throws unless a job whose power is cut now may go on with `stamp`. */
   checkDurable(sector: number, stamp: number, what: string): void {
-    const isRight = this.#allows(sector, stamp, this.#durableBefore, never) ?? true;
-    if (!isRight) this.#violate(sector, stamp, what, { doneBefore: this.#durableBefore, fuaDoneBefore: never });
+    this.#checkLeft(sector, stamp, what, stamp === this.#before[sector]);
+  }
+
+  /** The same of a disk that nobody can go on from: what was never changed may be anything there. */
+  checkFlushed(sector: number, stamp: number, what: string): void {
+    this.#checkLeft(sector, stamp, what, true);
+  }
+
+  /** `isRightUnchanged`: if no change of the sector is known. */
+  #checkLeft(sector: number, stamp: number, what: string, isRightUnchanged: boolean): void {
+    const isRight = this.#allows(sector, stamp, this.#durableBefore, never) ?? isRightUnchanged;
+    if (!isRight)
+      this.#violate(sector, stamp, what, { doneBefore: this.#durableBefore, fuaDoneBefore: never });
+  }
+
+  /** The job goes on with this stamp after a power cut: nothing that came before can come back. */
+  settle(sector: number, stamp: number): void {
+    this.#before[sector] = stamp;
+    this.#latest[sector] = none;
   }
 
   /**
@@ -122,7 +142,10 @@ export class Model {
   #violate(sector: number, stamp: number, what: string, settled: Settled): never {
     const found = describeStamp(stamp, (written) => this.#nameOfWriter(written));
     const allowed = this.#namesOfAllowed(sector, settled).join(' or ');
-    throw new Violation(`${what}: sector ${sector} holds ${found}; it should hold that of ${allowed}`, sector);
+    throw new Violation(
+      `${what}: sector ${sector} holds ${found}; it should hold that of ${allowed}`,
+      sector,
+    );
   }
 
   #namesOfAllowed(sector: number, { doneBefore, fuaDoneBefore }: Settled): string[] {
@@ -133,7 +156,10 @@ export class Model {
       names.push(this.#nameOf(number));
       if (change.doneAt < (change.fua ? fuaDoneBefore : doneBefore)) return names;
     }
-    return [...names, 'the source'];
+    return [
+      ...names,
+      describeStamp(this.#before[sector] as number, (written) => this.#nameOfWriter(written)),
+    ];
   }
 
   #nameOfWriter(stamp: number): string {

@@ -50,6 +50,7 @@ export class Operator {
 
   check(): void {
     const { copy } = this.#engine;
+    if (this.#isPaused && copy.state === 'running') throw new Violation('a paused copy loop goes on');
     if (!this.#isPaused || !copy.isIdle) return;
     const started = this.#io.startedBy(copy);
     this.#startedBeforePause ??= started;
@@ -65,8 +66,8 @@ export class Operator {
   }
 
   #act(): void {
-    const { copy, pace } = this.#engine;
-    pace.speed = this.#random.pick(speeds);
+    const { copy } = this.#engine;
+    this.#engine.setSpeed(this.#random.pick(speeds));
     if (this.#isPaused) this.resume();
     else if (copy.state === 'running') this.#pause();
   }

@@ -16,7 +16,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
 const copied = ['app', 'tests/sim', 'package.json'];
 /** A mutant that hangs has not been caught: the simulation must notice what never ends. */
-const runMsMax = 120_000;
+const runMsMax = 300_000;
 const controlSeeds = 25;
 
 interface Ended {
@@ -59,10 +59,12 @@ function runSeeds(folder: string, seeds: number): Promise<Ended> {
 async function tryMutant(patch: string, seeds: number): Promise<Verdict> {
   return inCopy(async (folder) => {
     const applied = await run('git', ['apply', patch], folder);
-    if (applied.exitCode !== 0) return { isGood: false, text: `the patch does not apply: ${applied.output.trim()}` };
+    if (applied.exitCode !== 0)
+      return { isGood: false, text: `the patch does not apply: ${applied.output.trim()}` };
     const { exitCode, output } = await runSeeds(folder, seeds);
     const [, seed, why] = /^seed (\d+) failed: (.*)$/m.exec(output) ?? [];
-    if (exitCode === 1 && seed !== undefined) return { isGood: true, text: `caught by seed ${seed}: ${why ?? ''}` };
+    if (exitCode === 1 && seed !== undefined)
+      return { isGood: true, text: `caught by seed ${seed}: ${why ?? ''}` };
     if (exitCode === 0) return { isGood: false, text: `survived ${seeds} seeds` };
     return { isGood: false, text: `did not run to an end: ${output.trim().slice(0, 2000)}` };
   });
@@ -77,7 +79,7 @@ async function tryControl(): Promise<Verdict> {
 }
 
 const { values, positionals } = parseArgs({
-  options: { seeds: { type: 'string', default: '1500' } },
+  options: { seeds: { type: 'string', default: '2500' } },
   allowPositionals: true,
 });
 const folder = join(here, 'mutants');
@@ -86,7 +88,9 @@ const names = patches.map((file) => basename(file, '.patch'));
 const chosen = positionals.length === 0 ? names : names.filter((name) => positionals.includes(name));
 const tasks: (readonly [string, () => Promise<Verdict>])[] = [
   ['without a patch', tryControl],
-  ...chosen.map((name) => [name, () => tryMutant(join(folder, `${name}.patch`), Number(values.seeds))] as const),
+  ...chosen.map(
+    (name) => [name, () => tryMutant(join(folder, `${name}.patch`), Number(values.seeds))] as const,
+  ),
 ];
 let good = 0;
 let bad = 0;

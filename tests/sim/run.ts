@@ -22,6 +22,7 @@ interface Tally {
   readonly outcomes: Map<Outcome, number>;
   requests: number;
   powerCuts: number;
+  recoveries: number;
   passed: number;
   failed: number;
 }
@@ -31,6 +32,7 @@ function play(seed: number, tally: Tally): Violation | undefined {
   const result = endOf(world);
   tally.requests += world.requestCount;
   tally.powerCuts += world.powerCutCount;
+  tally.recoveries += world.recoveryCount;
   if (result instanceof Violation) return result;
   tally.outcomes.set(result, (tally.outcomes.get(result) ?? 0) + 1);
   return undefined;
@@ -79,7 +81,7 @@ const { values } = parseArgs({
 });
 const count = wholeNumber(values.seeds, '--seeds');
 const first = wholeNumber(values['first-seed'], '--first-seed');
-const tally: Tally = { outcomes: new Map(), requests: 0, powerCuts: 0, passed: 0, failed: 0 };
+const tally: Tally = { outcomes: new Map(), requests: 0, powerCuts: 0, recoveries: 0, passed: 0, failed: 0 };
 const startedMs = performance.now();
 
 for (let seed = first; seed < first + count; seed += 1) {
@@ -95,7 +97,7 @@ for (let seed = first; seed < first + count; seed += 1) {
 
 const outcomes = [...tally.outcomes].map(([outcome, times]) => `${times} ${outcome}`).join(', ');
 const seedMs = (performance.now() - startedMs) / (tally.passed + tally.failed);
-const events = `${tally.requests} requests, ${tally.powerCuts} power cuts`;
+const events = `${tally.requests} requests, ${tally.powerCuts} power cuts, ${tally.recoveries} gone on from`;
 console.log(`simulation: ${outcomes}; ${events}; ${seedMs.toFixed(1)} ms a seed`);
 console.log(`${tally.passed} passed, ${tally.failed} failed`);
 if (tally.failed > 0) process.exitCode = 1;

@@ -20,6 +20,7 @@ export const requestMixes = {
   everything: { read: 30, write: 35, flush: 7, discard: 12, zeroes: 16 },
   'mostly reads': { read: 70, write: 20, flush: 4, discard: 3, zeroes: 3 },
   'mostly writes': { read: 20, write: 70, flush: 5, discard: 2, zeroes: 3 },
+  'hardly ever flushes': { read: 8, write: 90, flush: 1, discard: 0, zeroes: 1 },
   'like a file system': { read: 40, write: 40, flush: 20, discard: 0, zeroes: 0 },
   'mostly discards': { read: 20, write: 25, flush: 5, discard: 30, zeroes: 20 },
 } as const;
@@ -38,10 +39,18 @@ export interface ConsumerTemper {
   readonly usualSectorsMax: number;
   /** How often a request is as long as it may be. */
   readonly longChance: number;
+  readonly longReadChance: number;
   /** Sectors around which most requests lie. */
   readonly hotSectors: readonly number[];
   /** Takes a free slot for its next request from inside the answer to the last. */
   readonly asksInAnswer: boolean;
+}
+
+export interface JournalTemper {
+  /** Runs of one record; when there are more, only a checkpoint helps. */
+  readonly runsMax: number;
+  /** Room for records beyond the least. */
+  readonly extraLogUnits: number;
 }
 
 export interface SectorRange {
@@ -63,22 +72,36 @@ export interface Scenario {
   readonly consumer: ConsumerTemper;
   readonly disks: DiskTemper;
   readonly faults: FaultPlan;
+  /** Null: a job that keeps none, and that nobody can go on with after a power cut. */
+  readonly journal: JournalTemper | null;
+  /** How often power is cut and the job goes on. */
+  readonly powerCuts: number;
   /** Whole blocks that nobody relies on. */
   readonly skipped: readonly SectorRange[];
   readonly ending: Ending;
   /** Requests that are answered before an undo. */
   readonly requestsBeforeEnd: number;
+  /** Whether the consumer is gone before an undo begins; otherwise it goes on beside it. */
+  readonly leavesBeforeUndo: boolean;
+  /** Requests that are answered, at the most, after all is back and before the consumer goes. */
+  readonly requestsDuringUndo: number;
 }
 
 const blockSectors = blockBytes / sectorBytes;
 const chunkSectors = chunkBlocks * blockSectors;
+/** Small writes all over and long reads across them, before copying makes the flags all one. */
+const patchworkChance = 0.05;
+/** Of the time that the slowest operation of the disks takes. */
+const patchworkTimes = 100;
 
 export function drawScenario(random: Random): Scenario {
   const logicalBlockBytes = random.chance(0.7) ? 512 : 4096;
   const unit = logicalBlockBytes / sectorBytes;
   const isHuge = random.chance(0.06);
   const sectorCount = isHuge ? drawHugeSize(random, unit) : drawSize(random, unit);
-  const hotSectors = drawHotSectors(random, sectorCount, isHuge);
+  const isPatchwork = random.chance(patchworkChance);
+  const hotSectors = drawHotSectors(random, sectorCount, { isHuge, isPatchwork });
+  const journal = drawJournal(random);
   const disks = drawDisks(random);
   const faults = drawFaults(random, sectorCount, hotSectors);
   return {
@@ -88,15 +111,19 @@ export function drawScenario(random: Random): Scenario {
     requestSlots: random.pick([1, 2, 4, 8, 16, requestSlotsMax]),
     speed: random.pick(speeds),
     isControlled: random.chance(0.4),
-    copyStartsAfterUs: random.pick([0, 1000, random.between(0, 50_000)]),
+    copyStartsAfterUs: isPatchwork ? disks.longestUs * patchworkTimes : random.pick([0, 1000, random.between(0, 50_000)]),
     turnUs: random.pick([0, 5, 50]),
-    consumer: drawConsumer(random, hotSectors, disks.longestUs),
+    consumer: drawConsumer(random, hotSectors, { diskUs: disks.longestUs, isPatchwork }),
     disks,
     faults,
+    journal,
+    powerCuts: journal === null ? 0 : random.pick([0, 0, 1, 1, 2, 4]),
     skipped: isHuge ? allButAround(hotSectors, sectorCount) : drawSkipped(random, sectorCount),
     // What can never be written can never cross.
-    ending: faults.bad.some(isUnwritable) ? 'undo' : random.pick(['commit', 'commit', 'undo']),
+    ending: faults.bad.some(isUnwritable) ? 'undo' : random.pick(['commit', 'undo']),
     requestsBeforeEnd: random.low(0, 500),
+    leavesBeforeUndo: random.chance(0.2),
+    requestsDuringUndo: random.low(0, 200),
   };
 }
 
@@ -116,24 +143,45 @@ function drawHugeSize(random: Random, unit: number): number {
   return Math.floor(around / unit) * unit;
 }
 
+function drawJournal(random: Random): JournalTemper | null {
+  if (random.chance(0.5)) return null;
+  return { runsMax: random.pick([1, 3, 16, 300, 1000]), extraLogUnits: random.pick([1, 2, 4, 30]) };
+}
+
+interface Shape {
+  readonly isHuge: boolean;
+  readonly isPatchwork: boolean;
+}
+
 /** A few, so that requests overlap; or many, so that the flags are a patchwork. */
-function drawHotSectors(random: Random, sectorCount: number, isHuge: boolean): number[] {
+function drawHotSectors(random: Random, sectorCount: number, { isHuge, isPatchwork }: Shape): number[] {
   if (isHuge) return [0, Math.min(chunkSectors, sectorCount - 1), sectorCount - 1];
-  const count = random.chance(0.75) ? random.between(1, 3) : random.between(20, 100);
+  const count = !isPatchwork && random.chance(0.75) ? random.between(1, 3) : random.between(20, 100);
   return Array.from({ length: count }, () =>
     random.chance(0.1) ? random.pick([0, sectorCount - 1]) : random.between(0, sectorCount - 1),
   );
 }
 
-function drawConsumer(random: Random, hotSectors: readonly number[], diskUs: number): ConsumerTemper {
+interface Setting {
+  readonly diskUs: number;
+  readonly isPatchwork: boolean;
+}
+
+function drawConsumer(
+  random: Random,
+  hotSectors: readonly number[],
+  { diskUs, isPatchwork }: Setting,
+): ConsumerTemper {
+  const longChance = isPatchwork ? 0 : random.pick([0, 0.05, 0.2]);
   return {
     mix: random.pick(Object.keys(requestMixes) as RequestMix[]),
     burstMax: random.pick([1, 2, 8, 24]),
     thinkUsMax: diskUs * random.pick([0.2, 0.5, 2, 5]),
     silenceChance: random.pick([0, 0.01, 0.05]),
     fuaChance: random.pick([0, 0.1, 0.5]),
-    usualSectorsMax: random.pick([8, 16, 64, 256]),
-    longChance: random.pick([0, 0.05, 0.2]),
+    usualSectorsMax: isPatchwork ? blockSectors : random.pick([8, 16, 64, 256]),
+    longChance,
+    longReadChance: isPatchwork ? 0.2 : longChance,
     hotSectors,
     asksInAnswer: random.chance(0.2),
   };
@@ -151,8 +199,19 @@ function drawFaults(random: Random, sectorCount: number, hotSectors: readonly nu
   const chance = random.pick([0, 0, 0, 0.005, 0.05, 0.25]);
   const flushChance = random.pick([0, 0, 0, 0, 0.05, 0.3]);
   const either = (): number => (random.chance(0.5) ? chance : 0);
-  const chances = { read: either(), write: either(), flush: flushChance, zeroes: either(), discard: either() };
-  return { chances, bad: random.chance(0.06) ? [drawBad(random, sectorCount, hotSectors)] : [] };
+  const chances = {
+    read: either(),
+    write: either(),
+    flush: flushChance,
+    zeroes: either(),
+    discard: either(),
+  };
+  const journalChance = random.pick([0, 0, 0, 0, 0, 0, 0, 0.02]);
+  return {
+    chances,
+    journalChance,
+    bad: random.chance(0.06) ? [drawBad(random, sectorCount, hotSectors)] : [],
+  };
 }
 
 function drawBad(random: Random, sectorCount: number, hotSectors: readonly number[]): BadSectors {
@@ -197,9 +256,15 @@ function sectorsOfBlocks(first: number, end: number, sectorCount: number): Secto
 }
 
 export function describeScenario(scenario: Scenario): string {
-  const { sectorCount, destinationSectorCount, logicalBlockBytes, requestSlots, speed, consumer, ending } = scenario;
+  const { sectorCount, destinationSectorCount, logicalBlockBytes, requestSlots, speed, consumer, ending } =
+    scenario;
+  const { journal, powerCuts } = scenario;
   return [
     `${sectorCount} sectors in logical blocks of ${logicalBlockBytes} bytes, destination ${destinationSectorCount}`,
     `${requestSlots} requests at once, ${consumer.mix}, speed ${speed}, ending: ${ending}`,
+    journal === null
+      ? 'no journal'
+      : `at most ${powerCuts} power cuts, records of ${journal.runsMax} runs, ` +
+        `${journal.extraLogUnits} more units in each log`,
   ].join('; ');
 }

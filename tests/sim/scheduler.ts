@@ -53,6 +53,11 @@ export class Scheduler {
     }
   }
 
+  /** Nothing of what was to happen will. */
+  forget(): void {
+    this.#events.length = 0;
+  }
+
   #insert(event: Event): void {
     const events = this.#events;
     let index = events.length;
@@ -72,7 +77,8 @@ export class Scheduler {
     if (events.length === 0) return;
     let index = 0;
     for (let child = 1; child < events.length; child = 2 * index + 1) {
-      if (child + 1 < events.length && isBefore(events[child + 1] as Event, events[child] as Event)) child += 1;
+      if (child + 1 < events.length && isBefore(events[child + 1] as Event, events[child] as Event))
+        child += 1;
       if (isBefore(last, events[child] as Event)) break;
       events[index] = events[child] as Event;
       index = child;

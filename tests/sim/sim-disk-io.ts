@@ -63,6 +63,7 @@ export class SimDiskIo implements DiskIo {
   readonly #startedBy = new Map<DiskIoClient, number>();
   readonly #sectorCount: number;
   #maySourceBeWritten = false;
+  #isSourceWritten = false;
   history: History | undefined;
 
   constructor(options: SimDiskIoOptions) {
@@ -86,7 +87,19 @@ export class SimDiskIo implements DiskIo {
     this.#maySourceBeWritten = true;
   }
 
-  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
+  /** Whether an operation has been started that changes the source. */
+  get isSourceWritten(): boolean {
+    return this.#isSourceWritten;
+  }
+
+  read(
+    disk: Disk,
+    offsets: Offsets,
+    lengthBytes: number,
+    buffer: number,
+    client: DiskIoClient,
+    tag: number,
+  ): void {
     this.#start('read', disk, offsets[tag] as number, lengthBytes, buffer, false, client, tag);
   }
 
@@ -143,6 +156,7 @@ export class SimDiskIo implements DiskIo {
       covered: this.#disks[disk].beginFlush(),
       transferred: 0,
     };
+    if (disk === source && kind !== 'read' && kind !== 'flush') this.#isSourceWritten = true;
     this.#startedBy.set(client, this.startedBy(client) + 1);
     this.#note(operation, 'starts');
     if (kind !== 'flush' && !this.#isAllowed(operation, offsetBytes, lengthBytes)) return;
@@ -159,8 +173,10 @@ export class SimDiskIo implements DiskIo {
     };
     const isInBlocks = lengthBytes > 0 && offsetBytes % unit === 0 && lengthBytes % unit === 0;
     if (!isInBlocks) return refuse('not in logical blocks');
-    if (firstSector + sectorCount > this.#sectorCount) return refuse("reaches behind the virtual device's end");
-    if (kind !== 'read' && disk === source && !this.#maySourceBeWritten) return refuse('the source is never written');
+    if (firstSector + sectorCount > this.#sectorCount)
+      return refuse("reaches behind the virtual device's end");
+    if (kind !== 'read' && disk === source && !this.#maySourceBeWritten)
+      return refuse('the source is never written');
     return true;
   }
 
@@ -187,6 +203,8 @@ export class SimDiskIo implements DiskIo {
       this.#transfer(operation, operation.sectorCount);
     } else {
       this.#transfer(operation, random.between(operation.transferred, operation.sectorCount));
+      // Where a disk has no FUA of its own, what failed may have been the flush behind the write.
+      if (operation.fua) disk.failFlush(operation.covered);
     }
     this.#note(operation, fails ? 'fails' : 'done');
     operation.client.diskOperationDone(operation.tag, fails ? ioError : 0);
@@ -214,7 +232,8 @@ export class SimDiskIo implements DiskIo {
       if (kind === 'write') stamps[index] = pool.stampAt(buffer + index * sectorBytes);
       else stamps[index] = kind === 'discard' && left === 'junk' ? junkStamp(firstSector + index) : zeroes;
     }
-    if (stamps.includes(unfilled)) this.#reportUnfilled(diskNames[disk], firstSector + stamps.indexOf(unfilled));
+    if (stamps.includes(unfilled))
+      this.#reportUnfilled(diskNames[disk], firstSector + stamps.indexOf(unfilled));
     this.#disks[disk].write(firstSector, stamps, fua);
   }
 

@@ -77,6 +77,15 @@ export class SimDisk {
     return left;
   }
 
+  /** Power is cut: what is left is all that there is. */
+  cutPower(): Uint32Array {
+    const left = this.leftByPowerCut();
+    this.#visible.set(left);
+    this.#durable.set(left);
+    this.#cache = [];
+    return left;
+  }
+
   #takeCached(covered: number): CachedWrite[] {
     const taken = this.#cache.filter((write) => write.order <= covered);
     this.#cache = this.#cache.filter((write) => write.order > covered);

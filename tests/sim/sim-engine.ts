@@ -5,11 +5,21 @@
  */
 import { blockBytes, sectorBytes } from '../../app/base/units.ts';
 import { CopyLoop, copyPoolBytes } from '../../app/copy/copy-loop.ts';
+import type { Speed } from '../../app/copy/pace.ts';
 import { Pace, piecesMax } from '../../app/copy/pace.ts';
 import type { PendingBlocks } from '../../app/copy/pending-blocks.ts';
-import { BlocksToCopy, BlocksToReturn } from '../../app/copy/pending-blocks.ts';
-import { source } from '../../app/devices/disk-io.ts';
-import { FlagMap } from '../../app/flags/flag-map.ts';
+import { BlocksToCopy } from '../../app/copy/pending-blocks.ts';
+import { Undo } from '../../app/engine/undo.ts';
+import { crossedPrefixBytes, markDirect } from '../../app/flags/crossed-prefix.ts';
+import type { JobPhase } from '../../app/journal/job-phase.ts';
+import { Journal, journalPoolBytes, logBytesLeast } from '../../app/journal/journal.ts';
+import type { JournalIdentity } from '../../app/journal/layout.ts';
+import { unitBytes } from '../../app/journal/layout.ts';
+import { runKinds } from '../../app/journal/record.ts';
+import type { RoundJournal } from '../../app/journal/round-journal.ts';
+import { NoJournal } from '../../app/journal/round-journal.ts';
+import type { RecoveredJournal } from '../../app/journal/recovery.ts';
+import type { FlagMap } from '../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../app/flags/ranges-in-flight.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../app/router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../../app/router/request.ts';
@@ -18,9 +28,16 @@ import type { Scenario, SectorRange } from './scenario.ts';
 import { requestSlotsMax } from './scenario.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimDiskIo } from './sim-disk-io.ts';
+import type { SimJournal } from './sim-journal.ts';
 import type { SimPool } from './sim-pool.ts';
 
-export const simPoolBytes = requestSlotsMax * requestSlotBytes + copyPoolBytes;
+const journalRunsMax = 1000;
+export const simPoolBytes =
+  requestSlotsMax * requestSlotBytes + copyPoolBytes + journalPoolBytes(journalRunsMax);
+
+export function logBytesOf({ journal }: Scenario): number {
+  return journal === null ? unitBytes : logBytesLeast(journal.runsMax) + journal.extraLogUnits * unitBytes;
+}
 
 /** The loop wakes at least this often. */
 const turnUsMax = 500_000;
@@ -29,7 +46,11 @@ export interface SimEngineOptions {
   readonly scenario: Scenario;
   readonly pool: SimPool;
   readonly io: SimDiskIo;
+  readonly journalStore: SimJournal;
+  readonly identity: JournalIdentity;
   readonly scheduler: Scheduler;
+  /** Where the job goes on. */
+  readonly start: Omit<RecoveredJournal, 'kind'>;
 }
 
 export class SimEngine {
@@ -37,16 +58,18 @@ export class SimEngine {
   readonly ranges: RangesInFlight;
   readonly requests: RequestTable;
   readonly router: Router;
-  readonly pace: Pace;
   readonly copy: CopyLoop;
+  readonly undo: Undo;
+  readonly journal: RoundJournal;
   readonly #scenario: Scenario;
   readonly #io: SimDiskIo;
   readonly #scheduler: Scheduler;
   readonly #written: FlagMap;
+  readonly #pace: Pace;
+  readonly #undoPace: Pace;
   readonly #copyBuffers: number;
-  #return: CopyLoop | undefined;
 
-  constructor({ scenario, pool, io, scheduler }: SimEngineOptions) {
+  constructor({ scenario, pool, io, journalStore, identity, scheduler, start }: SimEngineOptions) {
     const { sectorCount, logicalBlockBytes, requestSlots, speed } = scenario;
     const sizeBytes = sectorCount * sectorBytes;
     this.#scenario = scenario;
@@ -54,8 +77,22 @@ export class SimEngine {
     this.#scheduler = scheduler;
     this.requests = new RequestTable(requestSlots, pool);
     this.#copyBuffers = pool.reserve(copyPoolBytes);
-    this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
-    this.#written = new FlagMap(this.flags.blockCount);
+    this.flags = start.flags;
+    this.#written = start.written;
+    this.journal =
+      scenario.journal === null
+        ? new NoJournal()
+        : new Journal({
+            io: journalStore,
+            pool,
+            identity,
+            logBytes: logBytesOf(scenario),
+            position: start.position,
+            phase: start.phase,
+            flags: this.flags,
+            written: this.#written,
+            runsMax: scenario.journal.runsMax,
+          });
     this.ranges = new RangesInFlight(requestSlots + piecesMax);
     const meter = new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes));
     this.router = new Router({
@@ -67,40 +104,58 @@ export class SimEngine {
       flags: this.flags,
       written: this.#written,
       ranges: this.ranges,
+      journal: this.journal,
       meter,
       clockUs: scheduler.clockUs,
     });
     io.name(this.router, 'router');
-    this.pace = new Pace(speed, meter);
-    this.copy = this.#copyLoop(new BlocksToCopy(this.flags), this.pace, 'copy');
+    this.#pace = new Pace(speed, meter);
+    io.name(this.router.mirror, 'mirror');
+    this.copy = this.#copyLoop(new BlocksToCopy(this.flags, this.journal), this.#pace, 'copy');
+    this.#undoPace = new Pace(speed, meter);
+    const makeLoop = (pending: PendingBlocks): CopyLoop => this.#copyLoop(pending, this.#undoPace, 'undo');
+    this.undo = new Undo({ copy: this.copy, router: this.router, written: this.#written, makeLoop });
   }
 
   /** Flags whole blocks that nobody relies on. */
   skip({ firstSector, sectorCount }: SectorRange): void {
-    const firstByte = firstSector * sectorBytes;
-    this.flags.setRange(firstByte / blockBytes, Math.ceil((firstByte + sectorCount * sectorBytes) / blockBytes));
+    const first = (firstSector * sectorBytes) / blockBytes;
+    const end = Math.ceil(((firstSector + sectorCount) * sectorBytes) / blockBytes);
+    if (this.flags.setRange(first, end) > 0) this.journal.note(runKinds.flagged, first, end);
   }
 
-  /** Undo: starts to carry back what was written. The consumer is gone and the copy loop idle. */
-  startReturn(): CopyLoop {
-    const unhindered = new Pace('full', { inFlight: 0, requests: 0 });
-    this.#return = this.#copyLoop(new BlocksToReturn(this.#written), unhindered, 'undo');
-    this.#return.start();
-    return this.#return;
+  /** `done` when it is durable, or cannot be. */
+  enter(phase: JobPhase, done: (result: number) => void): void {
+    if (this.journal instanceof Journal) this.journal.enter(phase, done);
+    else done(0);
   }
 
-  flushSource(done: (result: number) => void): void {
-    this.#io.flush(source, { diskOperationDone: (_tag, result) => done(result) }, 0);
+  /** `done` gets the length of the extent that may go direct; 0 when the flush has failed. */
+  graduate(done: (lengthBytes: number) => void): void {
+    const lengthBytes = crossedPrefixBytes(this.flags, this.#scenario.sectorCount * sectorBytes);
+    this.router.flushDestination((result) => {
+      if (result === 0) markDirect(this.#written, lengthBytes);
+      if (result === 0) this.router.expectUnseenWrites();
+      done(result === 0 ? lengthBytes : 0);
+    });
+  }
+
+  setSpeed(speed: Speed): void {
+    this.#pace.speed = speed;
+    this.#undoPace.speed = speed;
   }
 
   turn(): void {
+    this.router.pump();
     this.copy.pump();
-    this.#return?.pump();
+    this.undo.pump();
     this.#scheduler.wait(this.#turnUs(), this.#scenario.turnUs);
   }
 
   #turnUs(): number {
-    const restUs = this.copy.state === 'running' ? this.pace.restMs(this.#scheduler.nowUs) * 1000 : 0;
+    const isCopying = this.copy.state === 'running';
+    if (!isCopying && !this.undo.isReturning) return turnUsMax;
+    const restUs = (isCopying ? this.#pace : this.#undoPace).restUs(this.#scheduler.clockUs);
     return restUs > 0 ? Math.min(restUs, turnUsMax) : turnUsMax;
   }
 

@@ -39,7 +39,8 @@ export class SimPool extends BufferPool {
   /** Fills sectors with their stamps, in the first and the last word of each. */
   fill(offset: number, sectorCount: number, stampOf: (index: number) => number): void {
     this.#filled.push(offset, sectorCount);
-    for (let index = 0; index < sectorCount; index += 1) this.#put(offset + index * sectorBytes, stampOf(index));
+    for (let index = 0; index < sectorCount; index += 1)
+      this.#put(offset + index * sectorBytes, stampOf(index));
   }
 
   /** The buffer is given back: whoever still uses it will find the mark. */

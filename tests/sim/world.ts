@@ -1,15 +1,29 @@
 /**
  * One simulated job from its beginning to its end: an engine between a consumer and two disks, and somebody
- * at the controls.
+ * at the controls. Now and then power is really cut, at any step: what the three disks then hold is all that
+ * is left, and a new engine goes on from what recovery makes of the journal.
  *
  * Commit: everything has crossed, the consumer leaves, the destination is flushed; then power is cut, and the
  * destination alone must hold everything (invariant 8). Undo: at any moment, or when copying or a flush has
- * failed, what was written goes back, and the same must hold of the source (invariants 5, 6). Meanwhile, now
- * and then: if power were cut now, what was flushed must be there (invariant 2).
+ * failed, what was written goes back, and the same must hold of the source (invariants 5, 6). The consumer
+ * mostly goes on meanwhile: each time that everything is said to be back, the source must hold what was
+ * acknowledged by then; and when the consumer is held at last, everything. Meanwhile, now and then: if power
+ * were cut now, the job could go on with what was flushed (invariants 2, 3), and once everything is back and
+ * no disk has failed since, the source alone would have it. In some worlds what has crossed goes direct now
+ * and then, until an undo takes that back first.
  */
 import { present } from '../../app/base/error.ts';
-import type { CopyLoop } from '../../app/copy/copy-loop.ts';
+import { blockBytes, sectorBytes } from '../../app/base/units.ts';
+import type { UndoEnd, UndoFailure } from '../../app/engine/undo.ts';
+import { FlagMap } from '../../app/flags/flag-map.ts';
+import { jobPhases } from '../../app/journal/job-phase.ts';
+import type { JournalIdentity } from '../../app/journal/layout.ts';
+import { layoutOf } from '../../app/journal/layout.ts';
+import { firstHeader, newJournalPosition } from '../../app/journal/new-journal.ts';
+import type { JournalReader, RecoveredJournal } from '../../app/journal/recovery.ts';
+import { countAllAsWritten, recoverJournal } from '../../app/journal/recovery.ts';
 import { Consumer } from './consumer.ts';
+import type { FaultPlan } from './faults.ts';
 import { Faults } from './faults.ts';
 import { History } from './history.ts';
 import { Model } from './model.ts';
@@ -20,7 +34,9 @@ import { drawScenario } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimDisk } from './sim-disk.ts';
 import { SimDiskIo } from './sim-disk-io.ts';
-import { SimEngine } from './sim-engine.ts';
+import { SimEngine, logBytesOf } from './sim-engine.ts';
+import { SimJournal } from './sim-journal.ts';
+import { SimMapper } from './sim-mapper.ts';
 import type { SimPool } from './sim-pool.ts';
 import { garbageStamp, originalStamp } from './stamps.ts';
 import { Violation } from './violation.ts';
@@ -29,58 +45,121 @@ import { Violation } from './violation.ts';
 const turnsMax = 100_000;
 /** How often somebody tries again what failed. */
 const triesMax = 3;
+/** Turns of an undo after which somebody wants it as fast as can be. */
+const patientTurns = 10_000;
 const betweenPowerCutsUsMax = 50_000;
+const betweenGraduationsUsMax = 20_000;
+const suspendPollUs = 100;
+const graduatesChance = 0.5;
+
+/** How long at most until power is cut. */
+const untilPowerCutUsMax = 100_000;
+const blockSectors = blockBytes / sectorBytes;
+
+/** Not a fault of anybody's: ends what was going on. */
+class PowerCut extends Error {}
 
 export type Outcome = 'committed' | 'undone' | 'not undone';
 
 export class World {
   readonly scenario: Scenario;
   readonly #random: Random;
+  readonly #pool: SimPool;
   readonly #scheduler = new Scheduler();
   readonly #source: SimDisk;
   readonly #destination: SimDisk;
+  readonly #journalStore: SimJournal;
+  readonly #identity: JournalIdentity;
   readonly #faults: Faults;
-  readonly #io: SimDiskIo;
-  readonly #engine: SimEngine;
-  readonly #operator: Operator;
   readonly #model: Model;
-  readonly #consumer: Consumer;
+  // What a power cut ends.
+  #io!: SimDiskIo;
+  #engine!: SimEngine;
+  #operator!: Operator;
+  #mapper!: SimMapper;
+  #consumer!: Consumer;
   #violation: Violation | undefined;
   #history: History | undefined;
   #wasFlagged = false;
   #powerCuts = 0;
+  readonly #graduationRandom: Random;
+  #mayGraduate: boolean;
+  #isGraduating = false;
+  /** When everything was back on the source, as `#faultsSeen`; undefined while it is not. */
+  #faultsWhenReturned: string | undefined;
+  #realPowerCuts = 0;
+  #requestsBefore = 0;
+  #isUndoing = false;
+  /** What power cuts have left for the next engine. */
+  #left: RecoveredJournal | undefined;
 
   /** @param pool of `simPoolBytes`, used by no other world meanwhile */
   constructor(seed: number, pool: SimPool) {
     const random = new Random(seed);
     const scheduler = this.#scheduler;
     const scenario = drawScenario(random);
-    const { sectorCount, logicalBlockBytes } = scenario;
-    const report = (violation: Violation): void => void (this.#violation ??= violation);
-    pool.startOver();
+    const { sectorCount } = scenario;
     this.scenario = scenario;
     this.#random = random;
+    this.#pool = pool;
     this.#source = new SimDisk(sectorCount, random, originalStamp);
     this.#destination = new SimDisk(scenario.destinationSectorCount, random, garbageStamp);
     this.#faults = new Faults(scenario.faults, random);
+    this.#model = new Model(sectorCount);
+    this.#graduationRandom = new Random(~seed);
+    this.#mayGraduate = neverFailsToWrite(scenario.faults) && this.#graduationRandom.chance(graduatesChance);
+    this.#identity = identityOf(sectorCount);
+    const logBytes = logBytesOf(scenario);
+    const { journalBytes } = layoutOf(this.#identity.sizeBytes, logBytes);
+    const shared = { pool, scheduler, random, faults: this.#faults, temper: scenario.disks };
+    this.#journalStore = new SimJournal(journalBytes, firstHeader(this.#identity, logBytes), shared);
+    const blockCount = Math.ceil(sectorCount / blockSectors);
+    const maps = { flags: new FlagMap(blockCount), written: new FlagMap(blockCount) };
+    this.#startEngine({ ...maps, phase: jobPhases.copying, position: newJournalPosition });
+  }
+
+  #startEngine(start: Omit<RecoveredJournal, 'kind'>): void {
+    const { scenario } = this;
+    const pool = this.#pool;
+    const random = this.#random;
+    const scheduler = this.#scheduler;
+    const { sectorCount, logicalBlockBytes } = scenario;
+    const report = (violation: Violation): void => void (this.#violation ??= violation);
+    pool.startOver();
     const shared = { logicalBlockBytes, pool, scheduler, random, faults: this.#faults, report };
     const disks = { source: this.#source, destination: this.#destination, temper: scenario.disks };
     this.#io = new SimDiskIo({ ...shared, ...disks });
-    this.#engine = new SimEngine({ scenario, pool, io: this.#io, scheduler });
+    const journal = { journalStore: this.#journalStore, identity: this.#identity };
+    this.#engine = new SimEngine({ scenario, pool, io: this.#io, scheduler, start, ...journal });
     this.#operator = new Operator({ engine: this.#engine, io: this.#io, scheduler, random });
-    this.#model = new Model(sectorCount);
     const { requests, router } = this.#engine;
-    const asked = { temper: scenario.consumer, sectorCount, requests, handler: router, model: this.#model };
-    this.#consumer = new Consumer({ ...shared, ...asked });
-    router.connect(this.#consumer);
+    this.#mapper = new SimMapper({ requests, router, io: this.#io, logicalBlockBytes });
+    const asked = {
+      temper: scenario.consumer,
+      sectorCount,
+      requests,
+      handler: this.#mapper,
+      model: this.#model,
+    };
+    this.#consumer = new Consumer({ ...shared, ...asked, boundary: () => this.#mapper.directSectors });
+    router.connect(this.#mapper);
+    this.#mapper.connect(this.#consumer);
+    this.#isGraduating = false;
+    this.#isUndoing = start.phase === jobPhases.undoing;
+    this.#shareHistory();
   }
 
   get requestCount(): number {
-    return this.#consumer.answered;
+    return this.#requestsBefore + this.#consumer.answered;
   }
 
   get powerCutCount(): number {
     return this.#powerCuts;
+  }
+
+  /** How many of them the job had to go on from. */
+  get recoveryCount(): number {
+    return this.#realPowerCuts;
   }
 
   /** Simulated time. */
@@ -92,17 +171,35 @@ export class World {
   keepHistory(block: number): History {
     const history = new History(block, () => this.#scheduler.nowUs);
     this.#history = history;
-    this.#io.history = history;
-    this.#consumer.history = history;
+    this.#shareHistory();
     return history;
+  }
+
+  #shareHistory(): void {
+    this.#io.history = this.#history;
+    this.#consumer.history = this.#history;
   }
 
   /** Plays the job to its end. Throws a Violation for the first broken promise. */
   run(): Outcome {
     for (const range of this.scenario.skipped) this.#skip(range.firstSector, range.sectorCount);
+    for (;;) {
+      try {
+        return this.#runUntilPowerCut();
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error;
+        this.#goOn(present(this.#left, 'what the power cut has left'));
+      }
+    }
+  }
+
+  #runUntilPowerCut(): Outcome {
     this.#operator.begin(this.scenario.copyStartsAfterUs, this.scenario.isControlled);
     this.#consumer.start();
-    this.#cutPowerLater();
+    this.#lookAheadLater();
+    this.#graduateLater();
+    if (this.#realPowerCuts < this.scenario.powerCuts) this.#cutPowerLater();
+    if (this.#isUndoing) return this.#undo();
     if (this.scenario.ending === 'commit') return this.#commit();
     this.#serve(this.scenario.requestsBeforeEnd);
     return this.#undo();
@@ -113,9 +210,10 @@ export class World {
   #commit(): Outcome {
     if (!this.#isSynchronized()) return this.#undo();
     this.#serve(this.#random.low(0, 60));
+    this.#endGraduation();
     this.#letConsumerGo();
     if (this.#answerTo((done) => this.#engine.router.flushDestination(done)) < 0) return this.#undo();
-    this.#checkWhole(this.#destination, 'committed');
+    this.#checkPlace(this.#destination, this.#model.tick(), 'the committed disk lost something');
     return 'committed';
   }
 
@@ -131,23 +229,51 @@ export class World {
 
   #undo(): Outcome {
     this.#operator.leave();
-    this.#letConsumerGo();
+    this.#endGraduation();
+    // A change of tables would leave nothing under way at the moment when undo begins.
+    if (this.#mapper.directSectors > 0) this.#goDirectTo(0);
+    this.#runUntil('nothing is direct any more', () => !this.#isGraduating);
+    if (this.#answerTo((done) => this.#engine.enter(jobPhases.undoing, done)) < 0) return 'not undone';
     this.#io.allowWritesToSource();
+    const { leavesBeforeUndo, requestsDuringUndo } = this.scenario;
+    if (leavesBeforeUndo) this.#letConsumerGo();
     for (let tries = 0; tries < triesMax; tries += 1) {
-      if (!this.#hasReturned()) continue;
-      this.#checkWhole(this.#source, 'undone');
-      return 'undone';
+      if (!this.#isReturned()) continue;
+      if (!this.#consumer.isStopped) this.#serve(this.#random.low(0, requestsDuringUndo));
+      this.#letConsumerGo();
+      if (this.#isReturned()) {
+        this.#checkPlace(this.#source, this.#model.tick(), 'the undone disk lost something');
+        return 'undone';
+      }
+      if (!leavesBeforeUndo) this.#consumer.start();
     }
     return 'not undone';
   }
 
-  #hasReturned(): boolean {
-    const loop = this.#engine.startReturn();
-    this.#runUntil('what was written goes back', () => {
-      this.#checkCopyLoop(loop);
-      return loop.state !== 'running' && loop.isIdle;
+  /**
+   * What had been answered before the last flush began is on the source, whatever happens to it from now on.
+   */
+  #isReturned(): boolean {
+    const { undo } = this.#engine;
+    let end: UndoEnd | undefined;
+    let beganAt = this.#model.tick();
+    undo.start();
+    this.#faultsWhenReturned = undefined;
+    let turns = 0;
+    this.#runUntil('undo ends', () => {
+      turns += 1;
+      if (turns === patientTurns) this.#engine.setSpeed('full');
+      if (undo.isReturning) beganAt = this.#model.tick();
+      end = undo.takeEnd();
+      return end !== undefined;
     });
-    return loop.state === 'complete' && this.#answerTo((done) => this.#engine.flushSource(done)) === 0;
+    if (end?.kind === 'return-failed') {
+      this.#checkFailure(end.failure);
+      return false;
+    }
+    this.#checkPlace(this.#source, beganAt, 'the source lacks what is said to be back');
+    this.#faultsWhenReturned = this.#faultsSeen;
+    return true;
   }
 
   #letConsumerGo(): void {
@@ -178,9 +304,10 @@ export class World {
     for (let turns = 0; !isSo(); turns += 1) {
       if (turns > turnsMax) throw new Violation(`it never comes that ${what}`);
       this.#engine.turn();
+      if (this.#left !== undefined) throw new PowerCut();
       if (this.#history !== undefined) this.#noteFlag(this.#history);
       if (this.#violation !== undefined) throw this.#violation;
-      this.#checkCopyLoop(this.#engine.copy);
+      this.#checkFailure(this.#engine.copy.failure);
       this.#operator.check();
     }
   }
@@ -199,27 +326,156 @@ export class World {
     this.#model.done(this.#model.begin('discard', firstSector, sectorCount, false));
   }
 
-  #cutPowerLater(): void {
-    this.#scheduler.after(this.#random.low(0, betweenPowerCutsUsMax), () => {
-      const left = this.#destination.leftByPowerCut();
-      this.#powerCuts += 1;
-      for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
-        this.#model.checkDurable(sector, left[sector] as number, 'a power cut would lose what was flushed');
-      }
-      this.#cutPowerLater();
+  #graduateLater(): void {
+    this.#scheduler.after(this.#graduationRandom.low(0, betweenGraduationsUsMax), () => {
+      if (!this.#mayGraduate) return;
+      this.#isGraduating = true;
+      this.#engine.graduate((lengthBytes) => this.#goDirectTo(lengthBytes / sectorBytes));
     });
   }
 
-  #checkWhole(disk: SimDisk, how: string): void {
-    const left = disk.leftByPowerCut();
-    const now = this.#model.tick();
-    for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
-      this.#model.checkSeen(sector, left[sector] as number, now, `the ${how} disk lost something`);
+  /** The consumer's device is suspended, its table changed, and it goes on. */
+  #goDirectTo(sectors: number): void {
+    this.#isGraduating = true;
+    this.#consumer.hold();
+    if (this.#consumer.inFlight > 0) {
+      this.#scheduler.after(suspendPollUs, () => this.#goDirectTo(sectors));
+      return;
+    }
+    this.#mapper.directSectors = sectors;
+    this.#consumer.goOn();
+    this.#isGraduating = false;
+    this.#graduateLater();
+  }
+
+  #endGraduation(): void {
+    this.#mayGraduate = false;
+    this.#runUntil('tables have changed', () => !this.#isGraduating);
+  }
+
+  /** If power were cut now. */
+  #lookAheadLater(): void {
+    this.#scheduler.after(this.#random.low(0, betweenPowerCutsUsMax), () => {
+      this.#powerCuts += 1;
+      this.#checkIfCutNow();
+      this.#lookAheadLater();
+    });
+  }
+
+  /** A fault is counted when its operation starts; one that had started by then shows as a refusal. */
+  get #faultsSeen(): string {
+    return `${this.#faults.count} ${this.#engine.router.mirror.refusals}`;
+  }
+
+  #checkIfCutNow(): void {
+    const source = this.#source.leftByPowerCut();
+    const destination = this.#destination.leftByPowerCut();
+    this.#reporting(() => {
+      if (this.scenario.journal === null) this.#checkFlushed(destination);
+      else this.#checkLeft(source, destination, this.#recovered(this.#journalStore.leftByPowerCut()));
+      if (this.#faultsSeen !== this.#faultsWhenReturned) return;
+      for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+        this.#model.checkDurable(
+          sector,
+          source[sector] as number,
+          'a power cut loses on the source what was flushed',
+        );
+      }
+    });
+  }
+
+  #cutPowerLater(): void {
+    this.#scheduler.after(this.#random.low(0, untilPowerCutUsMax), () => {
+      this.#powerCuts += 1;
+      this.#realPowerCuts += 1;
+      this.#history?.noteAll('power', 'is cut');
+      this.#scheduler.forget();
+      const source = this.#source.cutPower();
+      const destination = this.#destination.cutPower();
+      this.#reporting(() => {
+        const left = this.#recovered(this.#journalStore.cutPower());
+        this.#checkLeft(source, destination, left);
+        this.#settle(source, destination, left);
+        this.#left = left;
+      });
+    });
+  }
+
+  /** In an event nobody catches a violation. */
+  #reporting(check: () => void): void {
+    try {
+      check();
+    } catch (violation) {
+      if (!(violation instanceof Violation)) throw violation;
+      this.#violation ??= violation;
     }
   }
 
-  #checkCopyLoop({ failure }: CopyLoop): void {
-    if (failure?.operation === 'bug') throw new Violation(`a copy loop broke: ${failure.message}`);
-    if (failure !== undefined && this.#faults.count === 0) throw new Violation('copying failed for no reason');
+  #goOn(left: RecoveredJournal): void {
+    this.#left = undefined;
+    this.#faultsWhenReturned = undefined;
+    this.#requestsBefore += this.#consumer.answered;
+    countAllAsWritten(left);
+    this.#startEngine(left);
   }
+
+  /** A power cut is no damage: recovery must be able to go on. */
+  #recovered(reader: JournalReader): RecoveredJournal {
+    const result = recoverJournal(reader, this.#identity);
+    if (result.kind === 'refused')
+      throw new Violation(`after a power cut the journal is refused: ${result.reason}`);
+    const isDeclared = !this.#io.isSourceWritten || result.phase === jobPhases.undoing;
+    if (!isDeclared) throw new Violation('the source was written before the journal said so');
+    return result;
+  }
+
+  /** Without a journal the destination at least has what was flushed. */
+  #checkFlushed(destination: Uint32Array): void {
+    for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+      this.#model.checkFlushed(sector, destination[sector] as number, 'a power cut loses what was flushed');
+    }
+  }
+
+  #checkLeft(source: Uint32Array, destination: Uint32Array, { flags }: RecoveredJournal): void {
+    for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+      const disk = flags.isSet(Math.floor(sector / blockSectors)) ? destination : source;
+      this.#model.checkDurable(sector, disk[sector] as number, 'a power cut loses what was flushed');
+    }
+  }
+
+  #settle(source: Uint32Array, destination: Uint32Array, { flags }: RecoveredJournal): void {
+    for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+      const disk = flags.isSet(Math.floor(sector / blockSectors)) ? destination : source;
+      this.#model.settle(sector, disk[sector] as number);
+    }
+  }
+
+  /** After a power cut the disk has what was answered before that time of the model, or something later. */
+  #checkPlace(disk: SimDisk, time: number, what: string): void {
+    const left = disk.leftByPowerCut();
+    for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+      this.#model.checkSeen(sector, left[sector] as number, time, what);
+    }
+  }
+
+  #checkFailure(failure: UndoFailure | undefined): void {
+    if (failure?.operation === 'bug') throw new Violation(`a copy loop broke: ${failure.message}`);
+    if (failure !== undefined && this.#faults.count === 0)
+      throw new Violation('copying failed for no reason');
+  }
+}
+
+/** What a direct flush may lose only the consumer hears of. */
+function neverFailsToWrite({ chances, bad }: FaultPlan): boolean {
+  return chances.flush + chances.write + chances.zeroes === 0 && bad.length === 0;
+}
+
+function identityOf(sectorCount: number): JournalIdentity {
+  const disk = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+  return {
+    job: new Uint8Array(16).fill(7),
+    source: disk(1),
+    destination: disk(2),
+    sizeBytes: sectorCount * sectorBytes,
+  };
 }

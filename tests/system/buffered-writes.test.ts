@@ -1,6 +1,6 @@
 /**
- * Consumers that write through the page cache and never sync (dd, mkfs, most programs that open a disk): what they
- * had written when they closed the virtual device is on the disk that the job ends on.
+ * Consumers that write through the page cache and never sync (dd, mkfs, most programs that open a disk): what
+ * they had written when they closed the virtual device is on the disk that the job ends on.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -25,7 +25,11 @@ describe.skipIf(!isRoot)('writes through the page cache (needs root)', () => {
     const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
     const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes, content: 'random' });
     const data = randomBytes(8 * mebibyte);
-    const migration = Migration.start(scratch, { source: source.path, destination: destination.path }, '--hold');
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      '--hold',
+    );
     const device = await migration.device();
     await migration.event('synchronized');
 

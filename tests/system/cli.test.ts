@@ -1,6 +1,6 @@
 /**
- * The command line's refusals and lines, through the real program: what a person types wrong is told in one line with
- * the exit code of the contract, never as a bug, and every line of JSON says what it is.
+ * The command line's refusals and lines, through the real program: what a person types wrong is told in one
+ * line with the exit code of the contract, never as a bug, and every line of JSON says what it is.
  */
 import { chmodSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -27,7 +27,10 @@ function makeImages(): { source: string; destination: string } {
 }
 
 /** One line for people, one for programs, and nothing left behind. */
-async function expectRefused(refused: { code: string; exitCode: number; names: string }, parameters: string[]): Promise<void> {
+async function expectRefused(
+  refused: { code: string; exitCode: number; names: string },
+  parameters: string[],
+): Promise<void> {
   const { source, destination } = makeImages();
   const disks = ['--source', source, '--destination', destination, '--yes', '--json'];
   const state = parameters.includes('--state-dir') ? [] : ['--state-dir', scratchOf().stateDirectory];
@@ -35,7 +38,11 @@ async function expectRefused(refused: { code: string; exitCode: number; names: s
   const { code, names } = refused;
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr).toContain(names);
-  expect(jobEventSchema.parse(JSON.parse(stdout))).toMatchObject({ event: 'failed', code, dataIs: 'untouched' });
+  expect(jobEventSchema.parse(JSON.parse(stdout))).toMatchObject({
+    event: 'failed',
+    code,
+    dataIs: 'untouched',
+  });
   expect(exitCode).toBe(refused.exitCode);
 }
 
@@ -85,8 +92,28 @@ describe.skipIf(!isRoot)('migrate (needs root)', () => {
     await expectRefused({ code: 'usage', exitCode: 2, names: 'nothing to stop for' }, parameters);
   });
 
-  it.each(['ublk', 'nbd'])('says that this version has no frontend %s', async (frontend) => {
-    await expectRefused({ code: 'no-frontend', exitCode: 3, names: frontend }, ['--frontend', frontend]);
+  it('refuses a key file for a source whose container needs none', async () => {
+    await expectRefused({ code: 'usage', exitCode: 2, names: 'no passphrase is needed' }, [
+      '--key-file',
+      '/dev/null',
+    ]);
+  });
+
+  it.each([
+    ['a second source', ['--source', '/dev/null'], 'given twice'],
+    ['an option that is not there', ['--sped', 'full'], "unknown option '--sped' (Did you mean --speed?)"],
+    ['a speed that is not there', ['--speed', 'fast'], 'Allowed choices are gentle, balanced, full'],
+  ])('refuses %s', async (_, parameters, names) => {
+    await expectRefused({ code: 'usage', exitCode: 2, names }, parameters);
+  });
+
+  it('refuses a socket for a frontend that has none', async () => {
+    const parameters = ['--frontend', 'fuse', '--socket', scratchOf().path('socket')];
+    await expectRefused({ code: 'usage', exitCode: 2, names: 'nbd-socket' }, parameters);
+  });
+
+  it('says that there is no frontend iscsi', async () => {
+    await expectRefused({ code: 'no-frontend', exitCode: 3, names: 'iscsi' }, ['--frontend', 'iscsi']);
   });
 
   it('says that this version has no mode mirror', async () => {
@@ -124,7 +151,7 @@ describe.skipIf(!isRoot)('a line of JSON (needs root)', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const died = { job, state: 'died', source: volume.source.path, destination: volume.destination.path };
     expect(statusLineSchema.parse(JSON.parse(stdout))).toMatchObject({ event: 'status', ...died });
-    expect((await runCli('status', job, ...state)).stderr).toContain(`${job}: died`);
+    expect((await runCli('status', job, ...state)).stderr).toContain(`${job}: the job died`);
     await unmount(volume.target);
     await sweep(scratch.stateDirectory);
     await runProgram('rm', ['-r', scratch.stateDirectory]);
@@ -137,7 +164,12 @@ describe.skipIf(!isRoot)('status by an ordinary user (needs root)', () => {
     chmodSync(scratch.directory, 0o755);
     await scratch.makeDirectory('state/jobs');
     chmodSync(scratch.path('state'), 0o700);
-    const { exitCode, stdout, stderr } = await runAsNobody('status', '--json', '--state-dir', scratch.stateDirectory);
+    const { exitCode, stdout, stderr } = await runAsNobody(
+      'status',
+      '--json',
+      '--state-dir',
+      scratch.stateDirectory,
+    );
     expect(stderr.trim().split('\n')).toHaveLength(1);
     expect(jobEventSchema.parse(JSON.parse(stdout))).toMatchObject({ code: 'not-root', dataIs: 'untouched' });
     expect(exitCode).toBe(6);
@@ -147,7 +179,12 @@ describe.skipIf(!isRoot)('status by an ordinary user (needs root)', () => {
 
 describe('output', () => {
   it('that cannot be written makes the command fail, and says why', async () => {
-    const { exitCode, stderr } = await runProgram('sh', ['-c', `exec "$0" "$1" --version > /dev/full`, process.execPath, cliProgram]);
+    const { exitCode, stderr } = await runProgram('sh', [
+      '-c',
+      `exec "$0" "$1" --version > /dev/full`,
+      process.execPath,
+      cliProgram,
+    ]);
     expect(stderr).toContain('ENOSPC');
     expect(exitCode).toBe(4);
   });

@@ -4,13 +4,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { closeSync, openSync, readSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gibibyte, mebibyte } from '../../app/base/units.ts';
 import type { StatusLine } from '../../app/contract/control.ts';
 import { statusLineSchema } from '../../app/contract/control.ts';
+import { deviceTreeSchema } from '../../app/contract/device-tree.ts';
 import { jobEventSchema } from '../../app/contract/events.ts';
 import { makeLoopDisk } from './support/loop-disk.ts';
 import { Migration, runCli } from './support/migration.ts';
@@ -134,6 +136,26 @@ describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
     expect(await one.end()).toMatchObject({ exitCode: 8 });
   });
 
+  it('sees which disks a job moves, and that they cannot be moved', async () => {
+    const scratch = scratchOf();
+    const migration = await startJob(scratch, 'one');
+    const job = await migration.job();
+    const { stdout } = await runCli('devices', '--json', '--state-dir', scratch.stateDirectory);
+    const trees = stdout
+      .trim()
+      .split('\n')
+      .map((line) => deviceTreeSchema.parse(JSON.parse(line)));
+    const [status] = await tell(scratch, 'status');
+    const moved = trees.filter(({ path }) => path === status?.source || path === status?.destination);
+    const refused = {
+      eligible: false,
+      reason: { code: 'device-in-use', message: expect.stringContaining(job) as string },
+    };
+    expect(moved).toMatchObject([1, 2].map(() => ({ asSource: refused, asDestination: refused, way: null })));
+    await migration.ask('undo');
+    await migration.end();
+  });
+
   it('hears that no job is running, which is no error', async () => {
     const scratch = scratchOf();
     expect(await tell(scratch, 'status')).toEqual([]);
@@ -141,6 +163,38 @@ describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'No job is running.\n' });
     await expectRefused(scratch, ['pause'], 'job-missing');
     await expectRefused(scratch, ['status', 'nothing-0000'], 'job-missing');
+  });
+
+  it('ends when a job dies in the middle of its answer', async () => {
+    const scratch = scratchOf();
+    const directory = await scratch.makeDirectory('state/jobs/dying');
+    const server = createServer((socket) => socket.resume().end('Content-Length: 100\r\n\r\n{"jsonrpc"'));
+    server.listen(join(directory, 'control.sock'));
+    await once(server, 'listening');
+    scratch.onRelease(
+      'the job that dies',
+      () => new Promise<void>((resolve) => void server.close(() => resolve())),
+    );
+    await expectRefused(scratch, ['pause', 'dying'], 'job-missing');
+    rmSync(scratch.stateDirectory, { recursive: true });
+  });
+
+  it('is not kept from its cut-over or undo by who has the file under the virtual device open', async () => {
+    const scratch = scratchOf();
+    for (const [command, exitCode] of [
+      ['cutover', 0],
+      ['undo', 8],
+    ] as const) {
+      const migration = await startJob(scratch, command);
+      const file = openSync(
+        join(scratch.stateDirectory, 'jobs', await migration.job(), 'virtual-device'),
+        'r',
+      );
+      await migration.ask(command);
+      expect(await migration.end()).toMatchObject({ exitCode });
+      expect(() => readSync(file, Buffer.alloc(512))).toThrow();
+      closeSync(file);
+    }
   });
 
   it('cannot harm a job by being rude', async () => {
@@ -158,9 +212,9 @@ describe.skipIf(!isRoot)('a second terminal (needs root)', () => {
       `Content-Length: ${question.length}\r\n\r\n${question}`.repeat(20),
     ];
     for (const rude of rudeThings) await sendAndLeave(path, rude);
-    // More connections than the job takes.
+    // More connections than the job keeps.
     const idle = await Promise.all(Array.from({ length: 40 }, () => connected(path)));
-    await expectRefused(scratch, ['status', await migration.job()], 'job-missing');
+    expect(await tell(scratch, 'status', await migration.job())).toHaveLength(1);
     for (const socket of idle) socket.destroy();
     await migration.ask('cutover');
     expect(await migration.end()).toMatchObject({ exitCode: 0 });

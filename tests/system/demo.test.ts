@@ -38,6 +38,7 @@ import { mustRun, runProgram } from '../../app/cli/demo/programs.ts';
 import { Stage } from '../../app/cli/demo/stage.ts';
 import { Workload } from '../../app/cli/demo/workload.ts';
 import { fileRecordNames, rowRecordName, treeRecordName } from '../../app/cli/demo/workload/setting.ts';
+import { waitUntil } from './support/wait.ts';
 
 const isRoot = process.getuid?.() === 0;
 const sizeBytes = 96 * mebibyte;
@@ -294,21 +295,29 @@ describe.skipIf(!isRoot)('diskferry demo (needs root)', () => {
   async function leftBehind(): Promise<string[]> {
     const loops = await mustRun('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE']);
     const mounts = await mustRun('findmnt', ['--list', '--noheadings', '--output', 'TARGET,SOURCE']);
-    const found = [...commandLines().values(), ...loops.split('\n'), ...mounts.split('\n')];
+    const commandLines = processes().map(({ commandLine }) => commandLine);
+    const found = [...commandLines, ...loops.split('\n'), ...mounts.split('\n')];
     return [...readdirSync(place), ...found.filter((text) => text.includes(join(place, 'diskferry-demo-')))];
   }
 
-  /** By process. */
-  function commandLines(): Map<number, string> {
-    const lines = new Map<number, string>();
-    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+  interface Process {
+    readonly pid: number;
+    readonly parent: number;
+    readonly commandLine: string;
+  }
+
+  function processes(): Process[] {
+    const found: Process[] = [];
+    for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
       try {
-        lines.set(Number(name), readFileSync(`/proc/${name}/cmdline`, 'utf8'));
+        const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+        found.push({ pid, parent: Number(parent), commandLine });
       } catch (error) {
         if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       }
     }
-    return lines;
+    return found;
   }
 
   it('moves a busy volume, proves it, and leaves nothing behind', async () => {
@@ -336,9 +345,27 @@ describe.skipIf(!isRoot)('diskferry demo (needs root)', () => {
     expect(await leftBehind()).toEqual([]);
   });
 
+  /** Until the volume is on the virtual device. */
+  async function middleOf({ process: demo, lines, said }: Demo): Promise<void> {
+    const isAttached = (): boolean => lines.some(({ event }) => event === 'attached');
+    await waitUntil('the demo is in its middle', () => isAttached() || demo.exitCode !== null);
+    expect(isAttached(), said.join('\n')).toBe(true);
+  }
+
+  /**
+   * Only the demo's own children: what one of them starts has its command line too, until it becomes its
+   * program.
+   */
+  function childrenOf({ process: demo }: Demo, program: string): Process[] {
+    return processes().filter(
+      ({ parent, commandLine }) => parent === demo.pid && commandLine.includes(program),
+    );
+  }
+
   it('goes back and leaves nothing behind when it is interrupted in the middle', async () => {
-    const { process: demo, ended, lines, said } = start();
-    while (!lines.some(({ event }) => event === 'attached') && demo.exitCode === null) await sleep(50);
+    const running = start();
+    const { process: demo, ended, lines, said } = running;
+    await middleOf(running);
     demo.kill('SIGINT');
     expect(await ended, said.join('\n')).toBe(130);
     expect(lines.map(({ event }) => event)).toContain('undone');
@@ -350,11 +377,12 @@ describe.skipIf(!isRoot)('diskferry demo (needs root)', () => {
     ['migration', 'main.js\0migrate'],
     ['workload', 'workload/process.js'],
   ])('fails and leaves nothing behind when its %s is killed in the middle', async (_, program) => {
-    const { process: demo, ended, lines, said } = start();
-    while (!lines.some(({ event }) => event === 'attached') && demo.exitCode === null) await sleep(50);
-    const victims = [...commandLines()].filter(([, text]) => text.includes(program) && text.includes(place));
-    expect(victims).toHaveLength(1);
-    for (const [pid] of victims) process.kill(pid, 'SIGKILL');
+    const running = start();
+    const { ended, lines, said } = running;
+    await middleOf(running);
+    const victims = childrenOf(running, program);
+    expect(victims, said.join('\n')).toHaveLength(1);
+    for (const { pid } of victims) process.kill(pid, 'SIGKILL');
     expect(await ended, said.join('\n')).not.toBe(0);
     expect(said.join('\n')).toContain('SIGKILL');
     expect(lines.at(-1)).toMatchObject({ event: 'failed', dataIs: 'untouched' });

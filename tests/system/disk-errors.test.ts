@@ -3,23 +3,27 @@
  * volume goes on being served as far as the disks can. When the disk works again the job goes on; undo works
  * all the time.
  */
-import { truncateSync } from 'node:fs';
+import { statfsSync, truncateSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { mebibyte } from '../../app/base/units.ts';
+import { gibibyte, mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { readDirect, writeDirect } from './support/direct-io.ts';
 import type { LoopDisk } from './support/loop-disk.ts';
-import { makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
+import { fillWithRandom, makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
 import { Migration } from './support/migration.ts';
 import type { Scratch } from './support/scratch.ts';
 import { useScratch } from './support/scratch.ts';
-import { expectSame } from './support/sector-writer.ts';
+import { expectSame, SectorWriter } from './support/sector-writer.ts';
 import { waitUntil } from './support/wait.ts';
 
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
 
 const sizeBytes = 48 * mebibyte;
+/** So much that a pause comes long before all of it has crossed. */
+const pausableBytes = gibibyte;
+/** What is looked at of each disk: so much at its start, and at its end. */
+const lookedAtBytes = 8 * mebibyte;
 const goodBytes = 16 * mebibyte;
 const block = 4096;
 
@@ -40,16 +44,19 @@ async function makeImageWithoutRoom(scratch: Scratch): Promise<FailingDestinatio
   const mountTmpfs = async (options: string): Promise<void> => {
     await runCommand('mount', ['-t', 'tmpfs', '-o', options, 'diskferry-test', directory], 'mounting');
   };
-  await mountTmpfs('size=64m');
+  await mountTmpfs('size=2g');
   const path = `${directory}/destination.img`;
-  makeImage(path, sizeBytes);
-  const resize = (size: string) => () => mountTmpfs(`remount,size=${size}`);
-  return { path, errorName: 'ENOSPC', spoil: resize('8m'), mend: resize('64m') };
+  makeImage(path, pausableBytes);
+  const fill = (): Promise<void> => {
+    const { blocks, bfree, bsize } = statfsSync(directory);
+    return mountTmpfs(`remount,size=${(blocks - bfree) * bsize}`);
+  };
+  return { path, errorName: 'ENOSPC', spoil: fill, mend: () => mountTmpfs('remount,size=2g') };
 }
 
 /** A disk whose write protection is switched on. */
 async function makeProtectedDisk(scratch: Scratch): Promise<FailingDestination> {
-  const { path } = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+  const { path } = await makeLoopDisk(scratch, 'destination', { sizeBytes: pausableBytes });
   const set = (way: string) => async (): Promise<void> => {
     await runCommand('blockdev', [way, path], 'switching the write protection');
   };
@@ -66,21 +73,27 @@ const destinations = [
 interface SpoiledJob {
   readonly migration: Migration;
   readonly source: LoopDisk;
-  /** What consumers must see. */
+  /** What consumers must see of the parts that are looked at. */
   readonly expected: Buffer;
 }
 
-/** A consumer has written a little, then the destination fails and the copy starts. */
+const tailStart = pausableBytes - lookedAtBytes;
+
+function lookAt(path: string): Buffer {
+  return Buffer.concat([readPart(path, 0, lookedAtBytes), readPart(path, tailStart, lookedAtBytes)]);
+}
+
+/** A consumer has written a little, then the destination fails and the copy goes on. */
 async function startSpoiled(destination: FailingDestination): Promise<SpoiledJob> {
-  const source = await makeLoopDisk(scratchOf(), 'source', { sizeBytes, content: 'random' });
-  const expected = readPart(source.path, 0, sizeBytes);
+  const source = await makeLoopDisk(scratchOf(), 'source', { sizeBytes: pausableBytes });
+  for (const start of [0, tailStart]) fillWithRandom(source.path, start, lookedAtBytes);
+  const expected = lookAt(source.path);
   const disks = { source: source.path, destination: destination.path };
   const migration = Migration.start(scratchOf(), disks, '--hold', '--speed', 'gentle');
-  const device = await migration.device();
-  await migration.ask('pause');
+  const device = await migration.pausedDevice();
   const written = Buffer.alloc(3 * 512, 0xab);
-  writeDirect(device, sizeBytes - 5 * block + 512, written);
-  expected.set(written, sizeBytes - 5 * block + 512);
+  writeDirect(device, pausableBytes - 5 * block + 512, written);
+  expected.set(written, expected.length - 5 * block + 512);
   await destination.spoil();
   await migration.ask('resume');
   const { message, choices } = await migration.event('decision');
@@ -98,7 +111,7 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
       const { migration, expected } = await startSpoiled(destination);
       const device = await migration.device();
       expect(await migration.ask('status')).toMatchObject({ state: 'needs-decision', device });
-      expectSame(readPart(device, 0, sizeBytes), expected);
+      expectSame(lookAt(device), expected);
       await migration.ask('resume');
       await waitUntil('it fails again', () => migration.eventsNamed('decision').length === 2);
       await destination.mend();
@@ -106,7 +119,7 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
       await migration.event('synchronized');
       await migration.ask('cutover');
       expect(await migration.end()).toMatchObject({ exitCode: 0 });
-      expectSame(readPart(destination.path, 0, sizeBytes), expected);
+      expectSame(lookAt(destination.path), expected);
     },
   );
 
@@ -115,12 +128,15 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
     async (_, make) => {
       const { migration, source, expected } = await startSpoiled(await make(scratchOf()));
       const device = await migration.device();
-      const last = sizeBytes - block;
+      const last = pausableBytes - block;
       expect(() => writeDirect(device, last, Buffer.alloc(block, 0xcd))).toThrow(/ENOSPC|EIO/);
-      expectSame(readDirect(device, last, block), expected.subarray(last));
+      expectSame(readDirect(device, last, block), expected.subarray(-block));
+      await waitUntil('the failure is told', () =>
+        migration.eventsNamed('warning').some(({ code }) => code === 'consumer-failed'),
+      );
       await migration.ask('undo');
       expect(await migration.end()).toMatchObject({ exitCode: 8 });
-      expectSame(readPart(source.path, 0, sizeBytes), expected);
+      expectSame(lookAt(source.path), expected);
     },
   );
 });
@@ -173,5 +189,39 @@ describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (ne
     await migration.ask('undo');
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
     expectSame(readPart(source.file, 0, goodBytes), original.subarray(0, goodBytes));
+  });
+});
+
+describe.skipIf(!isRoot)('an undo whose source takes no writes (needs root)', () => {
+  it('lets consumers go on, asks for a decision, and gives the source everything once it takes them again', async () => {
+    const scratch = scratchOf();
+    const narrow = await makeImageWithoutRoom(scratch);
+    truncateSync(narrow.path, sizeBytes);
+    // All else is a hole, for which there will be no room.
+    fillWithRandom(narrow.path, 0, mebibyte);
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const expected = readPart(narrow.path, 0, sizeBytes);
+    const migration = Migration.start(
+      scratch,
+      { source: narrow.path, destination: destination.path },
+      '--hold',
+    );
+    const writer = await SectorWriter.open(scratch, await migration.device(), {
+      seed: 7,
+      expected,
+      sectorBytes: 512,
+    });
+    await writer.run(50);
+    await narrow.spoil();
+    await migration.ask('undo');
+    const { message, choices } = await migration.event('decision');
+    expect(message).toMatch(new RegExp(`^${narrow.path}: write of .*ENOSPC`));
+    expect(choices.map(({ choice }) => choice)).toEqual(['undo']);
+    await writer.run(50);
+    await narrow.mend();
+    await writer.close();
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expectSame(readPart(narrow.path, 0, sizeBytes), expected);
   });
 });

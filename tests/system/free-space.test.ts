@@ -1,6 +1,6 @@
 /**
- * Free space is read through the claimed descriptor of the source: for every kind of file system its tools can
- * read it there, and a path that leads elsewhere by now changes nothing.
+ * Free space is read through the claimed descriptor of the source: for every kind of file system its tools
+ * can read it there, and a path that leads elsewhere by now changes nothing.
  */
 import { open } from 'node:fs/promises';
 import { renameSync, symlinkSync, unlinkSync } from 'node:fs';
@@ -27,6 +27,7 @@ const makers: readonly (readonly [string, readonly string[]])[] = [
   ['Btrfs', ['mkfs.btrfs', '-q', '-f']],
   ['NTFS', ['mkfs.ntfs', '-Q', '-q', '-F']],
   ['FAT32', ['mkfs.vfat', '-F', '32']],
+  ['exFAT', ['mkfs.exfat']],
 ];
 
 async function planFor(sourcePath: string): Promise<Plan> {
@@ -66,7 +67,10 @@ describe.skipIf(!isRoot)('free space of a claimed source (needs root)', () => {
   });
 
   test('is that of the claimed disk, wherever the path leads by now', async () => {
-    const [source, other] = [await makeDisk(['mkfs.ext4', '-q', '-F']), await makeDisk(['mkfs.xfs', '-q'], 'other')];
+    const [source, other] = [
+      await makeDisk(['mkfs.ext4', '-q', '-F']),
+      await makeDisk(['mkfs.xfs', '-q'], 'other'),
+    ];
     const path = scratchOf().path('link');
     symlinkSync(source.path, path);
     const plan = await planFor(path);
@@ -95,7 +99,16 @@ describe.skipIf(!isRoot)('free space of a claimed source (needs root)', () => {
 
   test('is unknown when another file system was mounted than is found', async () => {
     const { path } = await makeDisk(['mkfs.xfs', '-q']);
-    const mount = { target: '/mnt', fsType: 'ext4', options: 'rw', readOnlyHere: false, root: '/' };
+    const propagation = { peerGroup: null, masterGroup: null, isUnbindable: false };
+    const place = {
+      target: '/mnt',
+      options: 'rw',
+      readOnlyHere: false,
+      userOptions: '',
+      root: '/',
+      propagation,
+    };
+    const mount = { ...place, fsType: 'ext4' };
     const plan = { ...(await planFor(path)), mounts: [mount] };
     expect((await freeSpaceOf(plan)).warning).toContain('ext4 was mounted, and xfs is found');
     const asFound = { ...plan, mounts: [{ ...mount, fsType: 'xfs' }] };

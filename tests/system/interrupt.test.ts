@@ -59,8 +59,7 @@ describe.skipIf(!isRoot)('a migration that is interrupted (needs root)', () => {
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('by %s while it copies', async (signal) => {
     const migration = migrate('--hold');
-    await migration.event('attached');
-    await migration.ask('pause');
+    await migration.pausedDevice();
     writeFileSync(`${volume.target}/new`, 'written on the virtual device');
     migration.signal(signal);
     await migration.end();

@@ -1,6 +1,6 @@
 /**
- * After a job the kernel shows the partitions that lie on the destination now. The kernel of the tests need not
- * know partition tables: the nodes are made by partx, here as in Diskferry.
+ * After a job the kernel shows the partitions that lie on the destination now. The kernel of the tests need
+ * not know partition tables: the nodes are made by partx, here as in Diskferry.
  */
 import { describe, expect, test } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';

@@ -51,6 +51,14 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
     const said = await runCli('status', '--state-dir', scratch.stateDirectory);
     expect(said).toMatchObject({ exitCode: 0 });
     expect(said.stderr).toContain(await migration.job());
+    expect(said.stderr).not.toContain('No job is running');
+    for (const command of [['undo'], ['resume', await migration.job()]]) {
+      const told = await runCli(...command, '--state-dir', scratch.stateDirectory);
+      expect(told).toMatchObject({
+        exitCode: 3,
+        stderr: expect.stringMatching(/died while .* keep both/) as string,
+      });
+    }
 
     expect(await scratch.tracesOfJobs()).toHaveLength(4);
     await unmount(volume.target);

@@ -64,8 +64,7 @@ describe.skipIf(!isRoot)('migrate of a device that is in use (needs root)', () =
 
     const disks = { source: source.path, destination: destination.path };
     const migration = Migration.start(scratch, disks, '--speed', speed, '--hold');
-    const device = await migration.device();
-    await migration.ask('pause');
+    const device = await migration.pausedDevice();
     const runRound = (round: number): Promise<unknown> =>
       runFio(scratch, device, [...checkedJobs(round).map(withBacklog), trimJob]);
     let round = 1;
@@ -105,8 +104,7 @@ describe.skipIf(!isRoot)('migrate of a device that is in use (needs root)', () =
         'gentle',
         '--hold',
       );
-      const device = await migration.device();
-      await migration.ask('pause');
+      const device = await migration.pausedDevice();
       const writer = await SectorWriter.open(scratch, device, { seed: sectorBytes, expected, sectorBytes });
       await writer.run(300);
       await migration.ask('resume');

@@ -54,8 +54,7 @@ describe.skipIf(!isRoot)('migrate of a mounted file system (needs root)', () => 
         ...['--speed', 'gentle', '--hold'],
         ...['--stop-command', workload.stopCommand, '--start-command', workload.startCommand],
       );
-      const device = await migration.device();
-      await migration.ask('pause');
+      const device = await migration.pausedDevice();
       expect(await findMount(target)).toEqual({ ...mountedBefore, source: device });
       await workload.doSteps(100);
       const stepsBeforeCopy = workload.steps;

@@ -32,8 +32,7 @@ describe.skipIf(!isRoot)('a virtual device over two disks full of garbage (needs
     const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes, content: 'random' });
     const disks = { source: source.path, destination: destination.path };
     const migration = Migration.start(scratch, disks, '--hold');
-    const device = await migration.device();
-    await migration.ask('pause');
+    const device = await migration.pausedDevice();
     return { migration, device, source, destination };
   }
 

@@ -209,6 +209,7 @@ describe('clients that are in the way', () => {
         '--blockalign=512',
         '--iodepth=16',
         '--verify=crc32c',
+        '--verify_state_save=0',
       ];
       for (const seed of [1, 2, 3, 4])
         await run('fio', ...what, ...how, `--randseed=${seed}`, '--verify_fatal=1');

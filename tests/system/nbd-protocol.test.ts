@@ -124,6 +124,7 @@ describe('clients that nobody here wrote', () => {
       '--name=verify',
       '--rw=randrw',
       '--verify=crc32c',
+      '--verify_state_save=0',
       '--verify_fatal=1',
       '--do_verify=1',
       ...sizes,

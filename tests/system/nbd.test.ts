@@ -62,6 +62,7 @@ async function writeAndVerify(uri: string, seed: number): Promise<void> {
     '--blockalign=512',
     '--iodepth=32',
     '--verify=crc32c',
+    '--verify_state_save=0',
     '--fsync=32',
   ];
   await run('fio', ...what, ...how, `--randseed=${seed}`);

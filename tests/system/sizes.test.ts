@@ -86,8 +86,7 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
         { source: source.path, destination: destination.path },
         '--hold',
       );
-      const device = await migration.device();
-      await migration.ask('pause');
+      const device = await migration.pausedDevice();
       expect(sysfsNumber(device, 'size') * sectorBytes).toBe(sourceBytes);
       expect(sysfsNumber(device, 'queue/logical_block_size')).toBe(blockBytes);
       expect(sysfsNumber(device, 'queue/physical_block_size')).toBe(
@@ -148,7 +147,7 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
     writeDirect(source.path, lastSector, Buffer.alloc(sectorBytes, 0x77));
 
     const migration = Migration.start(scratch, disks);
-    const device = await migration.device();
+    const device = await migration.pausedDevice();
     expect((await migration.ask('pause')).state).toBe('paused');
     expect(readDirect(device, lastSector, sectorBytes)).toEqual(Buffer.alloc(sectorBytes, 0x77));
     writeDirect(device, 0, first);

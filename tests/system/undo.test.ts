@@ -2,16 +2,19 @@
  * Until the commit a job can be undone: the source then holds exactly what consumers saw last, takes its old
  * place, and nothing that was acknowledged is missing.
  */
+import { open } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from './support/file-system.ts';
+import { runFio } from './support/fio.ts';
 import { Gate } from './support/gate.ts';
 import { makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
 import { Migration } from './support/migration.ts';
 import { makeMountedVolume } from './support/mounted-volume.ts';
 import { useScratch } from './support/scratch.ts';
 import { expectSame, SectorWriter } from './support/sector-writer.ts';
+import { waitUntil } from './support/wait.ts';
 import { Workload } from './support/workload.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -34,8 +37,7 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
       { source: source.path, destination: destination.path },
       ...['--speed', 'gentle', '--hold'],
     );
-    const device = await migration.device();
-    await migration.ask('pause');
+    const device = await migration.pausedDevice();
     const writer = await SectorWriter.open(scratch, device, { seed: sizeBytes, expected, sectorBytes: 512 });
     await writer.run(200);
     if (moment !== 'paused') await migration.ask('resume');
@@ -44,7 +46,10 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
     await writer.close();
     await migration.ask('undo');
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
-    expect(migration.events.at(-1)).toMatchObject({ event: 'undone' });
+    expect(migration.events.at(-1)).toMatchObject({ event: 'undone', report: { interruptions: [] } });
+    const goingBack = migration.eventsNamed('progress').filter(({ phase }) => phase === 'undoing');
+    expect(goingBack[0]?.toReturnBytes).toBeGreaterThan(0);
+    expect(goingBack.at(-1)?.toReturnBytes).toBe(0);
     expectSame(readPart(source.path, 0, sizeBytes), expected);
   });
 
@@ -71,6 +76,9 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
     await workload.doSteps(100);
     await migration.ask('undo');
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    const { interruptions } = (await migration.event('undone')).report;
+    expect(interruptions.map(({ at }) => at)).toEqual(['start', 'undo']);
+    expect(interruptions.at(-1)?.elapsedMs).toBeGreaterThan(0);
     expect(await findMount(target)).toEqual(mountedBefore);
     expect(workload.isStopped).toBe(false);
     await workload.doSteps(50);
@@ -81,9 +89,9 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
     await workload.expectTrees();
   });
 
-  it('waits for a consumer that still has the virtual device open', async () => {
+  it('goes back beside a consumer who writes, and waits until he lets the virtual device go', async () => {
     const scratch = scratchOf();
-    const sizeBytes = 16 * mebibyte;
+    const sizeBytes = 16 * mebibyte + 512;
     const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
     const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
     const expected = readPart(source.path, 0, sizeBytes);
@@ -94,13 +102,54 @@ describe.skipIf(!isRoot)('undo of a migration (needs root)', () => {
     );
     const device = await migration.device();
     const writer = await SectorWriter.open(scratch, device, { seed: 5, expected, sectorBytes: 512 });
-    await writer.run(50);
+    await writer.run(200);
+    let goesOn = true;
+    const writing = writer.runWhile(() => goesOn);
+    const before = writer.operations;
     await migration.ask('undo');
     await migration.event('warning', ({ code }) => code === 'volume-busy');
-    await writer.run(50);
+    // All has gone back, and he has not been held up meanwhile.
+    expect(await migration.ask('status')).toMatchObject({ state: 'undoing' });
+    const returned = writer.operations;
+    expect(returned).toBeGreaterThan(before);
+    await waitUntil('he has gone on', () => writer.operations > returned + 200);
+    goesOn = false;
+    await writing;
     await writer.close();
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
     expectSame(readPart(source.path, 0, sizeBytes), expected);
+  });
+
+  it('leaves on the source what fio has written and verified before and meanwhile', async () => {
+    const scratch = scratchOf();
+    const sizeBytes = 128 * mebibyte;
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const migration = Migration.start(
+      scratch,
+      { source: source.path, destination: destination.path },
+      '--hold',
+    );
+    const device = await migration.device();
+    const verified = { rw: 'randwrite', bs: '4k', size: '32M', verify: 'crc32c' };
+    const before = [{ name: 'before', options: { ...verified, offset: '64M' } }];
+    const beside = [{ name: 'beside', options: { ...verified, rate_iops: 4000 } }];
+    await runFio(scratch, device, before);
+    // fio itself closes the device before it verifies.
+    const held = await open(device);
+    scratch.onRelease('the device', () => held.close());
+    const fio = runFio(scratch, device, beside);
+    await migration.event('progress', ({ consumer }) => consumer.writeIops > 0);
+    await migration.ask('undo');
+    await fio;
+    await held.close();
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expect(
+      migration
+        .eventsNamed('progress')
+        .some(({ phase, consumer }) => phase === 'undoing' && consumer.writeIops > 0),
+    ).toBe(true);
+    for (const jobs of [before, beside]) await runFio(scratch, source.path, jobs, '--verify_only');
   });
 
   it('waits for a source that is write-protected', async () => {

@@ -1,6 +1,6 @@
 /**
- * The layers of the code: which folder may import which, that no file is part of a cycle, and that only one file
- * loads the addon. The compiler checks the first by project references too; this also catches a
+ * The layers of the code: which folder may import which, that no file is part of a cycle, and that only one
+ * file loads the addon. The compiler checks the first by project references too; this also catches a
  * reference that was added to a project where the table does not allow it.
  */
 import { readFileSync, readdirSync } from 'node:fs';
@@ -17,15 +17,26 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'app/contract': [],
   'app/flags': [],
   'app/devices': ['app/contract', 'native'],
-  'app/router': ['app/devices', 'app/flags'],
-  'app/copy': ['app/devices', 'app/flags'],
+  'app/journal': ['app/devices', 'app/flags'],
+  'app/router': ['app/devices', 'app/flags', 'app/journal'],
+  'app/copy': ['app/devices', 'app/flags', 'app/journal'],
   'app/frontends': ['native', 'app/router'],
-  'app/engine': ['app/contract', 'app/devices', 'app/flags', 'app/router', 'app/copy', 'app/frontends', 'native'],
+  'app/engine': [
+    'app/contract',
+    'app/devices',
+    'app/flags',
+    'app/journal',
+    'app/router',
+    'app/copy',
+    'app/frontends',
+    'native',
+  ],
   'app/substitution': ['app/contract', 'app/devices', 'native'],
   'app/migration': [
     'app/contract',
     'app/devices',
     'app/flags',
+    'app/journal',
     'app/router',
     'app/copy',
     'app/frontends',
@@ -80,7 +91,9 @@ function isAllowed({ from, to }: Import): boolean {
 
 /** A cycle as a path of files, or undefined. Types leave no trace at run time, so only values count. */
 function findCycle(): string[] | undefined {
-  const next = new Map(files.map((file) => [file, imports.filter((one) => one.from === file && !one.isTypeOnly)]));
+  const next = new Map(
+    files.map((file) => [file, imports.filter((one) => one.from === file && !one.isTypeOnly)]),
+  );
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): string[] | undefined => {
     if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
@@ -120,7 +133,9 @@ describe('layers', () => {
   });
 
   it('loads the addon in native/binding.ts only', () => {
-    const loaders = files.filter((file) => /createRequire|diskferry\.node/.test(readFileSync(join(root, file), 'utf8')));
+    const loaders = files.filter((file) =>
+      /createRequire|diskferry\.node/.test(readFileSync(join(root, file), 'utf8')),
+    );
     expect(loaders).toEqual(['native/binding.ts']);
   });
 

@@ -28,7 +28,10 @@ export function startDaemon(bench: Bench, program: string, parameters: readonly 
   return daemon;
 }
 
-/** For a daemon that mounts itself over `file`, which then has the size of the disk; or listens on it as a socket. */
+/**
+ * For a daemon that mounts itself over `file`, which then has the size of the disk; or listens on it as a
+ * socket.
+ */
 export async function untilServing(daemon: Daemon, file: string, sizeBytes?: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += pollMs) {
     if (hasEnded(daemon)) throw new Error(`${daemon.spawnfile} ended before it served ${file}`);

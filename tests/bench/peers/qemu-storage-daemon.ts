@@ -1,6 +1,7 @@
 /**
- * QEMU's storage daemon with one disk exported over FUSE (a loop device on top, as with our fuse frontend) and NBD,
- * driven by its machine protocol (QMP): it is also the peer that moves a disk under a consumer (blockdev-mirror).
+ * QEMU's storage daemon with one disk exported over FUSE (a loop device on top, as with our fuse frontend)
+ * and NBD, driven by its machine protocol (QMP): it is also the peer that moves a disk under a consumer
+ * (blockdev-mirror).
  */
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,10 +16,16 @@ import { emptyFile, hasEnded, startDaemon, untilServing } from './daemon.ts';
 
 export type MirrorMode = 'background' | 'write-blocking';
 
+export interface NbdExport {
+  readonly socketPath: string;
+  readonly exportName: string;
+  readonly uri: string;
+}
+
 const jobName = 'move';
 
 const answerMsMax = 10_000;
-const pollMs = 2;
+const pollMs = 10;
 
 const Line = z.object({
   /** The greeting, before any command. */
@@ -56,24 +63,51 @@ export class QemuStorageDaemon {
   /** Exports the source over FUSE; returns the loop device on top. */
   async exportFuse(bench: Bench, sizeBytes: number): Promise<string> {
     const mountpoint = await emptyFile(bench, 'qemu.file');
-    await this.#execute('block-export-add', { type: 'fuse', id: 'fuse', 'node-name': 'source', mountpoint, writable: true });
+    await this.#execute('block-export-add', {
+      type: 'fuse',
+      id: 'fuse',
+      'node-name': 'source',
+      mountpoint,
+      writable: true,
+    });
     await untilServing(this.#daemon, mountpoint, sizeBytes);
     return attachLoop(bench, mountpoint, true);
   }
 
-  /** Exports the source over NBD; returns the URI. */
-  async exportNbd(bench: Bench): Promise<string> {
-    const path = join(bench.directory, 'qemu.socket');
-    await this.#execute('nbd-server-start', { addr: { type: 'unix', data: { path } } });
-    await this.#execute('block-export-add', { type: 'nbd', id: 'nbd', 'node-name': 'source', writable: true });
-    return `nbd+unix:///source?socket=${path}`;
+  /** Exports the source over NBD. */
+  async exportNbd(bench: Bench): Promise<NbdExport> {
+    const [exportName, socketPath] = ['source', join(bench.directory, 'qemu.socket')];
+    await this.#execute('nbd-server-start', { addr: { type: 'unix', data: { path: socketPath } } });
+    await this.#execute('block-export-add', {
+      type: 'nbd',
+      id: 'nbd',
+      'node-name': exportName,
+      writable: true,
+    });
+    return { socketPath, exportName, uri: `nbd+unix:///${exportName}?socket=${socketPath}` };
   }
 
-  /** Mirrors the source to the destination until both are equal or `msMax` have passed; the mirror then goes on. */
-  async mirror(mode: MirrorMode, msMax: number): Promise<void> {
-    const job = { 'job-id': jobName, device: 'source', target: 'destination', sync: 'full', 'copy-mode': mode };
+  /**
+   * Mirrors the source to the destination until both are equal; false when they are not after `msMax`. The
+   * mirror goes on in both cases.
+   */
+  async mirror(mode: MirrorMode, msMax: number): Promise<boolean> {
+    const job = {
+      'job-id': jobName,
+      device: 'source',
+      target: 'destination',
+      sync: 'full',
+      'copy-mode': mode,
+    };
     await this.#execute('blockdev-mirror', job);
-    await this.#wait(msMax, () => this.#events.has('BLOCK_JOB_READY'));
+    return this.#wait(msMax, () => this.#events.has('BLOCK_JOB_READY'));
+  }
+
+  /** Ends a mirror whose disks are equal: the export serves the destination from then on. */
+  async pivot(): Promise<void> {
+    await this.#execute('block-job-complete', { device: jobName });
+    if (!(await this.#wait(answerMsMax, () => this.#events.has('BLOCK_JOB_COMPLETED'))))
+      throw new Error('qemu-storage-daemon does not end its mirror');
   }
 
   async #execute(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<void> {
@@ -85,11 +119,13 @@ export class QemuStorageDaemon {
   }
 
   /** Looks every few moments: that is exact enough for what takes a second. */
-  async #wait(msMax: number, isDone: () => boolean): Promise<void> {
+  async #wait(msMax: number, isDone: () => boolean): Promise<boolean> {
     const endMs = performance.now() + msMax;
-    while (!isDone() && performance.now() < endMs) {
+    while (!isDone()) {
       if (hasEnded(this.#daemon)) throw new Error('qemu-storage-daemon has ended');
+      if (performance.now() > endMs) return false;
       await sleep(pollMs);
     }
+    return true;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * A disk full of random data, nobody using it: how fast it crosses, beside the fastest programs that only copy. Ours is the
- * time from the start of the copy until everything is durable, with the virtual device attached and idle.
+ * A disk full of random data, nobody using it: how fast it crosses, beside the fastest programs that only
+ * copy. Ours is the time from the start of the copy until everything is durable, with the virtual device
+ * attached and idle.
  */
 import { gibibyte } from '../../../app/base/units.ts';
 import { runCommand } from '../../../app/devices/command.ts';
@@ -28,7 +29,7 @@ export const bulkCopy: Benchmark = {
     const rate = (elapsedMs: number): number => sizeBytes / 1000 / elapsedMs;
     const by = (tool: CopyTool) => async () => rate(await timeMs(() => tool(disks)));
 
-    const figures = await paired(bench.effort.rounds, {
+    const figures = await paired(bench, {
       ours: async () => rate(await moveIdle(ours, disks)),
       dd: by(dd),
       'qemu-img': by(qemuImg),
@@ -40,13 +41,25 @@ export const bulkCopy: Benchmark = {
     const fastest = highest(figures, peers);
     const goal = (peer: string) => (peer === fastest ? ({ kind: 'at-least', ratio: 0.95 } as const) : null);
     return peers.map((peer) =>
-      compare({ what: 'copy', unit: 'MB/s', ours: figures.ours, theirName: peer, theirs: figures[peer], goal: goal(peer) }),
+      compare({
+        what: 'copy',
+        unit: 'MB/s',
+        ours: figures.ours,
+        theirName: peer,
+        theirs: figures[peer],
+        goal: goal(peer),
+      }),
     );
   },
 };
 
 async function moveIdle(ours: OurDevice, { source, destination }: Disks): Promise<number> {
-  await ours.attach({ sourcePath: source.path, destinationPath: destination.path, frontend: 'fuse', speed: 'full' });
+  await ours.attach({
+    sourcePath: source.path,
+    destinationPath: destination.path,
+    frontend: 'fuse',
+    speed: 'full',
+  });
   const elapsedMs = await ours.copy();
   await ours.detach();
   return elapsedMs;

@@ -1,6 +1,7 @@
 /**
- * The virtual device while nothing is copied, as a block device over FUSE: what standing in the way costs a consumer, beside
- * another daemon in the same place and beside the least that any daemon in that place can do.
+ * The virtual device while nothing is copied, as a block device over FUSE: what standing in the way costs a
+ * consumer, beside another daemon in the same place and beside the least that any daemon in that place can
+ * do.
  */
 import { gibibyte } from '../../../app/base/units.ts';
 import { makeDisk } from '../bench-disks.ts';
@@ -28,7 +29,11 @@ export const deviceUp: Benchmark = {
     const disk = (name: string) => makeDisk(bench, name, sizeBytes, 'random');
     const theirs = { source: await disk('qemu-source'), destination: await disk('qemu-destination') };
     const [source, destination] = [await disk('source'), await disk('destination')];
-    const setting = { sourcePath: source.path, destinationPath: destination.path, speed: 'balanced' } as const;
+    const setting = {
+      sourcePath: source.path,
+      destinationPath: destination.path,
+      speed: 'balanced',
+    } as const;
     const ours = (await OurDevice.start(bench).attach({ ...setting, frontend: 'fuse' })).name;
     const qemu = await (await QemuStorageDaemon.start(bench, theirs)).exportFuse(bench, sizeBytes);
     const nothing = await startNullFuse(bench, sizeBytes);
@@ -36,11 +41,16 @@ export const deviceUp: Benchmark = {
     const outcomes: Outcome[] = [];
     for (const { depth, qemu: qemuGoal, nothing: nothingGoal } of goals) {
       const on = (path: string) => async () =>
-        (await runLoad({ target: { kind: 'device', path }, depth, sizeBytes }, bench.effort.loadSeconds)).iops;
-      const figures = await paired(bench.effort.rounds, { ours: on(ours), qemu: on(qemu), nothing: on(nothing) });
+        (await runLoad({ target: { kind: 'device', path }, depth, sizeBytes }, bench.effort.loadSeconds))
+          .iops;
+      const figures = await paired(bench, { ours: on(ours), qemu: on(qemu), nothing: on(nothing) });
       const base = { what: `depth ${depth}`, unit: 'IOPS', ours: figures.ours } as const;
-      outcomes.push(compare({ ...base, theirName: 'qemu-storage-daemon', theirs: figures.qemu, goal: qemuGoal }));
-      outcomes.push(compare({ ...base, theirName: 'null FUSE daemon', theirs: figures.nothing, goal: nothingGoal }));
+      outcomes.push(
+        compare({ ...base, theirName: 'qemu-storage-daemon', theirs: figures.qemu, goal: qemuGoal }),
+      );
+      outcomes.push(
+        compare({ ...base, theirName: 'null FUSE daemon', theirs: figures.nothing, goal: nothingGoal }),
+      );
     }
     return outcomes;
   },

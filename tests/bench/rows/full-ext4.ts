@@ -1,6 +1,6 @@
 /**
- * An ext4 file system that is 30 % full: only what it uses crosses. Ours is the whole way, from finding the free
- * space and bringing the virtual device up to the durable copy.
+ * An ext4 file system that is 30 % full: only what it uses crosses. Ours is the whole way, from finding the
+ * free space and bringing the virtual device up to the durable copy.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -35,11 +35,13 @@ export const fullExt4: Benchmark = {
     const disks: Disks = { source, destination };
     const ours = OurDevice.start(bench);
 
-    const afresh = (milliseconds: Contestant): Contestant => async () => {
-      await touch(destination);
-      return (await milliseconds()) / 1000;
-    };
-    const figures = await paired(bench.effort.rounds, {
+    const afresh =
+      (milliseconds: Contestant): Contestant =>
+      async () => {
+        await touch(destination);
+        return (await milliseconds()) / 1000;
+      };
+    const figures = await paired(bench, {
       ours: afresh(() => moveUsed(ours, disks)),
       qemu: afresh(() => timeMs(() => qemuImg(disks))),
       partclone: afresh(() => timeMs(() => partclone(disks))),
@@ -48,7 +50,12 @@ export const fullExt4: Benchmark = {
     await moveUsed(ours, disks);
     await runCommand('e2fsck', ['-f', '-n', destination.path], 'checking the copy');
 
-    const base = { what: 'all of it', unit: 's', ours: figures.ours, goal: { kind: 'below', ratio: 1 } } as const;
+    const base = {
+      what: 'all of it',
+      unit: 's',
+      ours: figures.ours,
+      goal: { kind: 'below', ratio: 1 },
+    } as const;
     return [
       compare({ ...base, theirName: 'qemu-img', theirs: figures.qemu }),
       compare({ ...base, theirName: 'partclone', theirs: figures.partclone }),
@@ -58,7 +65,12 @@ export const fullExt4: Benchmark = {
 
 async function moveUsed(ours: OurDevice, { source, destination }: Disks): Promise<number> {
   const paths = { sourcePath: source.path, destinationPath: destination.path };
-  const { elapsedMs } = await ours.attach({ ...paths, frontend: 'fuse', speed: 'full', skipsFreeSpaceOf: 'ext4' });
+  const { elapsedMs } = await ours.attach({
+    ...paths,
+    frontend: 'fuse',
+    speed: 'full',
+    skipsFreeSpaceOf: 'ext4',
+  });
   const copyMs = await ours.copy();
   await ours.detach();
   return elapsedMs + copyMs;
@@ -66,7 +78,11 @@ async function moveUsed(ours: OurDevice, { source, destination }: Disks): Promis
 
 /** Without a discard, which would leave holes in the file behind the disk. */
 async function fillFileSystem(bench: Bench, disk: BenchDisk): Promise<void> {
-  await runCommand('mkfs.ext4', ['-q', '-E', 'nodiscard,lazy_itable_init=0', disk.path], 'making the file system');
+  await runCommand(
+    'mkfs.ext4',
+    ['-q', '-E', 'nodiscard,lazy_itable_init=0', disk.path],
+    'making the file system',
+  );
   const directory = join(bench.directory, 'mounted');
   await mkdir(directory);
   await runCommand('mount', [disk.path, directory], 'mounting the file system');

@@ -1,6 +1,6 @@
 /**
- * Moving at full speed under a busy consumer: how much longer it takes than with nobody there, and what it leaves to the
- * consumer, beside QEMU's mirror in both of its modes.
+ * Moving at full speed under a busy consumer: how much longer it takes than with nobody there, and what it
+ * leaves to the consumer, beside QEMU's mirror in both of its modes.
  */
 import { gibibyte } from '../../../app/base/units.ts';
 import { makeDisk } from '../bench-disks.ts';
@@ -18,7 +18,9 @@ import { QemuStorageDaemon } from '../peers/qemu-storage-daemon.ts';
 
 const sizeBytes = 2 * gibibyte;
 const depths = [1, 32] as const;
-/** A mirror that has not come to its end by then is broken off; the consumer's figures are those up to there. */
+/**
+ * A mirror that has not come to its end by then is broken off; the consumer's figures are those up to there.
+ */
 const mirrorMsMax = 8000;
 
 export const fullSpeed: Benchmark = {
@@ -38,7 +40,7 @@ export const fullSpeed: Benchmark = {
 async function measureAt(depth: number, bench: Bench, disks: Disks): Promise<Outcome[]> {
   const ours = OurDevice.start(bench);
   const loadedSeconds: number[] = [];
-  const figures = await paired(bench.effort.rounds, {
+  const figures = await paired(bench, {
     idleSeconds: async () => (await moveIdle(ours, disks)) / 1000,
     ours: async () => {
       const { result: copyMs, iops } = await moveUnderLoad(bench, ours, disks, depth);
@@ -52,9 +54,19 @@ async function measureAt(depth: number, bench: Bench, disks: Disks): Promise<Out
   const consumer = { what: `depth ${depth}: consumer`, unit: 'IOPS', ours: figures.ours } as const;
   const five = { kind: 'at-least', ratio: 5 } as const;
   return [
-    compare({ ...time, theirName: 'ours idle', theirs: figures.idleSeconds, goal: { kind: 'at-most', ratio: 1.3 } }),
+    compare({
+      ...time,
+      theirName: 'ours idle',
+      theirs: figures.idleSeconds,
+      goal: { kind: 'at-most', ratio: 1.3 },
+    }),
     compare({ ...consumer, theirName: 'qemu mirror, background', theirs: figures.background, goal: five }),
-    compare({ ...consumer, theirName: 'qemu mirror, write-blocking', theirs: figures.writeBlocking, goal: five }),
+    compare({
+      ...consumer,
+      theirName: 'qemu mirror, write-blocking',
+      theirs: figures.writeBlocking,
+      goal: five,
+    }),
   ];
 }
 
@@ -70,7 +82,12 @@ async function moveIdle(ours: OurDevice, disks: Disks): Promise<number> {
   return elapsedMs;
 }
 
-async function moveUnderLoad(bench: Bench, ours: OurDevice, disks: Disks, depth: number): Promise<UnderLoad<number>> {
+async function moveUnderLoad(
+  bench: Bench,
+  ours: OurDevice,
+  disks: Disks,
+  depth: number,
+): Promise<UnderLoad<number>> {
   const path = await attach(ours, disks);
   const load: Load = { target: { kind: 'device', path }, depth, sizeBytes };
   const moved = await underLoad(bench, load, () => ours.copy());
@@ -79,13 +96,18 @@ async function moveUnderLoad(bench: Bench, ours: OurDevice, disks: Disks, depth:
 }
 
 /**
- * Over NBD, because QEMU's FUSE export forbids a mirror ("permissions 'resize'"). A daemon for each run, so that no run
- * inherits anything.
+ * Over NBD, because QEMU's FUSE export forbids a mirror ("permissions 'resize'"). A daemon for each run, so
+ * that no run inherits anything.
  */
-function mirrorUnderLoad(bench: Bench, disks: Disks, depth: number, mode: MirrorMode): Promise<UnderLoad<void>> {
+function mirrorUnderLoad(
+  bench: Bench,
+  disks: Disks,
+  depth: number,
+  mode: MirrorMode,
+): Promise<UnderLoad<boolean>> {
   return scoped(bench, async (part) => {
     const qemu = await QemuStorageDaemon.start(part, disks);
-    const load: Load = { target: { kind: 'nbd', uri: await qemu.exportNbd(part) }, depth, sizeBytes };
+    const load: Load = { target: { kind: 'nbd', uri: (await qemu.exportNbd(part)).uri }, depth, sizeBytes };
     return underLoad(part, load, () => qemu.mirror(mode, mirrorMsMax));
   });
 }

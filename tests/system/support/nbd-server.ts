@@ -16,7 +16,8 @@ import type { RingDiskIoOptions } from '../../../app/devices/ring-disk-io.ts';
 import { RingDiskIo, diskIoPoolBytes } from '../../../app/devices/ring-disk-io.ts';
 import { FlagMap } from '../../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
-import { nbdPoolBytes } from '../../../app/frontends/nbd/connection.ts';
+import { NoJournal } from '../../../app/journal/round-journal.ts';
+import { connectionsMax, nbdPoolBytes } from '../../../app/frontends/nbd/connection.ts';
 import { NbdFrontend } from '../../../app/frontends/nbd/nbd-frontend.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../../app/router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../../../app/router/request.ts';
@@ -76,7 +77,7 @@ class Server {
     const { sizeBytes, logicalBlockBytes } = setting;
     const listenFd = addon().listenUnix(setting.socketPath, 64);
     this.#fds = [openSync(setting.sourcePath, 'r'), openSync(setting.destinationPath, 'r+'), listenFd];
-    const poolBytes = requestSlots * requestSlotBytes + diskIoPoolBytes + nbdPoolBytes;
+    const poolBytes = requestSlots * requestSlotBytes + diskIoPoolBytes + nbdPoolBytes(connectionsMax);
     const pool = new BufferPool(poolBytes, (view) => addon().misalignmentBytes(view));
     this.#ring = new Ring(pool);
     const requests = new RequestTable(requestSlots, pool);
@@ -91,6 +92,7 @@ class Server {
       flags: new FlagMap(blockCount),
       written: new FlagMap(blockCount),
       ranges: new RangesInFlight(requestSlots),
+      journal: new NoJournal(),
       meter: new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes)),
       clockUs: this.#ring.clockUs,
     });
@@ -102,7 +104,7 @@ class Server {
       handler: router,
       geometry: { sizeBytes, logicalBlockBytes, physicalBlockBytes: logicalBlockBytes },
     };
-    this.#frontend = new NbdFrontend(frontendSetting, listenFd);
+    this.#frontend = new NbdFrontend(frontendSetting, { listenFd });
     router.connect(this.#frontend);
   }
 

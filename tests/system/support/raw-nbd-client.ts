@@ -3,8 +3,7 @@
  * its socket only when the test asks for bytes, so it can be as slow as the test wants.
  */
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { Socket, connect } from 'node:net';
 
 export const commandType = { read: 0, write: 1, disconnect: 2, flush: 3, trim: 4, writeZeroes: 6 } as const;
 
@@ -71,6 +70,11 @@ export class RawNbdClient {
     const socket = connect({ path, allowHalfOpen: true });
     await once(socket, 'connect');
     return new RawNbdClient(socket);
+  }
+
+  /** On a socket that is connected already; it is closed with the client. */
+  static over(fd: number): RawNbdClient {
+    return new RawNbdClient(new Socket({ fd, allowHalfOpen: true, readable: true, writable: true }));
   }
 
   /** Connected, and through the negotiation. */

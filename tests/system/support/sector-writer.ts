@@ -30,6 +30,11 @@ export interface SectorWriterOptions {
   readonly expected: Buffer;
   /** The device's logical block size: "sector" here. */
   readonly sectorBytes: number;
+  /**
+   * False where nothing is promised about what was discarded. True when left out: the fuse frontend zeroes
+   * it.
+   */
+  readonly discardsZero?: boolean;
 }
 
 interface Range {
@@ -43,6 +48,7 @@ export class SectorWriter {
   operations = 0;
   readonly #handle: FileHandle;
   readonly #sectorBytes: number;
+  readonly #discardsZero: boolean;
   readonly #randoms: readonly Random[];
   readonly #buffers: readonly Uint8Array[];
 
@@ -52,10 +58,12 @@ export class SectorWriter {
     return writer;
   }
 
-  private constructor(handle: FileHandle, { seed, expected, sectorBytes }: SectorWriterOptions) {
+  private constructor(handle: FileHandle, options: SectorWriterOptions) {
+    const { seed, expected, sectorBytes, discardsZero = true } = options;
     this.expected = expected;
     this.#handle = handle;
     this.#sectorBytes = sectorBytes;
+    this.#discardsZero = discardsZero;
     this.#randoms = Array.from(
       { length: writerCount },
       (_, writer) => new Random(seed * writerCount + writer),
@@ -95,7 +103,7 @@ export class SectorWriter {
     if (draw < 0.6) await this.#write(writer, random, range);
     else if (draw < 0.8) await this.#readBack(writer, range);
     else if (draw < 0.88) await this.#zero(range);
-    else if (draw < 0.96) await this.#discard(range);
+    else if (draw < 0.96 && this.#discardsZero) await this.#discard(range);
     else await this.#handle.datasync();
   }
 
@@ -138,10 +146,7 @@ export class SectorWriter {
     this.expected.fill(0, offset, offset + length);
   }
 
-  /**
-   * The virtual device of the fuse frontend zeroes what is discarded; whole blocks only, as file systems do
-   * it.
-   */
+  /** Whole blocks only, as file systems do it. */
   async #discard({ offset, length }: Range): Promise<void> {
     const start = Math.ceil(offset / blockBytes) * blockBytes;
     const end = Math.floor((offset + length) / blockBytes) * blockBytes;

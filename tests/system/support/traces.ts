@@ -64,7 +64,9 @@ export async function sweep(directory: string): Promise<void> {
   const isOnLoop = ({ source }: MountTrace): boolean => loops.some(({ device }) => device === source);
   // The last mounted first: it may lie on one before it.
   await unmountAll(mounts.filter(isOnLoop).reverse());
-  for (const { device } of loops) await runCommand('losetup', ['--detach', device], `detaching ${device}`);
+  // Those of a dead job have gone by themselves with their last user.
+  for (const { device } of await loopsIn(directory))
+    await runCommand('losetup', ['--detach', device], `detaching ${device}`);
   await unmountAll(mounts.filter((mount) => !isOnLoop(mount)).reverse());
 }
 

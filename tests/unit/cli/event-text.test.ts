@@ -1,13 +1,25 @@
 /** What events say to people: only what is true, and only commands that work. */
 import { describe, expect, test } from 'vitest';
 import { EventTeller, eventText } from '../../../app/cli/event-text.ts';
-import type { JobEvent } from '../../../app/contract/events.ts';
+import type { JobEvent, JobReport } from '../../../app/contract/events.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import { makeFacts } from '../migration/made-facts.ts';
 import { options } from '../migration/refusals.ts';
 
 const line = { job: 'sdb-1234', timeMs: 0 };
 const plan = decidePlan(makeFacts({}), options);
+const report: JobReport = {
+  elapsedMs: 1,
+  copiedBytes: 0,
+  redirectedBytes: 0,
+  skippedBytes: 0,
+  totalBytes: 4096,
+  interruptions: [],
+  graduation: { changes: 0, longestPauseMs: 0 },
+  staysOn: null,
+  longestStallMs: 0,
+  warnings: [],
+};
 const decision: JobEvent = {
   event: 'decision',
   ...line,
@@ -35,7 +47,29 @@ describe('the text of an event', () => {
     expect(teller.textOf(decision)).toContain(command);
   });
 
+  test('says while it goes back how much is left', () => {
+    const consumer = { readIops: 0, writeIops: 0, p50Us: 0, p99Us: 0, longestStallMs: 0 };
+    const figures = {
+      copyBytesPerSecond: 1e6,
+      etaSeconds: 4,
+      pendingBytes: 0,
+      toReturnBytes: 4 * 2 ** 20,
+      consumer,
+    };
+    const done = {
+      copiedBytes: 0,
+      directBytes: 0,
+      redirectedBytes: 0,
+      skippedBytes: 0,
+      totalBytes: 8 * 2 ** 20,
+    };
+    const text = eventText({ event: 'progress', ...line, phase: 'undoing', ...done, ...figures }, '');
+    expect(text).toMatch(/^Going back to the source: 4 MiB left/);
+  });
+
   test('warns after an undo of the identifiers that the destination still carries', () => {
-    expect(eventText({ event: 'undone', ...line }, plan.stateDirectory)).toMatch(/erase or disconnect/);
+    expect(eventText({ event: 'undone', ...line, report }, plan.stateDirectory)).toMatch(
+      /erase or disconnect/,
+    );
   });
 });

@@ -24,6 +24,27 @@ describe('advice', () => {
     },
   );
 
+  test('of a job that died says to unmount the volume before anything under it is taken away', () => {
+    const { advice } = adviceTable['earlier-job-died'];
+    expect(advice).toMatch(/unmount the volume, detach the loop device .* unmount that, and remove/);
+  });
+
+  test.each(['job-missing', 'job-state'] as const)(
+    '%s: claims nothing of the data of a job that was not asked',
+    (code) => {
+      expect(adviceTable[code].dataIs).toBe('unknown');
+    },
+  );
+
+  test.each(errorCodes)(
+    '%s: names no file that nobody writes, and does not call safe what may be lost',
+    (code) => {
+      const { advice, dataIs } = adviceTable[code];
+      expect(advice).not.toMatch(/\blog in\b|read the report/);
+      if (dataIs === 'both') expect(explain({ code, message: 'x', context: {} })).not.toMatch(/\bsafe\b/);
+    },
+  );
+
   test('fills in the names from the context', () => {
     const { advice } = adviceFor({ code: 'device-has-loop', context: { loop: '/dev/loop3' } });
     expect(advice).toBe(
@@ -41,6 +62,11 @@ describe('advice', () => {
       '/dev/sdb: source and destination are one disk. Name two different disks. ' +
         'Nothing has been changed; your data is where it was.',
     );
+  });
+
+  test('ends a message with one full stop', () => {
+    const error = { code: 'device-same', message: 'The system said so.', context: {} } as const;
+    expect(explain(error)).toMatch(/^The system said so\. Name/);
   });
 
   test('lets a job that knows better say where the data is', () => {

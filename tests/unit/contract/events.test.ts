@@ -10,6 +10,8 @@ const progress: JobEvent = {
   phase: 'copying',
   copiedBytes: 4096,
   redirectedBytes: 0,
+  toReturnBytes: 0,
+  directBytes: 0,
   skippedBytes: 0,
   totalBytes: 8192,
   pendingBytes: 4096,

@@ -7,11 +7,12 @@ import { BlocksToCopy, BlocksToReturn } from '../../../app/copy/pending-blocks.t
 import { FlagMap } from '../../../app/flags/flag-map.ts';
 import type { RangeOwner } from '../../../app/flags/ranges-in-flight.ts';
 import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { NoJournal } from '../../../app/journal/round-journal.ts';
 import { SteppedDiskIo } from '../router/stepped-disk-io.ts';
 
 const ioError = -5;
-const idle = { inFlight: 0, requests: 0 };
-const pieceBytes = new Pace('full', idle).nextPieceBytes(0, 0);
+const idle = { inFlight: 0, requests: 0, totalLatencyUs: 0 };
+const pieceBytes = new Pace('full', idle).nextPieceBytes(new Float64Array(1));
 const pieceBlocks = pieceBytes / blockBytes;
 /** Done blocks that a piece reads across, at most. */
 const gapBlocks = (64 * kibibyte) / blockBytes;
@@ -24,11 +25,22 @@ class CopyBench {
   readonly clockUs = new Float64Array(1);
   readonly loop: CopyLoop;
 
-  constructor(sizeBytes: number, makePending = (flags: FlagMap): PendingBlocks => new BlocksToCopy(flags)) {
+  constructor(
+    sizeBytes: number,
+    makePending = (flags: FlagMap): PendingBlocks => new BlocksToCopy(flags, new NoJournal()),
+  ) {
     this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
     const { io, ranges, clockUs } = this;
     const pace = new Pace('full', idle);
-    this.loop = new CopyLoop({ pending: makePending(this.flags), sizeBytes, io, ranges, buffers: 0, pace, clockUs });
+    this.loop = new CopyLoop({
+      pending: makePending(this.flags),
+      sizeBytes,
+      io,
+      ranges,
+      buffers: 0,
+      pace,
+      clockUs,
+    });
   }
 
   /** Sets the flags of these blocks as if the consumer had written them. */
@@ -36,7 +48,10 @@ class CopyBench {
     for (const block of blocks) this.flags.setRange(block, block + 1);
   }
 
-  /** A consumer's operation on blocks from `first` to before `end`. Returns how to end it, and whether it has gone ahead. */
+  /**
+   * A consumer's operation on blocks from `first` to before `end`. Returns how to end it, and whether it has
+   * gone ahead.
+   */
   consumerOn(first: number, end: number): { release: () => void; hasBegun: () => boolean } {
     let hasBegun = false;
     const owner: RangeOwner = { rangeReady: () => void (hasBegun = true) };
@@ -92,7 +107,10 @@ describe('the copy loop', () => {
     const bench = new CopyBench((piecesMax + 2) * pieceBytes);
     bench.start();
     expect(bench.io.underWay).toEqual(
-      Array.from({ length: piecesMax }, (_, piece) => `read source ${blocks(piece * pieceBlocks, pieceBlocks)}`),
+      Array.from(
+        { length: piecesMax },
+        (_, piece) => `read source ${blocks(piece * pieceBlocks, pieceBlocks)}`,
+      ),
     );
   });
 
@@ -105,10 +123,15 @@ describe('the copy loop', () => {
     bench.flags.clearRange(second, second + 1);
     bench.flags.clearRange(third, third + 2);
     bench.start();
-    expect(bench.io.underWay).toEqual([`read source ${blocks(2, gapBlocks + 2)}`, `read source ${blocks(third, 2)}`]);
+    expect(bench.io.underWay).toEqual([
+      `read source ${blocks(2, gapBlocks + 2)}`,
+      `read source ${blocks(third, 2)}`,
+    ]);
     const buffer = bench.io.end(`read source ${blocks(2, gapBlocks + 2)}`);
     bench.io.end(`read source ${blocks(third, 2)}`);
-    expect(bench.io.bufferOf(`write destination ${blocks(second, 1)}`)).toBe(buffer + (second - 2) * blockBytes);
+    expect(bench.io.bufferOf(`write destination ${blocks(second, 1)}`)).toBe(
+      buffer + (second - 2) * blockBytes,
+    );
     expect(bench.io.underWay.sort()).toEqual(
       [blocks(2, 1), blocks(second, 1), blocks(third, 2)].map((text) => `write destination ${text}`).sort(),
     );
@@ -121,7 +144,10 @@ describe('the copy loop', () => {
     bench.start();
     bench.flag(0, 4, 7);
     bench.io.end(`read source ${blocks(0, 8)}`);
-    expect(bench.io.underWay).toEqual([`write destination ${blocks(1, 3)}`, `write destination ${blocks(5, 2)}`]);
+    expect(bench.io.underWay).toEqual([
+      `write destination ${blocks(1, 3)}`,
+      `write destination ${blocks(5, 2)}`,
+    ]);
   });
 
   test('does not write where a consumer operation is under way, and comes back when it has failed', () => {
@@ -129,7 +155,10 @@ describe('the copy loop', () => {
     const consumer = bench.consumerOn(3, 5);
     bench.start();
     bench.io.end(`read source ${blocks(0, 8)}`);
-    expect(bench.io.underWay).toEqual([`write destination ${blocks(0, 3)}`, `write destination ${blocks(5, 3)}`]);
+    expect(bench.io.underWay).toEqual([
+      `write destination ${blocks(0, 3)}`,
+      `write destination ${blocks(5, 3)}`,
+    ]);
     bench.io.endAll();
     consumer.release();
     bench.loop.pump();
@@ -137,6 +166,60 @@ describe('the copy loop', () => {
     bench.io.endAll();
     bench.loop.pump();
     expect(bench.loop.state).toBe('complete');
+  });
+
+  test('does not read again what a slow consumer operation lies on, and is complete when that ends well', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    const consumer = bench.consumerOn(3, 5);
+    bench.start();
+    bench.io.endAll();
+    for (let turn = 0; turn < 3; turn += 1) bench.loop.pump();
+    expect([bench.loop.state, bench.io.underWay]).toEqual(['running', []]);
+    bench.flag(3, 4);
+    consumer.release();
+    bench.loop.pump();
+    expect([bench.loop.state, bench.io.underWay, bench.ranges.count]).toEqual(['complete', [], 0]);
+  });
+
+  test('takes its turn between consumer operations that fail again and again', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    const first = bench.consumerOn(3, 5);
+    bench.start();
+    bench.io.endAll();
+    bench.loop.pump();
+    const second = bench.consumerOn(3, 5);
+    first.release();
+    expect([bench.io.underWay, second.hasBegun()]).toEqual([[`read source ${blocks(3, 2)}`], false]);
+    bench.io.end(`read source ${blocks(3, 2)}`);
+    bench.io.end(`write destination ${blocks(3, 2)}`);
+    expect([bench.flags.clearCount, second.hasBegun()]).toEqual([0, true]);
+    bench.loop.pump();
+    expect([bench.loop.state, bench.loop.isIdle]).toEqual(['complete', true]);
+  });
+
+  test('tells of a block that neither the consumer nor it can write', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    const first = bench.consumerOn(3, 5);
+    bench.start();
+    bench.io.endAll();
+    bench.loop.pump();
+    first.release();
+    bench.io.end(`read source ${blocks(3, 2)}`);
+    const second = bench.consumerOn(3, 5);
+    for (let times = 0; times < 4; times += 1) bench.io.end(`write destination ${blocks(3, 2)}`, ioError);
+    expect([bench.loop.state, second.hasBegun()]).toEqual(['failed', true]);
+    expect(bench.loop.failure).toMatchObject({ operation: 'write', offsetBytes: 3 * blockBytes });
+  });
+
+  test('does not make consumers wait for what failed when it is tried again', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    for (let times = 0; times < 4; times += 1) bench.io.end(`read source ${blocks(0, 8)}`, ioError);
+    bench.start();
+    expect([bench.io.underWay, bench.consumerOn(3, 5).hasBegun()]).toEqual([
+      [`read source ${blocks(0, 8)}`],
+      true,
+    ]);
   });
 
   test('ends a piece without a write when the consumer has written all of it', () => {
@@ -189,7 +272,12 @@ describe('a piece that fails', () => {
     bench.start();
     for (let times = 0; times < 4; times += 1) bench.io.end(text, ioError);
     expect([bench.io.underWay, bench.loop.state, bench.loop.isIdle]).toEqual([[], 'failed', true]);
-    expect(bench.loop.failure).toEqual({ operation: 'read', offsetBytes: 0, lengthBytes: 8 * blockBytes, errno: ioError });
+    expect(bench.loop.failure).toEqual({
+      operation: 'read',
+      offsetBytes: 0,
+      lengthBytes: 8 * blockBytes,
+      errno: ioError,
+    });
   });
 
   test('goes on when a later try succeeds', () => {
@@ -273,6 +361,18 @@ describe('a broken assumption', () => {
     expect([bench.loop.state, bench.loop.isIdle]).toEqual(['failed', true]);
   });
 
+  test('when its turn comes gives the blocks to those who wait', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    const first = bench.consumerOn(3, 5);
+    bench.start();
+    bench.io.endAll();
+    bench.loop.pump();
+    const second = bench.consumerOn(3, 5);
+    bench.io.failAfter(0, new Error('no operation left'));
+    first.release();
+    expect([bench.loop.state, bench.loop.isIdle, second.hasBegun()]).toEqual(['failed', true, true]);
+  });
+
   test('of who waited for a piece is not taken for one of the copy loop', () => {
     const bench = new CopyBench(2 * blockBytes);
     bench.start();
@@ -288,14 +388,51 @@ describe('a broken assumption', () => {
 
 describe('undo', () => {
   test('carries what was written back to the source, durable before it counts as returned', () => {
-    const bench = new CopyBench(8 * blockBytes, (written) => new BlocksToReturn(written));
+    const bench = new CopyBench(8 * blockBytes, (written) => new BlocksToReturn(written, () => {}));
     bench.flag(2, 3, 5);
     bench.start();
     bench.io.end(`read destination ${blocks(2, 4)}`);
-    expect(bench.io.underWay).toEqual([`write source ${blocks(2, 2)} fua`, `write source ${blocks(5, 1)} fua`]);
+    expect(bench.io.underWay).toEqual([
+      `write source ${blocks(2, 2)} fua`,
+      `write source ${blocks(5, 1)} fua`,
+    ]);
     expect(bench.flags.setCount).toBe(3);
     bench.io.endAll();
     bench.loop.pump();
-    expect([bench.flags.setCount, bench.loop.state, bench.loop.carriedBytes]).toEqual([0, 'complete', 3 * blockBytes]);
+    expect([bench.flags.setCount, bench.loop.state, bench.loop.carriedBytes]).toEqual([
+      0,
+      'complete',
+      3 * blockBytes,
+    ]);
+  });
+
+  test('does not carry back what a consumer has changed since the piece began to read, though it stays written', () => {
+    const bench = new CopyBench(8 * blockBytes, (written) => new BlocksToReturn(written, () => {}));
+    bench.flag(2, 3, 4);
+    bench.start();
+    // A part of the block, on both disks: the rest is still to be returned.
+    bench.consumerOn(3, 4).release();
+    bench.io.end(`read destination ${blocks(2, 3)}`);
+    expect(bench.io.underWay).toEqual([
+      `write source ${blocks(2, 1)} fua`,
+      `write source ${blocks(4, 1)} fua`,
+    ]);
+    bench.io.endAll();
+    bench.loop.pump();
+    expect(bench.io.underWay).toEqual([`read destination ${blocks(3, 1)}`]);
+  });
+
+  test('tells of each write that the source has failed', () => {
+    let losses = 0;
+    const bench = new CopyBench(
+      8 * blockBytes,
+      (written) => new BlocksToReturn(written, () => (losses += 1)),
+    );
+    bench.flag(2, 5);
+    bench.start();
+    bench.io.end(`read destination ${blocks(2, 4)}`);
+    bench.io.end(`write source ${blocks(2, 1)} fua`, ioError);
+    bench.io.end(`write source ${blocks(5, 1)} fua`);
+    expect([losses, bench.flags.setCount, bench.loop.state]).toEqual([1, 2, 'running']);
   });
 });

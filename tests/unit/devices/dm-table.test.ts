@@ -4,6 +4,7 @@ import type { Mapping, Segment } from '../../../app/devices/dm-table.ts';
 import {
   devicesUnder,
   linearTable,
+  movedTo,
   sectorCountOf,
   segmentsOf,
   targetsOf,
@@ -23,7 +24,35 @@ const cases: readonly (readonly [string, Mapping, string])[] = [
     { type: 'flakey', place: disk, upSeconds: 0, downSeconds: 9, features: ['drop_writes'] },
     '8:16 2048 0 9 1 drop_writes',
   ],
+  [
+    'crypt',
+    {
+      type: 'crypt',
+      cipher: 'aes-xts-plain64',
+      key: ':64:logon:cryptsetup:x',
+      ivOffset: 0,
+      place: disk,
+      features: [],
+    },
+    'aes-xts-plain64 :64:logon:cryptsetup:x 0 8:16 2048',
+  ],
+  [
+    'crypt',
+    {
+      type: 'crypt',
+      cipher: 'aes-xts-plain64',
+      key: '00ff',
+      ivOffset: 8,
+      place: other,
+      features: ['allow_discards', 'sector_size:4096'],
+    },
+    'aes-xts-plain64 00ff 8 259:3 0 2 allow_discards sector_size:4096',
+  ],
 ];
+
+function parametersOf(mapping: Mapping): string {
+  return targetsOf([segment(mapping)])[0]?.parameters ?? '';
+}
 
 function segment(mapping: Mapping): Segment {
   return { startSector: 0, sectorCount: 100, mapping };
@@ -39,7 +68,8 @@ describe('a table', () => {
   });
 
   it.each([
-    ['crypt', 'aes-xts-plain64 :64:logon:cryptsetup:x 0 8:16 32768'],
+    ['crypt', 'aes-xts-plain64 00ff 0 /dev/sdb 32768'],
+    ['thin', '253:2 1'],
     ['linear', '8:16'],
     ['linear', '8:16 0 surplus'],
     ['linear', '/dev/sdb 0'],
@@ -58,6 +88,13 @@ describe('a table', () => {
   ])('is refused with %s', (_, starts) => {
     const segments = starts.map((startSector) => ({ ...segment({ type: 'error' }), startSector }));
     expect(() => targetsOf(segments)).toThrow(/gap or an overlap/);
+  });
+
+  it.each(cases)('moves to another device at the same offsets: %s', (_, mapping) => {
+    const moved = targetsOf(movedTo([segment(mapping)], { from: '8:16', to: '252:0' }));
+    expect(moved[0]?.parameters).toBe(parametersOf(mapping).replace('8:16', '252:0'));
+    const back = movedTo(segmentsOf(moved), { from: '252:0', to: '8:16' });
+    expect(back).toEqual([segment(mapping)]);
   });
 
   it('names each device under it once', () => {

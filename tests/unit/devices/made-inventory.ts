@@ -31,6 +31,7 @@ export function blockDevice(majorMinor: string, values: Partial<BlockDevice> = {
     diskSequence: null,
     partition: null,
     loop: null,
+    mapper: null,
     slaves: [],
     model: null,
     vendor: null,
@@ -79,7 +80,9 @@ export function mount(values: Partial<MountedVolume>): MountedVolume {
     fsType: 'ext4',
     source: '/dev/sda1',
     superOptions: ['rw', 'errors=remount-ro'],
+    propagation: { peerGroup: null, masterGroup: null, isUnbindable: false },
     devices: [],
+    userOptions: [],
     ...values,
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isInside, mountOfPath, parseMountInfo, unescapeOctal } from '../../../app/devices/mounts.ts';
+import { parseUserOptions } from '../../../app/devices/user-mount-options.ts';
 
 const text = String.raw`
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -30,8 +31,32 @@ describe('parseMountInfo', () => {
     });
   });
 
+  test('tells how mounts inside are passed on', () => {
+    const of = (peerGroup: number | null, masterGroup: number | null, isUnbindable = false) => ({
+      propagation: { peerGroup, masterGroup, isUnbindable },
+    });
+    const unbindable = parseMountInfo('63 27 7:1 / /mnt/u ro unbindable - xfs /dev/loop1 rw')[0];
+    expect([...mounts, unbindable]).toMatchObject([
+      of(null, null),
+      of(1, null),
+      of(7, 2),
+      of(null, null),
+      of(null, null, true),
+    ]);
+  });
+
   test('tells what a bind mount picked', () => {
     expect(mounts[3]).toMatchObject({ root: '/sub/dir', majorMinor: '7:1' });
+  });
+});
+
+describe('parseUserOptions', () => {
+  test("leaves out the kernel's options, and keeps quoted commas together", () => {
+    const options = 'rw,noatime,discard,_netdev,x-a.b="1,2"';
+    const mount = { id: 44, options, 'vfs-options': 'rw,noatime', 'fs-options': 'rw,discard' };
+    const nothing = { id: 45, options: null, 'vfs-options': null, 'fs-options': null };
+    const found = parseUserOptions(JSON.stringify({ filesystems: [mount, nothing] }));
+    expect([found.get(44)?.join(','), found.get(45)]).toEqual(['_netdev,x-a.b="1,2"', []]);
   });
 });
 

@@ -28,6 +28,12 @@ function add(folder: string, attributes: Readonly<Record<string, string | number
   symlinkSync(path, join(sysPath, 'class/block', name));
 }
 
+/** A link to itself. */
+function endlessLink(path: string): string {
+  symlinkSync(path, path);
+  return path;
+}
+
 function addDisk(folder: string, dev: string, more: Readonly<Record<string, string | number>> = {}): void {
   const queue = { 'queue/logical_block_size': 512, 'queue/physical_block_size': 4096, 'queue/zoned': 'none' };
   add(folder, { dev, size: 2048, ro: 0, removable: 0, ...queue, ...more });
@@ -50,6 +56,7 @@ describe('readSysfsDevices', () => {
       isZoned: false,
       diskSequence: '9',
       partition: null,
+      mapper: null,
       slaves: [],
     });
   });
@@ -73,7 +80,11 @@ describe('readSysfsDevices', () => {
   ])('knows a device-mapper device (%s) as %s, by its own name, with its members', (uuid, kind) => {
     addDisk('pci/sda', '8:0');
     addDisk('virtual/dm-0', '253:0', { 'dm/name': 'vg-data', 'dm/uuid': uuid, 'slaves/sda/x': '' });
-    expect(read('/dev/mapper/vg-data')).toMatchObject({ kind, slaves: ['8:0'] });
+    expect(read('/dev/mapper/vg-data')).toMatchObject({
+      kind,
+      slaves: ['8:0'],
+      mapper: { name: 'vg-data', uuid },
+    });
   });
 
   test('knows RAID, zones, and slashes in names', () => {
@@ -97,14 +108,15 @@ describe('readSysfsDevices', () => {
     expect(read('/dev/loop7')).toMatchObject({ kind: 'loop', sizeBytes: 0, loop: null });
   });
 
-  test('tells where the file of a loop device should be, even when nothing is there', () => {
-    addDisk('virtual/loop7', '7:7', {
-      'loop/backing_file': '/gone (deleted)',
-      'loop/offset': 512,
-      'loop/sizelimit': 0,
-    });
+  test.each([
+    ['when nothing is there', () => '/gone (deleted)'],
+    // As on a file system that answers with an error.
+    ['when it cannot be reached', () => endlessLink(join(sysPath, 'endless'))],
+  ])('tells where the file of a loop device should be, even %s', (_, make) => {
+    const path = make();
+    addDisk('virtual/loop7', '7:7', { 'loop/backing_file': path, 'loop/offset': 512, 'loop/sizelimit': 0 });
     expect(read('/dev/loop7')?.loop).toEqual({
-      path: '/gone (deleted)',
+      path,
       file: null,
       block: null,
       offsetBytes: 512,

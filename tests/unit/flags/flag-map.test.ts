@@ -53,19 +53,22 @@ interface Change {
 function changesOf(blockCount: number): fc.Arbitrary<Change[]> {
   const block = blockUpTo(blockCount);
   const value = fc.constantFrom<0 | 1>(0, 1);
-  const change = fc.tuple(block, block, value).map(([a, b, value]) => ({ from: Math.min(a, b), to: Math.max(a, b), value }));
+  const change = fc
+    .tuple(block, block, value)
+    .map(([a, b, value]) => ({ from: Math.min(a, b), to: Math.max(a, b), value }));
   return fc.array(change, { minLength: 1, maxLength: 12 });
 }
 
-const mapAndChanges = fc
-  .constantFrom(...blockCounts)
-  .chain((blockCount) =>
-    fc.record({
-      blockCount: fc.constant(blockCount),
-      changes: changesOf(blockCount),
-      questions: fc.array(fc.tuple(blockUpTo(blockCount), blockUpTo(blockCount)), { minLength: 1, maxLength: 8 }),
+const mapAndChanges = fc.constantFrom(...blockCounts).chain((blockCount) =>
+  fc.record({
+    blockCount: fc.constant(blockCount),
+    changes: changesOf(blockCount),
+    questions: fc.array(fc.tuple(blockUpTo(blockCount), blockUpTo(blockCount)), {
+      minLength: 1,
+      maxLength: 8,
     }),
-  );
+  }),
+);
 
 describe('a flag map', () => {
   test('begins with every flag clear', () => {
@@ -132,21 +135,53 @@ describe('the flag map of a disk of 16 TiB and a bit', () => {
 
   test('finds single runs across billions of clear blocks', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(fc.constantFrom(...places), { minLength: 1 }), fc.integer({ min: 1, max: 8 }), (at, length) => {
-        const firsts = at.sort((a, b) => a - b);
-        for (const first of firsts) expect(map.setRange(first, first + length)).toBe(length);
-        expect(map.setCount).toBe(firsts.length * length);
-        let from = 0;
-        for (const first of firsts) {
-          expect(map.nextSet(from)).toBe(first);
-          from = map.nextClear(first);
-          expect(from).toBe(first + length);
-          expect(map.isSet(from)).toBe(false);
+      fc.property(
+        fc.uniqueArray(fc.constantFrom(...places), { minLength: 1 }),
+        fc.integer({ min: 1, max: 8 }),
+        (at, length) => {
+          const firsts = at.sort((a, b) => a - b);
+          for (const first of firsts) expect(map.setRange(first, first + length)).toBe(length);
+          expect(map.setCount).toBe(firsts.length * length);
+          let from = 0;
+          for (const first of firsts) {
+            expect(map.nextSet(from)).toBe(first);
+            from = map.nextClear(first);
+            expect(from).toBe(first + length);
+            expect(map.isSet(from)).toBe(false);
+          }
+          expect(map.nextSet(from)).toBe(blockCount);
+          for (const first of firsts) expect(map.clearRange(first, first + length)).toBe(length);
+          expect(map.setCount).toBe(0);
+        },
+      ),
+    );
+  });
+});
+
+describe('chunks of a flag map', () => {
+  test('are the same after they were copied and loaded', () => {
+    fc.assert(
+      fc.property(mapAndChanges, ({ blockCount, changes }) => {
+        const map = new FlagMap(blockCount);
+        for (const { from, to, value } of changes) {
+          if (value === 1) map.setRange(from, to);
+          else map.clearRange(from, to);
         }
-        expect(map.nextSet(from)).toBe(blockCount);
-        for (const first of firsts) expect(map.clearRange(first, first + length)).toBe(length);
-        expect(map.setCount).toBe(0);
+        const loaded = new FlagMap(blockCount);
+        loaded.setRange(0, Math.ceil(blockCount / 2));
+        const bytes = new Uint8Array(chunkBlocks / 8 + 2).fill(255);
+        for (let chunk = 0; chunk < map.chunkCount; chunk += 1) {
+          map.copyChunk(chunk, bytes, 1);
+          loaded.loadChunk(chunk, bytes.subarray(1, bytes.length - 1));
+        }
+        expect([bytes[0], bytes.at(-1)]).toEqual([255, 255]);
+        expect(loaded.setCount).toBe(map.setCount);
+        for (let block = 0; block < blockCount; block = map.runEnd(block, blockCount)) {
+          expect(loaded.isSet(block)).toBe(map.isSet(block));
+          expect(loaded.runEnd(block, blockCount)).toBe(map.runEnd(block, blockCount));
+        }
       }),
+      { numRuns: 60 },
     );
   });
 });

@@ -74,22 +74,45 @@ describe('ranges in flight', () => {
     );
   });
 
-  test('take out of a mask every claimed block, waiting or not', () => {
+  test('take out of a watched mask every claimed block, waiting or not, released meanwhile or not', () => {
     const claim = fc.tuple(fc.nat({ max: blocks - 1 }), fc.integer({ min: 1, max: 5 }));
+    const half = fc.array(claim, { maxLength: capacity / 2 });
     fc.assert(
-      fc.property(fc.array(claim, { maxLength: capacity }), fc.nat({ max: 8 }), (claims, first) => {
-        const ranges = new RangesInFlight(capacity);
-        for (const [start, length] of claims) ranges.claim(start, start + length, new Notes(), 0);
+      fc.property(half, half, half, fc.nat({ max: 8 }), (earlier, meanwhile, later, first) => {
+        const ranges = new RangesInFlight(2 * capacity);
         const mask = new Uint8Array(blocks).fill(1);
-        ranges.takeOut(first, first + 8, mask);
+        for (const [start, length] of earlier) ranges.claim(start, start + length, new Notes(), 0);
+        ranges.watch(first, first + 8, mask);
+        for (const [start, length] of meanwhile) {
+          const range = ranges.claim(start, start + length, new Notes(), 0);
+          if (ranges.isReady(range)) ranges.release(range);
+        }
+        ranges.unwatch(mask);
+        for (const [start, length] of later) ranges.claim(start, start + length, new Notes(), 0);
         const expected = Array.from({ length: blocks }, (_, index) => {
           const block = first + index;
-          const isClaimed = claims.some(([start, length]) => start <= block && block < start + length);
+          const isClaimed = [...earlier, ...meanwhile].some(
+            ([start, length]) => start <= block && block < start + length,
+          );
           return isClaimed && index < 8 ? 0 : 1;
         });
         expect([...mask]).toEqual(expected);
       }),
     );
+  });
+
+  test('keep each watched span apart, whichever is left first', () => {
+    const ranges = new RangesInFlight(4);
+    const [one, other] = [new Uint8Array(4).fill(1), new Uint8Array(4).fill(1)];
+    ranges.watch(0, 4, one);
+    ranges.watch(2, 6, other);
+    ranges.claim(3, 4, new Notes(), 0);
+    ranges.unwatch(one);
+    ranges.claimAtOnce(5, 6, new Notes(), 0);
+    expect([[...one], [...other]]).toEqual([
+      [1, 1, 1, 0],
+      [1, 0, 1, 0],
+    ]);
   });
 
   test('are woken also by an owner that releases when it is told to go ahead', () => {

@@ -1,8 +1,23 @@
-/** Which disks of a job that died are recognised again: in the same boot, after the next, and after unplugging. */
-import { describe, expect, test } from 'vitest';
-import type { DeviceIdentity, PlannedDisk } from '../../../app/contract/plan.ts';
+/**
+ * What a job leaves for the case that it dies, whole or damaged, and which disks of a dead one are recognised
+ * again: in the same boot, after the next, and after unplugging.
+ */
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DeviceIdentity, Plan, PlannedDisk } from '../../../app/contract/plan.ts';
 import { noContent } from '../../../app/devices/block-device.ts';
-import { isSameDisk } from '../../../app/migration/job-record.ts';
+import {
+  findDeadJobs,
+  isSameDisk,
+  makeJobDirectory,
+  refuseAfterDeath,
+  writeJobRecord,
+} from '../../../app/migration/job-record.ts';
+import { decidePlan } from '../../../app/migration/plan.ts';
+import { makeFacts } from './made-facts.ts';
+import { options } from './refusals.ts';
 
 const disk: DeviceIdentity = {
   path: '/dev/sdb',
@@ -49,6 +64,66 @@ const otherAfterBoot: Case[] = [
   ['another inode', file, { inode: 8 }],
   ['a device number where the record has a file', file, { inode: null }],
 ];
+
+describe('the record of a job', () => {
+  let stateDirectory: string;
+  let plan: Plan;
+  const directory = (): string => join(stateDirectory, 'jobs', 'sdb-1234');
+  const recordPath = (): string => join(directory(), 'job.json');
+
+  async function leaveRecord(): Promise<void> {
+    await makeJobDirectory(directory());
+    await writeJobRecord(directory(), plan);
+  }
+
+  beforeEach(() => {
+    stateDirectory = join(mkdtempSync(join(tmpdir(), 'diskferry-record-')), 'state');
+    plan = { ...decidePlan(makeFacts(), options), stateDirectory };
+  });
+
+  afterEach(() => rmSync(join(stateDirectory, '..'), { recursive: true }));
+
+  test('tells of a job that does not answer which disks it moved', async () => {
+    await leaveRecord();
+    expect(await findDeadJobs(stateDirectory)).toMatchObject([
+      { job: 'sdb-1234', record: { source: { path: '/dev/sdb' }, destination: { path: '/dev/sdc' } } },
+    ]);
+    await expect(refuseAfterDeath(plan)).rejects.toMatchObject({ code: 'earlier-job-died' });
+  });
+
+  test('is not there before the job listens: a job that has only its directory is no dead one', async () => {
+    await makeJobDirectory(directory());
+    expect(await findDeadJobs(stateDirectory)).toEqual([]);
+  });
+
+  test('is the only file in the directory', async () => {
+    await leaveRecord();
+    expect(readdirSync(directory())).toEqual(['job.json']);
+  });
+
+  test("does not take the place of another job's", async () => {
+    await leaveRecord();
+    const before = readFileSync(recordPath(), 'utf8');
+    const other = { ...plan, source: plan.destination, destination: plan.source };
+    await expect(makeJobDirectory(directory())).rejects.toThrow('EEXIST');
+    await expect(writeJobRecord(directory(), other)).rejects.toThrow('EEXIST');
+    expect(readFileSync(recordPath(), 'utf8')).toBe(before);
+  });
+
+  test.each([
+    ['is empty', () => ''],
+    ['has been cut off', (text: string) => text.slice(0, text.length / 2)],
+    ['is garbage', () => '\0\0\0\0'],
+    ['is of another kind', () => '{"startedMs":1}'],
+  ])('refuses every move, and says why, when it %s', async (_, damage) => {
+    await leaveRecord();
+    writeFileSync(recordPath(), damage(readFileSync(recordPath(), 'utf8')));
+    const refusal: unknown = await refuseAfterDeath(plan).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'earlier-job-died', context: { directory: directory() } });
+    expect(refusal).toMatchObject({ message: expect.stringContaining(recordPath()) as string });
+    expect(await findDeadJobs(stateDirectory)).toMatchObject([{ job: 'sdb-1234', record: { source: null } }]);
+  });
+});
 
 describe('a disk of a job that died', () => {
   test.each(sameAfterBoot)('is known after a reboot by %s', (_, recorded, change) => {

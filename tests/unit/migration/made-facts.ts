@@ -51,6 +51,11 @@ export const host: HostFacts = {
   availableMemoryBytes: 4096 * mebibyte,
   hasFuse: true,
   hasLoopControl: true,
+  kernelOffers: {
+    ublk: { state: 'missing', why: 'this kernel has neither ublk nor its module ublk_drv' },
+    nbd: { state: 'missing', why: 'this kernel has neither nbd nor its module nbd' },
+  },
+  hasDeviceMapper: false,
   ioUringDisabled: 0,
   systemPaths: ['/', '/boot', '/usr/bin/node'],
 };
@@ -73,6 +78,7 @@ export function makeFacts(values: Partial<Facts> = {}): Facts {
     stateDirectory: rootFolder,
     host,
     allocation: null,
+    stack: null,
     ...values,
   };
 }

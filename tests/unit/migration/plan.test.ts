@@ -4,11 +4,13 @@ import { planSchema } from '../../../app/contract/plan.ts';
 import { noContent } from '../../../app/devices/block-device.ts';
 import type { MountedVolume } from '../../../app/devices/inventory.ts';
 import type { Facts } from '../../../app/migration/facts.ts';
+import type { PlanOptions } from '../../../app/migration/plan.ts';
 import { decidePlan, requirePrivileges } from '../../../app/migration/plan.ts';
 import { mount } from '../devices/made-inventory.ts';
 import {
   destinationDevice,
   diskFacts,
+  host,
   imageFacts,
   makeFacts,
   makeInventory,
@@ -18,9 +20,9 @@ import {
 
 const ext4 = { ...noContent, fileSystemType: 'ext4', fileSystemUuid: 'u' };
 
-function plan(values: Partial<Facts> = {}) {
+function plan(values: Partial<Facts> = {}, options: Partial<PlanOptions> = {}) {
   return planSchema.parse(
-    decidePlan(makeFacts(values), { frontend: 'auto', mode: 'redirect', allowsNoJournal: true }),
+    decidePlan(makeFacts(values), { frontend: 'auto', mode: 'redirect', allowsNoJournal: true, ...options }),
   );
 }
 
@@ -47,10 +49,34 @@ describe('the way', () => {
     });
   });
 
+  test('keeps a mounted volume on a device of ours where device-mapper can carry it', () => {
+    const values = { ...mounted({ target: '/mnt' }), host: { ...host, hasDeviceMapper: true } };
+    const { usesDeviceMapper, warnings, cutOver, phases } = plan(values);
+    expect(usesDeviceMapper).toBe(true);
+    expect(phases[1]?.meaning).toContain('used straight on the destination');
+    expect(plan(values, { unmountsAtCutOver: true }).usesDeviceMapper).toBe(false);
+    expect(warnings.find(({ code }) => code === 'stops-users')?.message).toContain(
+      'unmounted for a moment at the start:',
+    );
+    expect(warnings.find(({ code }) => code === 'stays-mapped')?.message).toContain(
+      '/dev/mapper/diskferry-JOB',
+    );
+    expect(cutOver.at(-2)).toContain('nothing is unmounted');
+    expect(plan(mounted({ target: '/mnt' })).usesDeviceMapper).toBe(false);
+    expect(plan({ ...values, destination: imageFacts('/new.img', 2) }).usesDeviceMapper).toBe(false);
+  });
+
   test('is remount for a mounted source, with every mount as it can be made again', () => {
+    const first = {
+      target: '/mnt',
+      mountOptions: ['rw', 'noatime'],
+      superOptions: ['rw', 'errors=remount-ro'],
+    };
+    const propagation = { peerGroup: 3, masterGroup: null, isUnbindable: false };
+    const own = { propagation, userOptions: ['_netdev', 'x-systemd.requires=a'] };
     const { way, mounts } = plan(
       mounted(
-        { target: '/mnt', mountOptions: ['rw', 'noatime'], superOptions: ['rw', 'errors=remount-ro'] },
+        { ...first, ...own },
         { target: '/other', mountOptions: ['ro', 'noatime'], superOptions: ['rw', 'noatime'] },
       ),
     );
@@ -62,8 +88,18 @@ describe('the way', () => {
         root: '/',
         options: 'rw,noatime,errors=remount-ro',
         readOnlyHere: false,
+        userOptions: '_netdev,x-systemd.requires=a',
+        propagation,
       },
-      { target: '/other', fsType: 'ext4', root: '/', options: 'rw,noatime', readOnlyHere: true },
+      {
+        target: '/other',
+        fsType: 'ext4',
+        root: '/',
+        options: 'rw,noatime',
+        readOnlyHere: true,
+        userOptions: '',
+        propagation: { peerGroup: null, masterGroup: null, isUnbindable: false },
+      },
     ]);
   });
 

@@ -7,10 +7,18 @@ import { diskFacts, host, makeFacts, rootFolder } from './made-facts.ts';
 import { absent, expectRefusal, image, inventory, options, otherImage, sourceMount } from './refusals.ts';
 import type { Refusal } from './refusals.ts';
 
+/** As in a container. */
+const overlayState = {
+  ...inventory({ mounts: [mount({ target: '/', majorMinor: '0:62', fsType: 'overlay' })] }),
+  stateDirectory: { ...rootFolder, device: '0:62', existing: '/' },
+};
+
 const refusals: Refusal[] = [
   ['no /dev/fuse', 'no-frontend', '/dev/fuse', { host: { ...host, hasFuse: false } }],
   ['no /dev/loop-control', 'no-frontend', '/dev/loop-control', { host: { ...host, hasLoopControl: false } }],
-  ['a frontend of another version', 'no-frontend', 'ublk', {}, { frontend: 'ublk' }],
+  ['a frontend of another version', 'no-frontend', 'iscsi', {}, { frontend: 'iscsi' }],
+  ['a kernel without ublk', 'no-frontend', 'ublk_drv', {}, { frontend: 'ublk' }],
+  ['a kernel without nbd', 'no-frontend', 'module nbd', {}, { frontend: 'nbd' }],
   [
     'a mounted source without a block device',
     'no-frontend',
@@ -47,6 +55,21 @@ const refusals: Refusal[] = [
       ...inventory({ mounts: [mount({ target: '/net', majorMinor: '0:60', fsType: 'nfs4' })] }),
       stateDirectory: { ...rootFolder, device: '0:60', existing: '/net/a' },
     },
+  ],
+  [
+    'state where no files can be',
+    'state-directory-unusable',
+    'proc',
+    {
+      ...inventory({ mounts: [mount({ target: '/proc', majorMinor: '0:61', fsType: 'proc' })] }),
+      stateDirectory: { ...rootFolder, device: '0:61', existing: '/proc' },
+    },
+  ],
+  [
+    'state of a real disk where nobody knows on which disk it lies',
+    'state-directory-unusable',
+    'overlay',
+    overlayState,
   ],
   ['a real source without a journal', 'no-journal-yet', '/dev/sdb', {}, { allowsNoJournal: false }],
   [
@@ -105,6 +128,11 @@ describe('preflight, the machine and the options', () => {
       destination: otherImage,
     });
     expect(decidePlan(facts, { ...options, allowsNoJournal: false }).destination.path).toBe('/srv/b.img');
+  });
+
+  test('lets images keep their state in a container, on whose overlay they may lie themselves', () => {
+    const facts = makeFacts({ ...overlayState, source: image, destination: otherImage });
+    expect(decidePlan(facts, options).source.path).toBe('/srv/a.img');
   });
 
   test('takes a sparse 16 TiB image on a machine with 2 GiB of free memory', () => {

@@ -1,4 +1,6 @@
-/** The bytes of device-mapper's messages, against the offsets of linux/dm-ioctl.h and answers made by hand. */
+/**
+ * The bytes of device-mapper's messages, against the offsets of linux/dm-ioctl.h and answers made by hand.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   decodeDependencies,

@@ -23,12 +23,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferPool, pageBytes } from '../../../app/base/buffer-pool.ts';
 import { addon } from '../../../native/binding.ts';
-import { Ring, ringEntries, tagOf } from '../../../native/ring.ts';
+import { Ring, pollIn, ringEntries, tagOf } from '../../../native/ring.ts';
 
 const poolBytes = 64 * pageBytes;
 /** From errno.h; completions carry them negative. */
-const errno = { again: 11, canceled: 125, badFd: 9, notFound: 2 };
-const pollIn = 1;
+const errno = { again: 11, canceled: 125, notSupported: 95, badFd: 9, notFound: 2 };
 /** FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE of linux/falloc.h. */
 const punchHole = 3;
 
@@ -122,6 +121,11 @@ describe('files', () => {
     expect(fstatSync(fd).size).toBe(offsetBytes + 3);
   });
 
+  it('passes a command on to a driver, which a file does not have', () => {
+    ring.uringCmd(openFile('file', 'x'), 0x20, 0, 0, pageBytes, 0, 4);
+    expect(turn(1)).toEqual([{ tag: 4, result: -errno.notSupported }]);
+  });
+
   it('flushes', () => {
     ring.flush(openFile('file', 'x'), 3);
     expect(turn(1)).toEqual([{ tag: 3, result: 0 }]);
@@ -147,7 +151,12 @@ describe('streams', () => {
     putText(0, 'headbody');
     ring.writeStream(fifo, 8, 0, 1);
     ring.readStreamInTwo(fifo, 2 * pageBytes, 3, 3 * pageBytes, pageBytes, 2);
-    expect(turn(2)).toEqual(expect.arrayContaining([{ tag: 1, result: 8 }, { tag: 2, result: 8 }]));
+    expect(turn(2)).toEqual(
+      expect.arrayContaining([
+        { tag: 1, result: 8 },
+        { tag: 2, result: 8 },
+      ]),
+    );
     expect(textAt(2 * pageBytes, 3) + textAt(3 * pageBytes, 5)).toBe('headbody');
   });
 
@@ -160,6 +169,19 @@ describe('streams', () => {
     ring.readStream(fifo, 6, pageBytes, 2);
     turn(2);
     expect(textAt(pageBytes, 6)).toBe('efcdab');
+  });
+
+  it('submits and takes what is there without waiting for more', () => {
+    const fifo = openFifo('fifo');
+    putText(0, 'look');
+    ring.readStream(fifo, 4, pageBytes, 1);
+    expect(ring.submitAndLook()).toBe(0);
+    ring.writeStream(fifo, 4, 0, 2);
+    const endMs = performance.now() + 5000;
+    let completions = 0;
+    while (completions < 2 && performance.now() < endMs) completions += ring.submitAndLook();
+    expect(completions).toBe(2);
+    expect(textAt(pageBytes, 4)).toBe('look');
   });
 
   it('reads at once what is there, or says that nothing is', () => {
@@ -290,6 +312,10 @@ describe('bounds', () => {
     ['a buffer that leaves the pool', (fd: number) => ring.write(fd, at(0), 0, 2, poolBytes - 1, false, 1)],
     ['a buffer whose end wraps around', (fd: number) => ring.recv(fd, 0xffffffff, 4, 0, 1)],
     ['the second of two vectors', (fd: number) => ring.readStreamInTwo(fd, 0, 1, poolBytes - 1, 2, 1)],
+    [
+      "a driver's command about a buffer that leaves the pool",
+      (fd: number) => ring.uringCmd(fd, 0x20, 0, 0, 2, poolBytes - 1, 1),
+    ],
     ['more vectors than the array has', (fd: number) => ring.writeVectors(fd, 4_095, 2, 1)],
   ])('refuses %s, and nothing of that turn reaches the kernel', (_, prepareBad) => {
     const fd = openFile('file', 'before');

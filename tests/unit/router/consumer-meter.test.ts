@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ConsumerMeter, consumerMeterBytes } from '../../../app/router/consumer-meter.ts';
 import { requestKinds } from '../../../app/router/request.ts';
 
-const { read, write, flush } = requestKinds;
+const { read, write, flush, discard, writeZeroes } = requestKinds;
 
 function meter(): ConsumerMeter {
   return new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes));
@@ -24,15 +24,50 @@ describe('the consumer meter', () => {
     counted.done(flush, 0, 900, true);
     expect(counted.inFlight).toBe(1);
     expect(counted.requests).toBe(3);
-    const { readRequests, writeRequests, readBytes, writeBytes, failedRequests, longestUs } = counted.snapshot();
-    expect({ readRequests, writeRequests, readBytes, writeBytes, failedRequests, longestUs }).toEqual({
+    expect(counted.totalLatencyUs).toBe(930);
+    const { readRequests, writeRequests, readBytes, writtenBytes, failedRequests, longestUs } =
+      counted.snapshot();
+    expect({ readRequests, writeRequests, readBytes, writtenBytes, failedRequests, longestUs }).toEqual({
       readRequests: 1,
       writeRequests: 1,
       readBytes: 4096,
-      writeBytes: 512,
+      writtenBytes: 512,
       failedRequests: 1,
       longestUs: 900,
     });
+  });
+
+  test('counts bytes of what was done: zeroing too, and nothing that failed', () => {
+    const counted = meter();
+    counted.done(write, 512, 20, false);
+    counted.done(writeZeroes, 8192, 20, false);
+    counted.done(discard, 65536, 20, false);
+    for (const kind of [read, write, writeZeroes]) counted.done(kind, 4096, 20, true);
+    const { readBytes, writtenBytes, failedRequests } = counted.snapshot();
+    expect([readBytes, writtenBytes, failedRequests, counted.requests]).toEqual([0, 512 + 8192, 3, 6]);
+  });
+
+  test('has in its counts what was asked directly, as the kernel counted it last', () => {
+    const counted = meter();
+    counted.begun();
+    counted.begun();
+    counted.done(read, 4096, 10, false);
+    const direct = {
+      reads: 3,
+      writes: 2,
+      others: 1,
+      readBytes: 1024,
+      writtenBytes: 512,
+      inFlight: 4,
+      totalLatencyMs: 2,
+    };
+    counted.setDirect({ ...direct, reads: 1 });
+    counted.setDirect(direct);
+    const { inFlight, requests, totalLatencyUs } = counted.everything;
+    expect([inFlight, requests, totalLatencyUs]).toEqual([5, 7, 2010]);
+    expect([counted.inFlight, counted.requests, counted.totalLatencyUs]).toEqual([1, 1, 10]);
+    const { readRequests, writeRequests, readBytes, writtenBytes } = counted.snapshot();
+    expect([readRequests, writeRequests, readBytes, writtenBytes]).toEqual([4, 2, 5120, 512]);
   });
 
   test('tells percentiles to 10 % of the latency', () => {
@@ -70,6 +105,6 @@ describe('the consumer meter', () => {
   test('shares its counts through the memory', () => {
     const memory = new SharedArrayBuffer(consumerMeterBytes);
     new ConsumerMeter(memory).done(write, 512, 5, false);
-    expect(new ConsumerMeter(memory).snapshot().writeBytes).toBe(512);
+    expect(new ConsumerMeter(memory).snapshot().writtenBytes).toBe(512);
   });
 });

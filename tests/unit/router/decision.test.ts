@@ -30,7 +30,9 @@ const table: readonly (readonly [Name, 'whole' | 'part', 'clear' | 'flagged', ke
 function decideAll(): (readonly [BlockOperation, boolean, boolean, Action])[] {
   return Object.values(operations).flatMap((operation) =>
     [true, false].flatMap((isWhole) =>
-      [true, false].map((isFlagged) => [operation, isWhole, isFlagged, decide(operation, isWhole, isFlagged)] as const),
+      [true, false].map(
+        (isFlagged) => [operation, isWhole, isFlagged, decide(operation, isWhole, isFlagged)] as const,
+      ),
     ),
   );
 }
@@ -41,7 +43,9 @@ describe('the decision', () => {
   });
 
   test('stands in the table for every combination', () => {
-    expect(new Set(table.map(([operation, coverage, flag]) => `${operation} ${coverage} ${flag}`)).size).toBe(16);
+    expect(new Set(table.map(([operation, coverage, flag]) => `${operation} ${coverage} ${flag}`)).size).toBe(
+      16,
+    );
   });
 
   test('flags a clear block only when the destination then holds all of it', () => {

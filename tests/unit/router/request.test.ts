@@ -18,9 +18,15 @@ describe('the request table', () => {
     expect(requests.claim()).toBe(slots[1]);
   });
 
-  test('refuses to take back more slots than it has', () => {
-    const requests = table(1);
-    expect(() => requests.release(0)).toThrow('released twice');
+  test('refuses to take back a slot that is free, also while others are in use', () => {
+    const requests = table(2);
+    const [slot, other] = [requests.claim(), requests.claim()];
+    requests.release(slot);
+    expect(() => requests.release(slot)).toThrow('released once');
+    expect(() => requests.release(2)).toThrow('released once');
+    expect(requests.freeCount).toBe(1);
+    requests.release(other);
+    expect(() => requests.release(other)).toThrow('released once');
   });
 
   test('gives every slot buffers of its own, on whole pages, header right in front of the data', () => {

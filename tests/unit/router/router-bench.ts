@@ -1,12 +1,14 @@
 /**
- * A router over disks that the test steps by hand, with a frontend that keeps the answers. Sizes are small: the disk has
- * ten whole blocks and a last one of three sectors.
+ * A router over disks that the test steps by hand, with a frontend that keeps the answers. Sizes are small:
+ * the disk has ten whole blocks and a last one of three sectors.
  */
 import { BufferPool } from '../../../app/base/buffer-pool.ts';
 import { present } from '../../../app/base/error.ts';
 import { blockBytes, sectorBytes } from '../../../app/base/units.ts';
 import { FlagMap } from '../../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import type { RoundJournal } from '../../../app/journal/round-journal.ts';
+import { NoJournal } from '../../../app/journal/round-journal.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../../app/router/consumer-meter.ts';
 import type { RequestKind, RequestSink } from '../../../app/router/request.ts';
 import { requestKinds, requestSlotBytes, RequestTable } from '../../../app/router/request.ts';
@@ -40,11 +42,11 @@ export class RouterBench implements RequestSink {
   /** Told of every answer, while it is being given. */
   onAnswer: (slot: number) => void = () => {};
 
-  constructor(sizeBytes = diskBytes) {
+  constructor(sizeBytes = diskBytes, journal: RoundJournal = new NoJournal()) {
     this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
     this.written = new FlagMap(this.flags.blockCount);
     const { requests, pool, io, flags, written, ranges, meter, clockUs } = this;
-    const parts = { requests, pool, io, flags, written, ranges, meter, clockUs };
+    const parts = { requests, pool, io, flags, written, ranges, journal, meter, clockUs };
     this.router = new Router({ sizeBytes, logicalBlockBytes: sectorBytes, ...parts });
     this.router.connect(this);
   }

@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { blockBytes, sectorBytes } from '../../../app/base/units.ts';
+import type { RunKind } from '../../../app/journal/record.ts';
+import { runKinds } from '../../../app/journal/record.ts';
+import type { JournalClient, RoundJournal } from '../../../app/journal/round-journal.ts';
 import { requestDataBytesMax, requestKinds } from '../../../app/router/request.ts';
 import { diskBytes, RouterBench, wholeBlocks } from './router-bench.ts';
 
@@ -40,8 +43,8 @@ describe('the router', () => {
     expect(bench.meter.inFlight).toBe(1);
     bench.clockUs[0] = 750;
     bench.io.endAll();
-    const { writeRequests, writeBytes, longestUs } = bench.meter.snapshot();
-    expect([bench.meter.inFlight, writeRequests, writeBytes, longestUs]).toEqual([0, 1, 4096, 750]);
+    const { writeRequests, writtenBytes, longestUs } = bench.meter.snapshot();
+    expect([bench.meter.inFlight, writeRequests, writtenBytes, longestUs]).toEqual([0, 1, 4096, 750]);
   });
 
   test('has one frontend', () => {
@@ -71,8 +74,40 @@ describe('a write', () => {
     bench.endRead('read source 4096+4096', 1);
     expect(bench.io.underWay).toEqual(['write destination 4096+4096']);
     const buffer = bench.io.end('write destination 4096+4096');
-    expect(bench.runsAt(buffer, blockBytes)).toEqual([[1, 1024], [7, 512], [1, 2560]]);
+    expect(bench.runsAt(buffer, blockBytes)).toEqual([
+      [1, 1024],
+      [7, 512],
+      [1, 2560],
+    ]);
     expect(bench.flags.isSet(1)).toBe(true);
+  });
+
+  test('with FUA that fails makes every later flush fail, also one that is under way', () => {
+    const bench = new RouterBench();
+    const failed = bench.ask(write, { offset: 512, length: blockBytes, fua: true });
+    bench.endRead('read source 0+4096', 1);
+    bench.endRead('read source 4096+4096', 1);
+    const earlier = bench.ask(write, { offset: 5 * blockBytes, length: blockBytes });
+    bench.io.end('write destination 20480+4096');
+    const running = bench.ask(flush, { offset: 0, length: 0 });
+    bench.io.end('write destination 0+4096 fua', ioError);
+    bench.io.end('flush destination');
+    bench.io.end('write destination 4096+4096 fua');
+    const later = bench.ask(flush, { offset: 0, length: 0 });
+    expect(bench.answers).toEqual([
+      [earlier, 0],
+      [running, ioError],
+      [failed, ioError],
+      [later, ioError],
+    ]);
+  });
+
+  test('with FUA that fails before anything was written spoils no flush', () => {
+    const bench = new RouterBench();
+    bench.ask(write, { offset: 512, length: 512, fua: true });
+    bench.io.end('read source 0+4096', ioError);
+    bench.ask(flush, { offset: 0, length: 0 });
+    expect(bench.answers.map(([, result]) => result)).toEqual([ioError, 0]);
   });
 
   test('of a part of a flagged block is written as it is', () => {
@@ -97,9 +132,15 @@ describe('a write', () => {
     ] as const;
     expect(bench.io.underWay).toEqual([first, last, body]);
     expect(bench.runsAt(bench.io.end(body), 8192)).toEqual([[7, 8192]]);
-    expect(bench.runsAt(bench.io.end(first), blockBytes)).toEqual([[1, 512], [7, 3584]]);
+    expect(bench.runsAt(bench.io.end(first), blockBytes)).toEqual([
+      [1, 512],
+      [7, 3584],
+    ]);
     expect(bench.answers).toEqual([]);
-    expect(bench.runsAt(bench.io.end(last), blockBytes)).toEqual([[7, 512], [2, 3584]]);
+    expect(bench.runsAt(bench.io.end(last), blockBytes)).toEqual([
+      [7, 512],
+      [2, 3584],
+    ]);
     expect(bench.answers).toEqual([[slot, 0]]);
     expect(bench.flags.setCount).toBe(4);
   });
@@ -117,7 +158,11 @@ describe('a write', () => {
     bench.ask(write, { offset: shortBlock + 512, length: 512, fill: 7 });
     bench.endRead(`read source ${shortBlock}+1536`, 1);
     const buffer = bench.io.end(`write destination ${shortBlock}+1536`);
-    expect(bench.runsAt(buffer, 1536)).toEqual([[1, 512], [7, 512], [1, 512]]);
+    expect(bench.runsAt(buffer, 1536)).toEqual([
+      [1, 512],
+      [7, 512],
+      [1, 512],
+    ]);
   });
 
   test('that fails flags nothing, is answered with the error and lets the next one go', () => {
@@ -129,7 +174,10 @@ describe('a write', () => {
     expect(bench.answers).toEqual([[first, ioError]]);
     expect([bench.flags.setCount, bench.written.setCount]).toEqual([0, 0]);
     bench.io.end('write destination 0+4096');
-    expect(bench.answers).toEqual([[first, ioError], [second, 0]]);
+    expect(bench.answers).toEqual([
+      [first, ioError],
+      [second, 0],
+    ]);
   });
 
   test('whose merge cannot read the source writes nothing', () => {
@@ -177,8 +225,14 @@ describe('write zeroes', () => {
     bench.endRead('read source 0+4096', 1);
     bench.endRead('read source 8192+4096', 2);
     bench.io.end('zero destination 4096+4096 fua');
-    expect(bench.runsAt(bench.io.end('write destination 0+4096 fua'), blockBytes)).toEqual([[1, 512], [0, 3584]]);
-    expect(bench.runsAt(bench.io.end('write destination 8192+4096 fua'), blockBytes)).toEqual([[0, 512], [2, 3584]]);
+    expect(bench.runsAt(bench.io.end('write destination 0+4096 fua'), blockBytes)).toEqual([
+      [1, 512],
+      [0, 3584],
+    ]);
+    expect(bench.runsAt(bench.io.end('write destination 8192+4096 fua'), blockBytes)).toEqual([
+      [0, 512],
+      [2, 3584],
+    ]);
     expect(bench.answers).toEqual([[slot, 0]]);
     expect([bench.flags.setCount, bench.written.setCount]).toEqual([3, 3]);
   });
@@ -299,5 +353,110 @@ describe('a flush', () => {
     bench.ask(write, { offset: 0, length: blockBytes });
     const slot = bench.ask(flush, { offset: 0, length: 0 });
     expect(bench.answers).toEqual([[slot, 0]]);
+  });
+});
+
+describe('a router with a journal', () => {
+  interface Noted {
+    readonly kind: RunKind;
+    readonly first: number;
+    readonly end: number;
+  }
+
+  /** Records at once when asked to; until then every write that it was told of is unrecorded. */
+  class PlainJournal implements RoundJournal {
+    readonly wantsRound = false;
+    noted: Noted[] = [];
+    #client: JournalClient | undefined;
+
+    get mustRecord(): boolean {
+      return this.noted.length > 0;
+    }
+
+    note(kind: RunKind, first: number, end: number): void {
+      this.noted.push({ kind, first, end });
+    }
+
+    isUnrecorded(): boolean {
+      return this.noted.length > 0;
+    }
+
+    prepare(client: JournalClient): void {
+      this.#client = client;
+      client.journalPrepared(0);
+    }
+
+    commit(): void {
+      this.noted = [];
+      this.#client?.journalCommitted(0);
+    }
+  }
+
+  let journal: PlainJournal;
+  let bench: RouterBench;
+
+  beforeEach(() => {
+    journal = new PlainJournal();
+    bench = new RouterBench(diskBytes, journal);
+  });
+
+  test('notes what a write has flagged, and not a second write of the same', () => {
+    bench.ask(write, { offset: blockBytes, length: blockBytes });
+    expect(journal.noted).toEqual([]);
+    bench.io.endAll();
+    expect(journal.noted).toEqual([{ kind: runKinds.written, first: 1, end: 2 }]);
+    bench.ask(write, { offset: blockBytes, length: blockBytes });
+    bench.io.endAll();
+    expect(journal.noted).toHaveLength(1);
+  });
+
+  test('notes the first write of a block that was flagged without it', () => {
+    bench.flags.setRange(1, 2);
+    bench.ask(write, { offset: blockBytes, length: blockBytes });
+    bench.io.endAll();
+    expect(journal.noted).toEqual([{ kind: runKinds.written, first: 1, end: 2 }]);
+  });
+
+  test('notes what a discard has flagged as flagged only, and nothing after a failure', () => {
+    bench.ask(discard, { offset: blockBytes, length: blockBytes });
+    bench.io.endAll();
+    bench.ask(write, { offset: 2 * blockBytes, length: blockBytes });
+    bench.io.end('write destination 8192+4096', ioError);
+    expect(journal.noted).toEqual([{ kind: runKinds.flagged, first: 1, end: 2 }]);
+  });
+
+  test('answers a FUA write after a round when its flag is not recorded, and at once when it is', () => {
+    const first = bench.ask(write, { offset: blockBytes, length: blockBytes, fua: true });
+    bench.io.end('write destination 4096+4096 fua');
+    expect([bench.answers, bench.io.underWay]).toEqual([[], ['flush destination']]);
+    // Whoever waited for the blocks goes ahead meanwhile.
+    expect(bench.ranges.count).toBe(0);
+    bench.io.end('flush destination');
+    expect(bench.answers).toEqual([[first, 0]]);
+    const second = bench.ask(write, { offset: blockBytes, length: blockBytes, fua: true });
+    bench.io.end('write destination 4096+4096 fua');
+    expect([bench.answers, bench.io.underWay]).toEqual([
+      [
+        [first, 0],
+        [second, 0],
+      ],
+      [],
+    ]);
+  });
+
+  test('lets a FUA write wait for the flag that an earlier write has set', () => {
+    bench.ask(write, { offset: blockBytes, length: blockBytes });
+    bench.io.endAll();
+    bench.ask(write, { offset: blockBytes, length: blockBytes, fua: true });
+    bench.io.end('write destination 4096+4096 fua');
+    expect(bench.io.underWay).toEqual(['flush destination']);
+  });
+
+  test('notes each mirrored write', () => {
+    bench.flags.setRange(1, 2);
+    bench.router.mirror.start();
+    bench.ask(write, { offset: blockBytes, length: blockBytes });
+    bench.io.endAll();
+    expect(journal.noted).toEqual([{ kind: runKinds.written, first: 1, end: 2 }]);
   });
 });

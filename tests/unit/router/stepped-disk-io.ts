@@ -1,6 +1,6 @@
 /**
- * DiskIo for tests of single steps: it keeps what was started, and the test ends each operation when and how it likes. Disks
- * have no content; a test that needs some puts it into the pool before it ends a read.
+ * DiskIo for tests of single steps: it keeps what was started, and the test ends each operation when and how
+ * it likes. Disks have no content; a test that needs some puts it into the pool before it ends a read.
  */
 import type { Disk, DiskIo, DiskIoClient, Offsets } from '../../../app/devices/disk-io.ts';
 import { source } from '../../../app/devices/disk-io.ts';
@@ -49,7 +49,14 @@ export class SteppedDiskIo implements DiskIo {
     return started.buffer;
   }
 
-  read(disk: Disk, offsets: Offsets, lengthBytes: number, buffer: number, client: DiskIoClient, tag: number): void {
+  read(
+    disk: Disk,
+    offsets: Offsets,
+    lengthBytes: number,
+    buffer: number,
+    client: DiskIoClient,
+    tag: number,
+  ): void {
     this.#start(`read ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}`, buffer, client, tag);
   }
 
@@ -62,7 +69,12 @@ export class SteppedDiskIo implements DiskIo {
     client: DiskIoClient,
     tag: number,
   ): void {
-    this.#start(`write ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}${fua ? ' fua' : ''}`, buffer, client, tag);
+    this.#start(
+      `write ${nameOf(disk)} ${offsets[tag]}+${lengthBytes}${fua ? ' fua' : ''}`,
+      buffer,
+      client,
+      tag,
+    );
   }
 
   flush(disk: Disk, client: DiskIoClient, tag: number): void {

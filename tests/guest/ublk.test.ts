@@ -1,0 +1,332 @@
+/**
+ * What is particular to ublk, in a guest whose kernel has it: what its device looks like, what tells it of
+ * free space, that it is not taken away under its users, and what is left when a process is killed. What
+ * holds for every frontend is in frontends.test.ts.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { mebibyte } from '../../app/base/units.ts';
+import { runCommand } from '../../app/devices/command.ts';
+import { runProgram } from '../../app/devices/program.ts';
+import { readKernelOffer } from '../../app/devices/kernel-part.ts';
+import { Engine } from '../../app/engine/engine.ts';
+import type { FrontendChoice } from '../../app/engine/messages.ts';
+import { UblkHost } from '../../app/engine/ublk-device.ts';
+import { removeAbandoned } from '../../app/engine/ublk-disk.ts';
+import type { DeviceGeometry } from '../../app/frontends/frontend.ts';
+import { trimFreeSpace } from '../../app/substitution/trim.ts';
+import { addon } from '../../native/binding.ts';
+import { UblkControl } from '../../native/ublk.ts';
+import type { AnswerMessage } from '../bench/device-calls.ts';
+import { readDirect } from '../system/support/direct-io.ts';
+import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from '../system/support/file-system.ts';
+import type { LoopDisk } from '../system/support/loop-disk.ts';
+import { fillWithRandom, makeLoopDisk, readPart, sysfsNumber } from '../system/support/loop-disk.ts';
+import { Migration, runCli } from '../system/support/migration.ts';
+import { useScratch } from '../system/support/scratch.ts';
+import { waitUntil } from '../system/support/wait.ts';
+import { ServedDevice } from './served-device.ts';
+import { SteadyReader } from './steady-reader.ts';
+
+const isOffered = (await readKernelOffer('ublk')).state !== 'missing';
+const scratch = useScratch();
+const diskBytes = 64 * mebibyte;
+
+let source: LoopDisk;
+let destination: LoopDisk;
+
+beforeEach(async () => {
+  source = await makeLoopDisk(scratch(), 'source', { sizeBytes: diskBytes });
+  destination = await makeLoopDisk(scratch(), 'destination', { sizeBytes: diskBytes });
+});
+
+function numberOf(path: string): number {
+  return Number(/\d+$/.exec(path)?.[0]);
+}
+
+/** Devices of this kind that the kernel has. */
+function ublkNodes(): string[] {
+  return readdirSync('/dev').filter((name) => /^ublk[bc]/.test(name));
+}
+
+function serve(geometry?: DeviceGeometry): Promise<ServedDevice> {
+  const shape = geometry === undefined ? {} : { geometry };
+  return ServedDevice.serve(scratch(), { frontend: 'ublk', source, destination, ...shape });
+}
+
+/** An ext4 on it, mounted until the test ends or unmounts it. */
+async function mountFresh(path: string, ...more: readonly string[]): Promise<string> {
+  await makeFileSystem('ext4', path, ...more);
+  const target = await scratch().makeDirectory('volume');
+  await mount(path, target);
+  scratch().onRelease('the volume', async () => {
+    if ((await findMount(target)) !== undefined) await unmount(target);
+  });
+  return target;
+}
+
+/** The engine's worker alone, without a device. It ends with the scratch. */
+async function startEngine(frontend: FrontendChoice): Promise<{ engine: Engine; geometry: DeviceGeometry }> {
+  const open = ({ path }: LoopDisk, access: number): number => {
+    const fd = openSync(path, access | constants.O_DIRECT);
+    scratch().onRelease(path, () => closeSync(fd));
+    return fd;
+  };
+  const [sourceFd, destinationFd] = [open(source, constants.O_RDONLY), open(destination, constants.O_RDWR)];
+  const names = { source: source.path, destination: destination.path };
+  const geometry = addon().blockGeometry(sourceFd);
+  const engine = await Engine.start({
+    names,
+    geometry,
+    sourceFd,
+    destinationFd,
+    speed: 'balanced',
+    frontend,
+  });
+  scratch().onRelease('the engine', () => engine.stop());
+  return { engine, geometry };
+}
+
+describe.skipIf(!isOffered)('a ublk device', () => {
+  it.each([
+    [512, 4096],
+    [4096, 4096],
+  ])('shows its source: blocks of %i bytes, physically %i', async (logicalBlockBytes, physicalBlockBytes) => {
+    const geometry = { sizeBytes: diskBytes, logicalBlockBytes, physicalBlockBytes };
+    const { device } = await serve(geometry);
+    const fd = openSync(device.name, 'r');
+    expect(addon().blockGeometry(fd)).toEqual({ ...geometry, readOnly: false });
+    closeSync(fd);
+    const limit = (name: string): number => sysfsNumber(device.name, `queue/${name}`);
+    expect(['discard_granularity', 'max_sectors_kb', 'fua'].map(limit)).toEqual([4096, 1024, 1]);
+    expect(['discard_max_bytes', 'write_zeroes_max_bytes'].map(limit)).toEqual([
+      64 * mebibyte,
+      64 * mebibyte,
+    ]);
+  });
+
+  it('is there without anybody who makes nodes, and nothing of it is left', async () => {
+    const before = ublkNodes();
+    rmSync('/dev/ublk-control');
+    const served = await serve();
+    expect(ublkNodes()).toHaveLength(before.length + 2);
+    await served.takeAway();
+    expect(existsSync(served.path)).toBe(false);
+    expect(ublkNodes()).toEqual(before);
+    expect(existsSync('/dev/ublk-control')).toBe(true);
+  });
+
+  it('is served by the bare command numbers of older kernels, too', async () => {
+    const host = await UblkHost.add();
+    const { choice } = host;
+    const bare = choice.kind === 'ublk' ? ({ ...choice, numberForm: 'bare' } as const) : choice;
+    scratch().onRelease('the device', () => host.release());
+    const { geometry } = await startEngine(bare);
+    fillWithRandom(source.path, 0, mebibyte);
+    const device = await host.attach(geometry);
+    expect(readDirect(device.name, 4096, 8192)).toEqual(readPart(source.path, 4096, 8192));
+    expect(await new UblkControl('bare').info(numberOf(device.name))).toMatchObject({ state: 'live' });
+    await device.detach();
+  });
+});
+
+describe.skipIf(!isOffered)('consumers of a ublk device', () => {
+  it('have holes of their files read as zeroes, and a sound file system on the destination', async () => {
+    const served = await serve();
+    const target = await mountFresh(served.path);
+    const file = `${target}/file`;
+    writeFileSync(file, Buffer.alloc(4 * mebibyte, 0xaa), { flush: true });
+    await runCommand('fallocate', ['-p', '-o', '4096', '-l', String(mebibyte), file], 'punching');
+    await runCommand(
+      'fallocate',
+      ['-z', '-o', String(2 * mebibyte), '-l', String(mebibyte), file],
+      'zeroing',
+    );
+    await served.copy();
+    await unmount(target);
+    await served.takeAway();
+    await checkFileSystem('ext4', destination.path);
+    await mount(destination.path, target, 'ro');
+    const at = (offset: number): number | undefined => readPart(file, offset, 1)[0];
+    expect([0, 4096, mebibyte + 4096, 2 * mebibyte, 3 * mebibyte].map(at)).toEqual([0xaa, 0, 0xaa, 0, 0xaa]);
+    await unmount(target);
+  });
+});
+
+describe.skipIf(!isOffered)('the free space of a mounted file system', () => {
+  it('is not copied once it has been trimmed', async () => {
+    const { path, engine } = await serve();
+    const target = await mountFresh(path, '-E', 'nodiscard');
+    const before = engine.progress.pendingBytes;
+    const [first] = await trimFreeSpace([target]);
+    expect(first).toMatchObject({ kind: 'trimmed', target });
+    const bytes = first?.kind === 'trimmed' ? first.bytes : 0;
+    expect(bytes).toBeGreaterThan(diskBytes / 2);
+    expect(before - engine.progress.pendingBytes).toBeGreaterThan(diskBytes / 3);
+    const reason = expect.stringContaining('before') as string;
+    expect(await trimFreeSpace([target])).toEqual([{ kind: 'unknown', target, reason }]);
+    await unmount(target);
+  });
+
+  it('is unknown where the file system cannot discard', async () => {
+    const [outcome] = await trimFreeSpace([scratch().directory]);
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('cannot discard') as string,
+    });
+  });
+});
+
+describe.skipIf(!isOffered)('taking a ublk device away', () => {
+  it('is refused while a process has it open, and while it is mounted', async () => {
+    const served = await serve();
+    const fd = openSync(served.path, 'r');
+    const reader = spawn('sleep', ['60'], { stdio: [fd, 'ignore', 'ignore'] });
+    closeSync(fd);
+    scratch().onRelease('the reader', () => void reader.kill());
+    const refusal = (words: string): object => ({
+      code: 'volume-busy',
+      message: expect.stringContaining(words) as string,
+    });
+    await expect(served.device.detach()).rejects.toMatchObject(
+      refusal(`sleep (process ${String(reader.pid)})`),
+    );
+    reader.kill();
+    await once(reader, 'exit');
+    const target = await mountFresh(served.path);
+    await expect(served.device.detach()).rejects.toMatchObject(refusal('mounted'));
+    writeFileSync(`${target}/more`, 'x', { flush: true });
+    await unmount(target);
+    await served.takeAway();
+  });
+
+  it('gives errors to whoever has it open when somebody stops it by hand', async () => {
+    const served = await serve();
+    const { device } = served;
+    const fd = openSync(device.name, 'r+');
+    await new UblkControl('ioctl').stop(numberOf(device.name));
+    // The kernel gives a disk that has gone the size 0.
+    expect(() => writeSync(fd, new Uint8Array(4096))).toThrow(/ENOSPC|EIO/);
+    closeSync(fd);
+    await served.takeAway();
+    expect(device.isAttached).toBe(false);
+  });
+
+  it('gives its number back, twenty times', async () => {
+    const descriptors = (): number => readdirSync('/proc/self/fd').length;
+    const cycle = async (): Promise<string[]> => {
+      const host = await UblkHost.add();
+      const names = ublkNodes();
+      await host.release();
+      return names;
+    };
+    const first = await cycle();
+    const before = descriptors();
+    for (let round = 1; round < 20; round += 1) expect(await cycle()).toEqual(first);
+    expect(descriptors()).toBe(before);
+    expect(ublkNodes()).toEqual([]);
+  });
+});
+
+async function readFails(path: string): Promise<boolean> {
+  const dd = await runProgram('dd', [`if=${path}`, 'of=/dev/null', 'bs=4096', 'count=1', 'iflag=direct']);
+  return dd.exitCode !== 0;
+}
+
+describe.skipIf(!isOffered)('when the process that serves a ublk device is killed', () => {
+  let child: ChildProcess;
+  let name: string;
+
+  beforeEach(async () => {
+    const script = fileURLToPath(new URL('../bench/our-device.ts', import.meta.url));
+    child = fork(script, { execArgv: ['--import', 'tsx'] });
+    scratch().onRelease('the process', () => void child.kill('SIGKILL'));
+    const directory = await scratch().makeDirectory('device');
+    const parameter = {
+      sourcePath: source.path,
+      destinationPath: destination.path,
+      directory,
+      frontend: 'ublk',
+      speed: 'gentle',
+    };
+    child.send({ call: 'attach', parameter });
+    const [answer] = (await once(child, 'message')) as [AnswerMessage];
+    if ('error' in answer) throw new Error(answer.error);
+    name = (answer.result as { name: string }).name;
+  });
+
+  async function kill(): Promise<void> {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const control = await UblkControl.find();
+    const isQuiesced = async (): Promise<boolean> =>
+      (await control.info(numberOf(name))).state === 'quiesced';
+    while (!(await isQuiesced())) await sleep(50);
+  }
+
+  it('its consumers wait, until what it left is removed: then they get errors', async () => {
+    await kill();
+    const reading = readFails(name);
+    expect(await Promise.race([reading, sleep(1000, 'waits')])).toBe('waits');
+    expect(await removeAbandoned()).toEqual([name]);
+    expect(await reading).toBe(true);
+    await waitUntil('the device is gone', () => ublkNodes().length === 0);
+  });
+
+  it('another one can take its place, and what waited is served', async () => {
+    fillWithRandom(source.path, 0, mebibyte);
+    await kill();
+    const reading = readFails(name);
+    const control = await UblkControl.find();
+    const id = numberOf(name);
+    await control.startRecovery(id);
+    const characterFd = openSync(`/dev/ublkc${id}`, constants.O_RDWR);
+    const choice = { kind: 'ublk', characterFd, numberForm: control.numberForm } as const;
+    const { engine } = await startEngine(choice);
+    await control.endRecovery(id, process.pid, 10_000);
+    expect(await reading).toBe(false);
+    expect(readDirect(name, 4096, 8192)).toEqual(readPart(source.path, 4096, 8192));
+    await control.stop(id);
+    await engine.stop();
+    closeSync(characterFd);
+    await control.delete(id, 5000);
+    expect(ublkNodes()).toEqual([]);
+  });
+});
+
+describe.skipIf(!isOffered)('when a job that serves by ublk has crashed', () => {
+  it('its consumers wait, the next command says so, and the next migration ends the wait', async () => {
+    const disks = { source: source.path, destination: destination.path };
+    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold');
+    const reader = await SteadyReader.start(scratch(), await migration.device());
+    await migration.event('synchronized');
+    migration.signal('SIGSEGV');
+    await migration.end();
+    expect(await Promise.race([reader.failed, sleep(1000, 'waits')])).toBe('waits');
+    const said = await runCli('status', '--state-dir', scratch().stateDirectory);
+    expect(said).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining(await migration.job()) as string,
+    });
+    const again = Migration.start(scratch(), disks);
+    expect(await again.end()).toMatchObject({ exitCode: 3 });
+    expect(again.events.at(-1)).toMatchObject({ code: 'earlier-job-died' });
+    await reader.failed;
+    await waitUntil('the devices are gone', () => ublkNodes().length === 0);
+    rmSync(scratch().stateDirectory, { recursive: true });
+  });
+});

@@ -1,0 +1,96 @@
+/**
+ * How a part of the tests has ended: how many passed, failed and were skipped, and of each failure its name
+ * and the begin of its reason. Taken from Vitest's JSON report, or from what another runner printed; said in
+ * one form by all runners, so that the one that runs everything can repeat what a guest has said.
+ */
+import { z } from 'zod';
+
+export interface Outcome {
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** As `failureText` makes them. */
+  readonly failures: string[];
+}
+
+/** Of the reason that a test gives. */
+const reasonLinesMax = 12;
+const failureForm = /^failed: .*(?:\n {2}.*)*/gm;
+const countsForm = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/;
+
+const reportSchema = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(
+        z.object({
+          status: z.string(),
+          fullName: z.string(),
+          failureMessages: z.array(z.string()).nullish(),
+        }),
+      ),
+    }),
+  ),
+});
+
+export function noOutcome(): Outcome {
+  return { passed: 0, failed: 0, skipped: 0, failures: [] };
+}
+
+export function failure(name: string, reason = ''): Outcome {
+  return { passed: 0, failed: 1, skipped: 0, failures: [failureText(name, reason)] };
+}
+
+export function addOutcome(total: Outcome, part: Outcome): void {
+  total.passed += part.passed;
+  total.failed += part.failed;
+  total.skipped += part.skipped;
+  total.failures.push(...part.failures);
+}
+
+/** The line that every runner ends with. */
+export function countsText({ passed, failed, skipped }: Outcome): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/**
+ * What Vitest reported as JSON and its exit code say; names what was skipped on the way. A file that cannot
+ * be loaded is one failure, as is a run that ends badly without a failed test.
+ */
+export function readReport(title: string, report: string, exitCode: number): Outcome {
+  const outcome = noOutcome();
+  for (const file of reportSchema.parse(JSON.parse(report)).testResults) {
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
+      if (status === 'passed') outcome.passed += 1;
+      else if (status === 'failed') addOutcome(outcome, failure(fullName, failureMessages?.join('\n')));
+      else {
+        outcome.skipped += 1;
+        console.log(`skipped: ${fullName}`);
+      }
+    }
+    const hasFailed = file.assertionResults.some(({ status }) => status === 'failed');
+    if (file.status === 'failed' && !hasFailed) addOutcome(outcome, failure(file.name, file.message));
+  }
+  if (exitCode !== 0 && outcome.failed === 0) addOutcome(outcome, failure(title, `exit code ${exitCode}`));
+  return outcome;
+}
+
+/** What a runner printed whose last line counts, with or without what was skipped. */
+export function readOutput(title: string, output: string, exitCode: number): Outcome {
+  const counts = countsForm.exec(output);
+  if (counts === null) return failure(title, `it ended without counting, with exit code ${exitCode}`);
+  const [passed, failed, skipped] = [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)];
+  const failures: string[] = output.match(failureForm) ?? [];
+  const outcome: Outcome = { passed, failed, skipped, failures };
+  if (exitCode !== 0 && failed === 0) addOutcome(outcome, failure(title, `exit code ${exitCode}`));
+  else if (failed > 0 && failures.length === 0)
+    failures.push(failureText(title, 'what it printed says more'));
+  return outcome;
+}
+
+export function failureText(name: string, reason: string): string {
+  const lines = reason.split('\n').filter((line) => line.trim() !== '');
+  return [`failed: ${name}`, ...lines.slice(0, reasonLinesMax).map((line) => `  ${line}`)].join('\n');
+}
