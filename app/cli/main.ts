@@ -12,6 +12,7 @@ import { addDemoCommand } from './commands/demo.ts';
 import { addDevicesCommand } from './commands/devices.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addPlanCommand } from './commands/plan.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { watchOutput } from './output.ts';
 import { reportError } from './report-error.ts';
 
@@ -25,6 +26,7 @@ function makeProgram(): Command {
   addDevicesCommand(program);
   addPlanCommand(program);
   addMigrateCommand(program);
+  addWatchCommand(program);
   addControlCommands(program);
   addDemoCommand(program);
   for (const command of program.commands) command.exitOverride();

@@ -4,10 +4,11 @@
  */
 import { DiskferryError } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
-import { adviceFor, explain } from '../contract/advice.ts';
+import { adviceTable, explainFailure } from '../contract/advice.ts';
 import type { JobEventOf } from '../contract/events.ts';
 import { exitCodes } from '../contract/exit-codes.ts';
 import type { ExitCode } from '../contract/exit-codes.ts';
+import { failedEvent } from '../migration/failed-event.ts';
 
 export interface ErrorPlace {
   readonly json: boolean;
@@ -17,32 +18,17 @@ export interface ErrorPlace {
   readonly dataIs?: DataPlace;
 }
 
-export function reportError(error: unknown, place: ErrorPlace): ExitCode {
-  if (!(error instanceof DiskferryError)) return reportBug(error, place);
-  const { advice, dataIs, exitCode } = adviceFor(error);
-  const isAt = place.dataIs ?? dataIs;
-  process.stderr.write(`diskferry: ${explain(error, isAt)}\n`);
-  writeEvent(place, { code: error.code, message: error.message, advice, dataIs: isAt });
-  return exitCode;
+export function reportError(error: unknown, { json, job = '', dataIs }: ErrorPlace): ExitCode {
+  if (!(error instanceof DiskferryError)) {
+    // Something that we did not foresee: the whole trace helps.
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  }
+  return reportFailure(failedEvent(error, { job, dataIs }), { json });
 }
 
-/**
- * Something that we did not foresee: the whole trace helps, and nothing is known about the data but what the
- * job knows.
- */
-function reportBug(error: unknown, place: ErrorPlace): ExitCode {
-  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const dataIs = place.dataIs ?? 'untouched';
-  const advice = 'Please report it with the lines above.';
-  process.stderr.write(`diskferry: this is a bug in Diskferry. ${advice}\n${trace}\n`);
-  writeEvent(place, { code: 'bug', message: trace.split('\n')[0] ?? '', advice, dataIs });
-  return exitCodes.bug;
-}
-
-type FailureFields = Omit<JobEventOf<'failed'>, 'event' | 'job' | 'timeMs'>;
-
-function writeEvent({ json, job = '' }: ErrorPlace, fields: FailureFields): void {
-  if (!json) return;
-  const event: JobEventOf<'failed'> = { event: 'failed', job, timeMs: Date.now(), ...fields };
-  process.stdout.write(`${JSON.stringify(event)}\n`);
+/** What a job has failed with. */
+export function reportFailure(event: JobEventOf<'failed'>, { json }: { readonly json: boolean }): ExitCode {
+  process.stderr.write(`diskferry: ${explainFailure(event)}\n`);
+  if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
+  return event.code === 'bug' ? exitCodes.bug : adviceTable[event.code].exitCode;
 }

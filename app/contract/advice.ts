@@ -185,6 +185,13 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'undo-failed': failed('both', 'Mend what the message names, then undo again.'),
 };
 
+interface Failure {
+  readonly code: ErrorCode | 'bug';
+  readonly message: string;
+  readonly advice: string;
+  readonly dataIs: DataPlace;
+}
+
 function fill(template: string, context: ErrorContext): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(context[name] ?? name));
 }
@@ -197,6 +204,13 @@ export function adviceFor(error: Pick<DiskferryErrorData, 'code' | 'context'>): 
 
 /** The one line that a person reads: what, which device and why; what to do next; where the data is. */
 export function explain(error: DiskferryErrorData, dataIs: DataPlace = adviceFor(error).dataIs): string {
+  const { code, message } = error;
+  return explainFailure({ code, message, advice: adviceFor(error).advice, dataIs });
+}
+
+/** The same of a `failed` event. */
+export function explainFailure({ code, message, advice, dataIs }: Failure): string {
+  const what = code === 'bug' ? `this is a bug in Diskferry: ${message}` : message;
   // Some messages end with words of the system's.
-  return `${error.message.replace(/\.$/, '')}. ${adviceFor(error).advice} ${dataPlaceTexts[dataIs]}`;
+  return `${what.replace(/\.$/, '')}. ${advice} ${dataPlaceTexts[dataIs]}`;
 }

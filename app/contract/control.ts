@@ -10,6 +10,10 @@ import { speedSchema } from './plan.ts';
 /** Name of the socket in a job's directory `<state directory>/jobs/<job>/`. */
 export const controlSocketName = 'control.sock';
 export const jobsDirectoryName = 'jobs';
+/** Beside it: what the job has reported, one event a line, without its progress. */
+export const eventsFileName = 'events.jsonl';
+/** The notification by which a job tells an event to those that watch it. */
+export const eventNotification = 'event';
 
 export const jobStates = [
   'starting',
@@ -27,6 +31,8 @@ export type JobState = (typeof jobStates)[number];
 
 export const jobStatusSchema = z.object({
   job: z.string(),
+  /** The process that serves the volume. */
+  processId: z.int(),
   state: z.enum(jobStates),
   source: z.string(),
   destination: z.string(),
@@ -47,15 +53,20 @@ export const statusLineSchema = jobStatusSchema.extend({
   source: z.string().nullable(),
   destination: z.string().nullable(),
   /** Null for a job that has died. */
+  processId: z.int().nullable(),
   speed: speedSchema.nullable(),
 });
 export type StatusLine = z.infer<typeof statusLineSchema>;
 
 const nothing = z.object({});
 
-/** Parameters of each request; each is answered with the job's status after it. */
+/**
+ * Parameters of each request; each is answered with the job's status after it. `watch` makes the job tell this
+ * client its events as well: those that have been, the last progress, then each as it comes.
+ */
 export const controlRequests = {
   status: nothing,
+  watch: nothing,
   pause: nothing,
   resume: nothing,
   speed: z.object({ speed: speedSchema }),

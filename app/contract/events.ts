@@ -78,6 +78,7 @@ export const jobWarningCodes = [
   'partitions-not-updated',
   'cut-over-pending',
   'graduation-failed',
+  'events-not-kept',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [

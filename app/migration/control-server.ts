@@ -1,11 +1,12 @@
 /**
- * The control socket of a foreground job: JSON-RPC over a Unix socket in the job's own directory, so that
- * `status`, `pause`, `resume`, `speed`, `cutover` and `undo` work from another terminal. Only the job's user
- * can connect: the directory is mode 0700. Requests are checked by the schemas of contract/control.ts.
+ * The control socket of a job: JSON-RPC over a Unix socket in the job's own directory, so that `status`,
+ * `watch`, `pause`, `resume`, `speed`, `cutover` and `undo` work from another terminal. Only the job's user can
+ * connect: the directory is mode 0700. Requests are checked by the schemas of contract/control.ts.
  */
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import type { MessageConnection } from 'vscode-jsonrpc/node.js';
 import {
   createMessageConnection,
   ResponseError,
@@ -14,13 +15,18 @@ import {
 } from 'vscode-jsonrpc/node.js';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
-import { controlRequests } from '../contract/control.ts';
+import { controlRequests, eventNotification } from '../contract/control.ts';
+import type { EventLog } from './event-log.ts';
 
 /**
  * A terminal or two. A flood of connections must not take the job's memory, nor keep its user out: the oldest
  * gives way.
  */
 const connectionsMax = 16;
+/** Events that wait for a client that reads none; then it is let go. More than a log keeps. */
+const unsentMax = 2000;
+/** What clients have not read by then, they do not get. */
+const closeMsMax = 1000;
 /** JSON-RPC leaves the codes from -32000 to servers. */
 const refusedByJob = -32000;
 
@@ -31,13 +37,18 @@ export type ControlHandlers = {
   ) => JobStatus | Promise<JobStatus>;
 };
 
+export interface Controlled {
+  readonly handlers: ControlHandlers;
+  readonly events: EventLog;
+}
+
 export class ControlServer {
   readonly #server: Server;
   readonly #path: string;
   readonly #sockets = new Set<Socket>();
 
-  static async listen(path: string, handlers: ControlHandlers): Promise<ControlServer> {
-    const server = new ControlServer(path, handlers);
+  static async listen(path: string, job: Controlled): Promise<ControlServer> {
+    const server = new ControlServer(path, job);
     await new Promise<void>((resolve, reject) => {
       server.#server.once('error', reject);
       server.#server.listen(path, resolve);
@@ -45,18 +56,24 @@ export class ControlServer {
     return server;
   }
 
-  private constructor(path: string, handlers: ControlHandlers) {
+  private constructor(path: string, job: Controlled) {
     this.#path = path;
-    this.#server = createServer((socket) => this.#serve(socket, handlers));
+    this.#server = createServer((socket) => this.#serve(socket, job));
   }
 
+  /** Those that watch still get the last event. */
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroySoon();
+    const tooLate = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, closeMsMax);
+    await closed;
+    clearTimeout(tooLate);
     await rm(this.#path, { force: true });
   }
 
-  #serve(socket: Socket, handlers: ControlHandlers): void {
+  #serve(socket: Socket, { handlers, events }: Controlled): void {
     this.#sockets.add(socket);
     const [oldest] = this.#sockets;
     if (this.#sockets.size > connectionsMax) oldest?.destroy();
@@ -70,10 +87,27 @@ export class ControlServer {
     connection.onError(() => socket.destroy());
     socket.on('error', () => socket.destroy());
     for (const name of Object.keys(controlRequests) as ControlRequestName[]) {
-      connection.onRequest(name, (parameters: unknown) => answer(name, parameters, handlers));
+      connection.onRequest(name, async (parameters: unknown) => {
+        const answered = await answer(name, parameters, handlers);
+        if (name === 'watch') tellEvents(connection, socket, events);
+        return answered;
+      });
     }
     connection.listen();
   }
+}
+
+/** Until the client goes. */
+function tellEvents(connection: MessageConnection, socket: Socket, events: EventLog): void {
+  let unsent = 0;
+  const stop = events.follow((event) => {
+    unsent += 1;
+    if (unsent > unsentMax) socket.destroy();
+    if (socket.destroyed) return;
+    const sent = (): void => void (unsent -= 1);
+    connection.sendNotification(eventNotification, event).then(sent, sent);
+  });
+  socket.once('close', stop);
 }
 
 async function answer(

@@ -25,7 +25,7 @@ export function choicesAfter(error: unknown, state: JobState): JobEventOf<'decis
 }
 
 /** Those that are not heard in every state. */
-export type Command = Exclude<ControlRequestName, 'status' | 'speed'>;
+export type Command = Exclude<ControlRequestName, 'status' | 'watch' | 'speed'>;
 
 export interface Circumstances {
   /** Copying has been paused, and whatever the job has done since. */

@@ -1,5 +1,5 @@
 /**
- * One migration from the confirmed plan to its end, in the foreground process: takes the source's place,
+ * One migration from the confirmed plan to its end, in the job process: takes the source's place,
  * copies, cuts over, or goes back. Reports every step as an event and obeys commands from another terminal.
  *
  * Until `committed` the job can be undone: what consumers wrote goes back to the source, which takes its old
@@ -108,7 +108,7 @@ export class Job {
   status(): JobStatus {
     const { job, plan } = this.#options;
     return {
-      job,
+      ...{ job, processId: process.pid },
       state: this.#isPaused && this.#state === 'copying' ? 'paused' : this.#state,
       source: plan.source.path,
       destination: plan.destination.path,
@@ -159,9 +159,7 @@ export class Job {
     return this.status();
   }
 
-  /**
-   * Takes effect as soon as the step under way allows it. Refused from the moment at which the commit begins.
-   */
+  /** Takes effect as soon as the step under way allows it; refused once the commit has begun. */
   undo(): JobStatus {
     this.#expect('undo');
     this.#choice.make('undo');

@@ -314,8 +314,7 @@ describe.skipIf(!isOffered)('when a job that serves by ublk has crashed', () => 
     const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold');
     const reader = await SteadyReader.start(scratch(), await migration.device());
     await migration.event('synchronized');
-    migration.signal('SIGSEGV');
-    await migration.end();
+    await migration.kill();
     expect(await Promise.race([reader.failed, sleep(1000, 'waits')])).toBe('waits');
     const said = await runCli('status', '--state-dir', scratch().stateDirectory);
     expect(said).toMatchObject({

@@ -267,8 +267,10 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
     const migration = volume.migrate('--hold');
     vi.unstubAllEnvs();
     await migration.event('synchronized');
-    migration.signal('SIGUSR2');
+    migration.signalJobProcess('SIGUSR2');
     await waitUntil('both faults are told', () => migration.said.includes('another fault for the test'));
+    migration.signal('SIGUSR2');
+    await waitUntil('and those of the command', () => migration.said.split('another fault for the test').length === 3);
     expect(migration.said).toContain('Error: a fault for the test');
     await migration.ask('cutover');
     await expectMoved(migration);

@@ -13,7 +13,7 @@ import { askJob } from '../control-client.ts';
 import { eventText } from '../event-text.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
 
-interface ControlOptions {
+export interface ControlOptions {
   readonly stateDir?: string;
   readonly json?: boolean;
 }
@@ -48,7 +48,7 @@ export function addControlCommands(program: Command): void {
     );
 }
 
-function control(command: Command, description: string): Command {
+export function control(command: Command, description: string): Command {
   return command
     .description(description)
     .argument('[job]', 'the job; may be left out when only one is running')
@@ -83,6 +83,7 @@ function showDead(dead: RecordedJob, { json }: ControlOptions): void {
     const [from, to] = [source?.path ?? null, destination?.path ?? null];
     writeLine({
       job,
+      processId: null,
       state: 'died',
       source: from,
       destination: to,
@@ -123,7 +124,7 @@ async function cutOver(
  * The job that is named, or the only one. Throws when it has died: nobody should hear that nothing has
  * happened.
  */
-async function jobToTell(directory: string, named: string | undefined): Promise<string> {
+export async function jobToTell(directory: string, named: string | undefined): Promise<string> {
   const jobs = named === undefined ? (await running(directory)).map((status) => status.job) : [named];
   const [only] = jobs;
   const dead = (await findDeadJobs(directory)).find(({ job }) => only === undefined || job === named);

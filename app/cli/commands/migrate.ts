@@ -1,29 +1,28 @@
-/** `diskferry migrate`: a whole job in the foreground, from the plan to the report. */
+/**
+ * `diskferry migrate`: a whole job in the foreground, from the plan to the report. This process plans, asks, starts
+ * the job process and shows what it reports; signals that it gets are passed on. When it is killed, the job
+ * goes on without it: `diskferry watch JOB` shows it again.
+ */
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { DiskferryError, messageOf } from '../../base/error.ts';
+import { DiskferryError } from '../../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../../contract/control.ts';
-import type { JobEventOf } from '../../contract/events.ts';
-import { exitCodes } from '../../contract/exit-codes.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { assertAsConfirmed } from '../../migration/confirmed-plan.ts';
-import { ControlServer } from '../../migration/control-server.ts';
-import { Job } from '../../migration/job.ts';
-import { makeJobDirectory, refuseAfterDeath, writeJobRecord } from '../../migration/job-record.ts';
+import type { JobOrder } from '../../migration/job-channel.ts';
+import { refuseAfterDeath } from '../../migration/job-record.ts';
+import { outliveFaults } from '../../migration/outlive-faults.ts';
+import { Supervisor } from '../../migration/supervisor.ts';
 import { confirmPlan } from '../confirm.ts';
-import { outliveFaults } from '../outlive-faults.ts';
+import { JobView } from '../job-view.ts';
 import { readPassphrase } from '../passphrase.ts';
 import type { PlanOptions } from '../plan-options.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
 import { planText } from '../plan-text.ts';
-import type { EventView } from '../progress-view.ts';
-import { makeEventView } from '../progress-view.ts';
-import { reportError } from '../report-error.ts';
 import { requireFreeSocketPath, requireSocketLength } from '../socket-path.ts';
 
 interface MigrateOptions extends PlanOptions {
@@ -35,17 +34,6 @@ interface MigrateOptions extends PlanOptions {
   readonly stopCommand?: string;
   readonly startCommand?: string;
   readonly keyFile?: string;
-}
-
-/** What belongs to one run of the command. */
-interface Run {
-  readonly name: string;
-  /** The job's own directory. */
-  readonly directory: string;
-  readonly plan: Plan;
-  readonly passphrase: Uint8Array | undefined;
-  readonly options: MigrateOptions;
-  readonly view: EventView;
 }
 
 /** Of the source's name in the job's. */
@@ -90,34 +78,7 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
   requireSocketLength(join(directory, controlSocketName), 'state-directory-unusable');
   const plan = options.yes === true ? first : await confirm(first, options);
   const passphrase = await readPassphrase(plan, options.keyFile);
-  await prepareState(directory, () => makeJobDirectory(directory));
-  const run: Run = {
-    name,
-    directory,
-    plan,
-    passphrase,
-    options,
-    view: makeEventView(process.stderr, options.json === true),
-  };
-  const job = makeJob(run);
-  try {
-    return await runJob(job, run);
-  } finally {
-    run.view.close();
-    // While the data is on both disks the record stays, so that nobody starts over from the source unaware.
-    if (job.dataIs !== 'both') await removeRecord(directory);
-  }
-}
-
-/** The move has ended by now: what is left of its record is no failure of it. */
-async function removeRecord(directory: string): Promise<void> {
-  try {
-    await rm(directory, { recursive: true });
-  } catch (error) {
-    process.stderr.write(
-      `the record of this move, which is over, is still there; remove it: ${messageOf(error)}\n`,
-    );
-  }
+  return follow(makeOrder(plan, { name, directory, passphrase, options }), options.json === true);
 }
 
 /** Throws the first of all that speaks against the job. */
@@ -175,18 +136,16 @@ function nameJob(plan: Plan): string {
   return `${words.join('-').slice(0, nameLengthMax)}-${randomBytes(2).toString('hex')}`;
 }
 
-async function prepareState(directory: string, prepare: () => Promise<void>): Promise<void> {
-  try {
-    await prepare();
-  } catch (cause) {
-    const message = `${directory}: the job cannot keep its state there: ${messageOf(cause)}`;
-    throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
-  }
+interface OrderParts {
+  readonly name: string;
+  readonly directory: string;
+  readonly passphrase: Uint8Array | undefined;
+  readonly options: MigrateOptions;
 }
 
-function makeJob({ name, directory, plan, passphrase, options, view }: Run): Job {
+function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderParts): JobOrder {
   const { stopUnit = [], stopCommand, startCommand } = options;
-  return new Job({
+  return {
     job: name,
     plan,
     directory,
@@ -195,69 +154,21 @@ function makeJob({ name, directory, plan, passphrase, options, view }: Run): Job
     hold: options.hold === true,
     users: { units: stopUnit, stopCommand, startCommand },
     passphrase,
-    emit: (event) => {
-      view.handle(event);
-      if (event.event === 'planned') warnOfPlan(event, view);
-    },
-  });
+  };
 }
 
-/** With `--yes` nobody has read the plan. */
-function warnOfPlan({ job, timeMs, plan }: JobEventOf<'planned'>, view: EventView): void {
-  for (const { code, message } of plan.warnings)
-    view.handle({ event: 'warning', job, timeMs, code, message });
-}
-
-async function runJob(job: Job, { name, directory, plan, options, view }: Run): Promise<ExitCode> {
-  const control = await listenForControl(job, directory);
-  const stopListening = undoOnSignals(job);
+/** Ctrl-C, a polite kill and a closed terminal go back to the source, as far as the job allows. */
+async function follow(order: JobOrder, json: boolean): Promise<ExitCode> {
+  const view = new JobView({ json });
   const stopOutliving = outliveFaults();
+  const supervisor = Supervisor.start({ order, onEvent: (event) => view.show(event) });
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const undo = (): void => supervisor.undo();
+  for (const signal of signals) process.on(signal, undo);
   try {
-    await prepareState(directory, () => writeJobRecord(directory, plan));
-    return (await job.run()) === 'finished' ? exitCodes.done : exitCodes.undone;
-  } catch (error) {
-    view.close();
-    return reportError(error, { json: options.json === true, job: name, dataIs: job.dataIs });
+    return view.end(await supervisor.ended());
   } finally {
-    stopListening();
-    await control.close();
+    for (const signal of signals) process.off(signal, undo);
     stopOutliving();
   }
-}
-
-async function listenForControl(job: Job, directory: string): Promise<ControlServer> {
-  const path = join(directory, controlSocketName);
-  try {
-    return await ControlServer.listen(path, {
-      status: () => job.status(),
-      pause: () => job.pause(),
-      resume: () => job.resume(),
-      speed: ({ speed }) => job.setSpeed(speed),
-      cutover: () => job.cutOver(),
-      undo: () => job.undo(),
-    });
-  } catch (cause) {
-    const message = `${path}: the job cannot listen there: ${messageOf(cause)}`;
-    throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
-  }
-}
-
-/**
- * Ctrl-C and a polite kill go back to the source, as far as the job allows; they never leave it half done.
- */
-function undoOnSignals(job: Job): () => void {
-  const undo = (): void => {
-    try {
-      job.undo();
-      process.stderr.write('Going back to the source; please wait until everything written is safe there.\n');
-    } catch (error) {
-      if (!(error instanceof DiskferryError)) throw error;
-      process.stderr.write(`${error.message}\n`);
-    }
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, undo);
-  return () => {
-    for (const signal of signals) process.off(signal, undo);
-  };
 }

@@ -1,7 +1,8 @@
 /**
  * `diskferry migrate` as a child of the demo: the very command that people use, followed by its JSON events.
  * When the demo is told to stop, the migration is told to go back, and its end is waited for: it alone can
- * take down the virtual device without losing what was written.
+ * take down the virtual device without losing what was written. When the command is killed the job goes on
+ * without it, and is told the same.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -9,11 +10,12 @@ import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BugError, DiskferryError, present } from '../../base/error.ts';
+import { statusLineSchema } from '../../contract/control.ts';
 import { jobEventSchema } from '../../contract/events.ts';
 import type { JobEvent, JobEventName, JobEventOf } from '../../contract/events.ts';
 import { exitCodes } from '../../contract/exit-codes.ts';
 import type { Speed } from '../../contract/plan.ts';
-import { mustRun, programEnvironment } from './programs.ts';
+import { mustRun, programEnvironment, runProgram } from './programs.ts';
 import type { Workload } from './workload.ts';
 
 export interface MoveOptions {
@@ -107,13 +109,29 @@ export class Move {
     if (this.#child.exitCode !== exitCodes.done) throw this.#failure();
   }
 
-  /** Goes back to the source, unless it has committed or ended; then waits for the end. */
+  /** Goes back to the source, unless it has committed or ended; then waits for the end of the job. */
   async interrupt(): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#isInterrupted = true;
-    this.#child.kill('SIGINT');
-    const tooLate = setTimeout(() => this.#child.kill('SIGKILL'), goBackMsMax);
-    while (!this.#hasEnded) await once(this.#changes, 'change');
+    if (!this.#hasEnded) {
+      this.#isInterrupted = true;
+      this.#child.kill('SIGINT');
+      const tooLate = setTimeout(() => this.#child.kill('SIGKILL'), goBackMsMax);
+      while (!this.#hasEnded) await once(this.#changes, 'change');
+      clearTimeout(tooLate);
+    }
+    if (this.#child.signalCode !== null) await this.#endOrphan();
+  }
+
+  /** The job whose command was killed: it goes back, or is stuck and is killed as well. */
+  async #endOrphan(): Promise<void> {
+    const state = ['--state-dir', this.#options.stateDirectory, '--json'];
+    const { stdout } = await runProgram(process.execPath, [commandPath, 'status', ...state]);
+    const [line = ''] = stdout.split('\n');
+    if (line === '') return;
+    const { job, processId } = statusLineSchema.parse(JSON.parse(line));
+    if (processId === null) return;
+    await runProgram(process.execPath, [commandPath, 'undo', job, ...state]);
+    const tooLate = setTimeout(() => process.kill(processId, 'SIGKILL'), goBackMsMax);
+    await runProgram(process.execPath, [commandPath, 'watch', job, ...state]);
     clearTimeout(tooLate);
   }
 

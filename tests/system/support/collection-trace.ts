@@ -7,7 +7,7 @@
  * The young generation is made as small as can be: a mebibyte is full after 65,536 of the smallest objects.
  */
 import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, Serializable } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -44,15 +44,31 @@ export class TracedProgram {
     this.#ended = this.#follow();
   }
 
+  /** The next message from the program that is so. */
+  async message<Message>(isSo: (message: unknown) => message is Message): Promise<Message> {
+    return new Promise((resolve) => {
+      const take = (message: unknown): void => {
+        if (!isSo(message)) return;
+        this.#child.off('message', take);
+        resolve(message);
+      };
+      this.#child.on('message', take);
+    });
+  }
+
+  /** To the program, which may have messages of its own. */
+  send(message: Serializable): void {
+    this.#child.send(message);
+  }
+
   /** Puts a mark into the trace; returns the resident memory right after it, in bytes. */
   async mark(): Promise<number> {
-    const answered = once(this.#child, 'message') as Promise<[number]>;
-    this.#child.send('mark');
+    const answered = this.message((message) => typeof message === 'number');
+    this.send('mark');
     const died = this.#ended.then(({ exitCode }) => {
       throw new Error(`the traced program has ended, exit code ${exitCode}`);
     });
-    const [residentBytes] = await Promise.race([answered, died]);
-    return residentBytes;
+    return Promise.race([answered, died]);
   }
 
   /** V8 holds back parts of the trace until the end. */

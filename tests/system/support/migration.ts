@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { askJob } from '../../../app/cli/control-client.ts';
@@ -20,7 +21,7 @@ import { planWarningCodes } from '../../../app/contract/plan.ts';
 import { runProgram } from '../../../app/devices/program.ts';
 import type { ProgramResult } from '../../../app/devices/program.ts';
 import type { Scratch } from './scratch.ts';
-import { waitMsMax } from './wait.ts';
+import { waitMsMax, waitUntil } from './wait.ts';
 
 export const cliProgram = fileURLToPath(new URL('../../../build/app/cli/main.js', import.meta.url));
 
@@ -31,6 +32,20 @@ const onAnyKernel =
 /** Runs one command to its end. */
 export function runCli(...parameters: readonly string[]): Promise<ProgramResult> {
   return runProgram(process.execPath, [cliProgram, ...parameters]);
+}
+
+/** One that has ended and is not waited for yet has no command line any more. */
+function isJobProcess(pid: number): boolean {
+  return readIfThere(`/proc/${pid}/cmdline`).includes('/migration/job-process.js');
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
 }
 
 export interface MigrationEnd {
@@ -46,6 +61,8 @@ export class Migration {
   readonly #ended: Promise<MigrationEnd>;
   readonly #waiting = new Set<() => void>();
   #hasEnded = false;
+  /** The process that serves the volume; it lives on without the command. */
+  #jobProcess: number | undefined;
   #said = '';
   #badLine: Error | undefined;
 
@@ -150,9 +167,36 @@ export class Migration {
     return this.#ended;
   }
 
+  /** The command and the job process. */
   async kill(): Promise<void> {
+    this.#findJobProcess();
+    await this.killCommand();
+    if (this.#jobProcess === undefined || !isJobProcess(this.#jobProcess)) return;
+    process.kill(this.#jobProcess, 'SIGKILL');
+    await this.jobProcessEnd();
+  }
+
+  /** The command alone; the job goes on. */
+  async killCommand(): Promise<void> {
     if (!this.#hasEnded) this.#child.kill('SIGKILL');
     await this.#ended;
+  }
+
+  /** To the process that serves the volume. */
+  signalJobProcess(signal: NodeJS.Signals): void {
+    this.#findJobProcess();
+    process.kill(this.#jobProcess ?? NaN, signal);
+  }
+
+  async jobProcessEnd(): Promise<void> {
+    const pid = this.#jobProcess ?? NaN;
+    await waitUntil('the job process has ended', () => !isJobProcess(pid));
+  }
+
+  #findJobProcess(): void {
+    const pid = this.#child.pid ?? NaN;
+    const children = readIfThere(`/proc/${pid}/task/${pid}/children`).trim().split(' ').map(Number);
+    this.#jobProcess = children.find(isJobProcess) ?? this.#jobProcess;
   }
 
   /**
@@ -176,6 +220,7 @@ export class Migration {
 
   #take(line: string): void {
     const { data, error } = jobEventSchema.safeParse(JSON.parse(line));
+    if (data?.event === 'planned') this.#findJobProcess();
     if (data !== undefined) this.events.push(data);
     else this.#badLine = new Error(`not an event of the contract: ${line}`, { cause: error });
     this.#wake();

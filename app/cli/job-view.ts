@@ -1,0 +1,42 @@
+/**
+ * A job as one terminal sees it: every event as it comes, for people or for programs, and the exit code that
+ * the last one stands for. The same for who started the job and for who watches it later.
+ */
+import type { JobEvent } from '../contract/events.ts';
+import { exitCodes } from '../contract/exit-codes.ts';
+import type { ExitCode } from '../contract/exit-codes.ts';
+import type { LastEvent } from '../migration/event-log.ts';
+import type { EventView } from './progress-view.ts';
+import { makeEventView } from './progress-view.ts';
+import { reportFailure } from './report-error.ts';
+
+export class JobView {
+  readonly #view: EventView;
+  readonly #json: boolean;
+
+  constructor({ json }: { readonly json: boolean }) {
+    this.#view = makeEventView(process.stderr, json);
+    this.#json = json;
+  }
+
+  /** The failure is shown at the end: it stands below everything else. */
+  show(event: JobEvent): void {
+    if (event.event === 'failed') return;
+    this.#view.handle(event);
+    if (event.event !== 'planned') return;
+    // With `--yes` nobody has read the plan.
+    const { job, timeMs, plan } = event;
+    for (const { code, message } of plan.warnings)
+      this.#view.handle({ event: 'warning', job, timeMs, code, message });
+  }
+
+  end(last: LastEvent): ExitCode {
+    this.#view.close();
+    if (last.event === 'failed') return reportFailure(last, { json: this.#json });
+    return last.event === 'finished' ? exitCodes.done : exitCodes.undone;
+  }
+
+  close(): void {
+    this.#view.close();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The job process: one job and its engine, in a process and a session of its own, started by a supervisor
+ * (supervisor.ts) and by nobody else. Takes its order over the channel, makes the job's directory, listens on
+ * its control socket, runs the job to its end, and removes the directory again unless the data is on both disks:
+ * then the record stays, so that nobody starts over from the source unaware.
+ *
+ * It does not depend on who started it. When the supervisor is gone the job goes on, heard on its control
+ * socket, and its events stay in the job's directory. What it says to people goes to stderr.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DiskferryError, messageOf } from '../base/error.ts';
+import { controlSocketName } from '../contract/control.ts';
+import { ControlServer } from './control-server.ts';
+import { EventLog } from './event-log.ts';
+import { failedEvent } from './failed-event.ts';
+import { Job } from './job.ts';
+import type { JobOrder, JobProcessMessage, SupervisorMessage } from './job-channel.ts';
+import { makeJobDirectory, writeJobRecord } from './job-record.ts';
+import { outliveFaults } from './outlive-faults.ts';
+
+/** A supervisor that does not read is told no more progress than this; the other events are few. */
+const unsentMax = 64;
+
+let unsent = 0;
+let allSent = Promise.resolve();
+
+function tellSupervisor(message: JobProcessMessage): void {
+  if (!process.connected) return;
+  if (message.kind === 'event' && message.event.event === 'progress' && unsent >= unsentMax) return;
+  unsent += 1;
+  const sent = new Promise<void>((resolve) => {
+    // An error means that nobody is there any more.
+    process.send?.(message, undefined, undefined, () => {
+      unsent -= 1;
+      resolve();
+    });
+  });
+  allSent = allSent.then(() => sent);
+}
+
+async function carryOut(order: JobOrder): Promise<void> {
+  const { directory } = order;
+  try {
+    await prepareState(directory, () => makeJobDirectory(directory));
+  } catch (error) {
+    tellSupervisor({ kind: 'event', event: failedEvent(error, { job: order.job }) });
+    return;
+  }
+  const events = new EventLog(directory);
+  events.follow((event) => tellSupervisor({ kind: 'event', event }));
+  const job = new Job({ ...order, emit: (event) => events.add(event) });
+  heardOnChannel = () => undo(job);
+  try {
+    await runJob(job, order, events);
+  } finally {
+    if (job.dataIs !== 'both') await removeRecord(directory);
+  }
+}
+
+async function runJob(job: Job, { directory, plan, job: name }: JobOrder, events: EventLog): Promise<void> {
+  const stopOutliving = outliveFaults();
+  const stopListening = undoOnSignals(job);
+  let control: ControlServer | undefined;
+  try {
+    control = await listenForControl(job, directory, events);
+    await prepareState(directory, () => writeJobRecord(directory, plan));
+    await job.run();
+  } catch (error) {
+    if (!(error instanceof DiskferryError)) sayBug(error);
+    events.add(failedEvent(error, { job: name, dataIs: job.dataIs }));
+  } finally {
+    stopListening();
+    await control?.close();
+    stopOutliving();
+  }
+}
+
+function sayBug(error: unknown): void {
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`diskferry: this is a bug in Diskferry.\n${trace}\n`);
+}
+
+/** The move has ended by now: what is left of its record is no failure of it. */
+async function removeRecord(directory: string): Promise<void> {
+  try {
+    await rm(directory, { recursive: true });
+  } catch (error) {
+    process.stderr.write(
+      `the record of this move, which is over, is still there; remove it: ${messageOf(error)}\n`,
+    );
+  }
+}
+
+async function prepareState(directory: string, prepare: () => Promise<void>): Promise<void> {
+  try {
+    await prepare();
+  } catch (cause) {
+    const message = `${directory}: the job cannot keep its state there: ${messageOf(cause)}`;
+    throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
+  }
+}
+
+async function listenForControl(job: Job, directory: string, events: EventLog): Promise<ControlServer> {
+  const path = join(directory, controlSocketName);
+  const handlers = {
+    status: () => job.status(),
+    watch: () => job.status(),
+    pause: () => job.pause(),
+    resume: () => job.resume(),
+    speed: ({ speed }: { speed: JobOrder['speed'] }) => job.setSpeed(speed),
+    cutover: () => job.cutOver(),
+    undo: () => job.undo(),
+  };
+  try {
+    return await ControlServer.listen(path, { handlers, events });
+  } catch (cause) {
+    const message = `${path}: the job cannot listen there: ${messageOf(cause)}`;
+    throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
+  }
+}
+
+/**
+ * A polite kill, and what the supervisor passes on of Ctrl-C, go back to the source, as far as the job allows;
+ * they never leave it half done.
+ */
+function undoOnSignals(job: Job): () => void {
+  const listener = (): void => undo(job);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, listener);
+  return () => {
+    for (const signal of signals) process.off(signal, listener);
+  };
+}
+
+function undo(job: Job): void {
+  try {
+    job.undo();
+    process.stderr.write('Going back to the source; please wait until everything written is safe there.\n');
+  } catch (error) {
+    if (!(error instanceof DiskferryError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+  }
+}
+
+/** What to do about `undo`; nothing once the job has ended. */
+let heardOnChannel: (() => void) | undefined;
+
+function takeOrder(): Promise<JobOrder | undefined> {
+  return new Promise((resolve) => {
+    process.on('message', (message: SupervisorMessage) => {
+      switch (message.kind) {
+        case 'start':
+          resolve(message.order);
+          break;
+        case 'undo':
+          heardOnChannel?.();
+      }
+    });
+    // A supervisor that is gone before it has given its order wanted nothing.
+    process.once('disconnect', () => resolve(undefined));
+    tellSupervisor({ kind: 'ready' });
+  });
+}
+
+// Who reads what is said to people may go away.
+process.stderr.on('error', () => undefined);
+
+const order = await takeOrder();
+if (order !== undefined) await carryOut(order);
+await allSent;
+if (process.connected) process.disconnect();
