@@ -82,7 +82,7 @@ export function isWhollyDirect({ directBytes, totalBytes }: JobEventOf<'progress
 }
 
 function progressText(event: JobEventOf<'progress'>): string {
-  const { totalBytes, copyBytesPerSecond, consumer } = event;
+  const { totalBytes, copyBytesPerSecond } = event;
   if (event.phase === 'undoing') {
     return [returnText(event), formatRate(copyBytesPerSecond), formatEta(event.etaSeconds)].join(' · ');
   }
@@ -90,13 +90,18 @@ function progressText(event: JobEventOf<'progress'>): string {
   const percent = ((crossed / totalBytes) * 100).toFixed(1);
   const parts = [
     `${percent} % (${formatBytes(crossed)} of ${formatBytes(totalBytes)})`,
-    formatRate(copyBytesPerSecond),
-    isWhollyDirect(event)
-      ? 'volume: used straight on the destination'
-      : `volume: ${consumer.readIops + consumer.writeIops} requests/s, p99 ${formatLatency(consumer.p99Us)}`,
-    formatEta(event.etaSeconds),
+    // Nothing is copied any more, and nothing is left to wait for.
+    ...(event.phase === 'synchronized' ? [] : [formatRate(copyBytesPerSecond), formatEta(event.etaSeconds)]),
+    volumeText(event),
   ];
   return parts.join(' · ');
+}
+
+function volumeText(event: JobEventOf<'progress'>): string {
+  if (isWhollyDirect(event)) return 'volume: used straight on the destination';
+  const { readIops, writeIops, p99Us } = event.consumer;
+  const requests = readIops + writeIops;
+  return requests === 0 ? 'volume: idle' : `volume: ${requests} requests/s, p99 ${formatLatency(p99Us)}`;
 }
 
 /** What may be lost only the message knows: after a failed flush nobody can promise anything. */
@@ -109,7 +114,7 @@ function decisionText({ job, message, choices }: JobEventOf<'decision'>, stateDi
 
 function finishedText({ report }: JobEventOf<'finished'>): string {
   const { elapsedMs, copiedBytes, redirectedBytes, skippedBytes, longestStallMs } = report;
-  const away = report.interruptions.map(interruptionText);
+  const away = interruptionsText(report.interruptions);
   const stays = report.staysOn === null ? '' : ` It is used through ${report.staysOn} until it is unmounted.`;
   return [
     `Done in ${formatDuration(elapsedMs)}:`,
@@ -117,7 +122,7 @@ function finishedText({ report }: JobEventOf<'finished'>): string {
     `${formatBytes(redirectedBytes)} written by users while moving,`,
     `${formatBytes(skippedBytes)} free and left out;`,
     `longest wait of one request ${formatDuration(longestStallMs)}`,
-    away.length === 0 ? '.' : `; it ${away.join(' and ')}.`,
+    away === '' ? '.' : `; it ${away}.`,
   ]
     .join(' ')
     .replace(' .', '.')
@@ -125,6 +130,17 @@ function finishedText({ report }: JobEventOf<'finished'>): string {
     .concat(stays);
 }
 
-function interruptionText({ at, how, elapsedMs }: Interruption): string {
-  return `${how === 'unmounted' ? 'was away' : 'stood still'} for ${formatDuration(elapsedMs)} at the ${at}`;
+/** The same word is not said twice. */
+function interruptionsText(all: readonly Interruption[]): string {
+  return all
+    .map((one, index) => (one.how === all[index - 1]?.how ? durationText(one) : interruptionText(one)))
+    .join(' and ');
+}
+
+function interruptionText(interruption: Interruption): string {
+  return `${interruption.how === 'unmounted' ? 'was away' : 'stood still'} ${durationText(interruption)}`;
+}
+
+function durationText({ at, elapsedMs }: Interruption): string {
+  return `for ${formatDuration(elapsedMs)} at the ${at}`;
 }

@@ -30,6 +30,11 @@ export class JobView {
       this.#view.handle({ event: 'warning', job, timeMs, code, message });
   }
 
+  /** Something for people that is no event. */
+  note(text: string): void {
+    this.#view.note(text);
+  }
+
   end(last: LastEvent): ExitCode {
     this.#view.close();
     if (last.event === 'failed') return reportFailure(last, { json: this.#json });

@@ -36,7 +36,8 @@ function makeProgram(): Command {
 /** Undefined when help or the version was shown, as it was asked for or for want of a command. */
 function usageError({ code, exitCode, message }: CommanderError): DiskferryError | undefined {
   if (exitCode === 0 || code === 'commander.help') return undefined;
-  return new DiskferryError('usage', message.replace(/^error: /, '').replaceAll('\n', ' '));
+  const text = message.replace(/^error: /, '').replace("command-argument value '", "'");
+  return new DiskferryError('usage', text.replaceAll('\n', ' '));
 }
 
 function report(error: unknown): ExitCode {

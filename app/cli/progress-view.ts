@@ -51,7 +51,8 @@ class LogView implements EventView {
 
   handle(event: JobEvent): void {
     if (event.event === 'progress') {
-      if (event.timeMs - this.#lastProgressMs < logProgressMs) return;
+      // A job that waits for its cut-over may do so for days.
+      if (event.phase === 'synchronized' || event.timeMs - this.#lastProgressMs < logProgressMs) return;
       this.#lastProgressMs = event.timeMs;
     }
     this.#write(event.timeMs, this.#teller.textOf(event));

@@ -156,7 +156,7 @@ export class Job {
   cutOver(): JobStatus {
     this.#expect('cutover');
     this.#choice.make('cutover');
-    return this.status();
+    return { ...this.status(), state: 'cutting-over' };
   }
 
   /** Takes effect as soon as the step under way allows it; refused once the commit has begun. */

@@ -9,6 +9,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../../contract/control.ts';
+import type { JobEvent } from '../../contract/events.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
@@ -24,6 +25,7 @@ import type { PlanOptions } from '../plan-options.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
 import { planText } from '../plan-text.ts';
 import { requireFreeSocketPath, requireSocketLength } from '../socket-path.ts';
+import { controlCommand } from '../state-directory.ts';
 
 interface MigrateOptions extends PlanOptions {
   readonly yes?: boolean;
@@ -161,7 +163,11 @@ function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderPa
 async function follow(order: JobOrder, json: boolean): Promise<ExitCode> {
   const view = new JobView({ json });
   const stopOutliving = outliveFaults();
-  const supervisor = Supervisor.start({ order, onEvent: (event) => view.show(event) });
+  const onEvent = (event: JobEvent): void => {
+    view.show(event);
+    if (event.event === 'synchronized' && order.hold) view.note(waitingText(order));
+  };
+  const supervisor = Supervisor.start({ order, onEvent });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const undo = (): void => supervisor.undo();
   for (const signal of signals) process.on(signal, undo);
@@ -171,4 +177,8 @@ async function follow(order: JobOrder, json: boolean): Promise<ExitCode> {
     for (const signal of signals) process.off(signal, undo);
     stopOutliving();
   }
+}
+
+function waitingText({ job, plan }: JobOrder): string {
+  return `It waits, in use, for "${controlCommand('cutover', job, plan.stateDirectory)}".`;
 }

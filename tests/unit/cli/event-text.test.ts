@@ -47,6 +47,30 @@ describe('the text of an event', () => {
     expect(teller.textOf(decision)).toContain(command);
   });
 
+  test('says of each interruption how long it was, and only once what it was', () => {
+    const at = (how: 'unmounted' | 'suspended', ...where: ('start' | 'cut-over')[]) =>
+      where.map((one) => ({ at: one, how, elapsedMs: 1500 }));
+    const textOf = (...interruptions: JobReport['interruptions'][number][]): string =>
+      eventText({ event: 'finished', ...line, verified: true, report: { ...report, interruptions } }, '');
+    expect(textOf(...at('unmounted', 'start', 'cut-over'))).toMatch(
+      /; it was away for 1.5 s at the start and for 1.5 s at the cut-over\.$/,
+    );
+    expect(textOf(...at('unmounted', 'start'), ...at('suspended', 'cut-over'))).toMatch(
+      /; it was away for 1.5 s at the start and stood still for 1.5 s at the cut-over\.$/,
+    );
+  });
+
+  test.each([
+    ['copying', 0, '50.0 % (4 MiB of 8 MiB) · 1 MiB/s · a few seconds left · volume: idle'],
+    ['copying', 7, '50.0 % (4 MiB of 8 MiB) · 1 MiB/s · a few seconds left · volume: 7 requests/s, p99 120 µs'],
+    ['synchronized', 0, '50.0 % (4 MiB of 8 MiB) · volume: idle'],
+  ] as const)('says how far it is while %s beside %i requests a second', (phase, readIops, text) => {
+    const consumer = { readIops, writeIops: 0, p50Us: 90, p99Us: 120, longestStallMs: 0 };
+    const bytes = { copiedBytes: 0, directBytes: 0, redirectedBytes: 0, skippedBytes: 0, toReturnBytes: 0 };
+    const rest = { pendingBytes: 4 * 2 ** 20, totalBytes: 8 * 2 ** 20, copyBytesPerSecond: 2 ** 20, etaSeconds: 4 };
+    expect(eventText({ event: 'progress', ...line, phase, ...bytes, ...rest, consumer }, '')).toBe(text);
+  });
+
   test('says while it goes back how much is left', () => {
     const consumer = { readIops: 0, writeIops: 0, p50Us: 0, p99Us: 0, longestStallMs: 0 };
     const figures = {
