@@ -38,8 +38,9 @@ export default defineConfig({
           setupFiles: ['tests/guest/require-guest.ts'],
           sequence: { groupOrder: 2 },
           maxWorkers: 1,
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
+          // Longer than waits have (tests/system/support/wait.ts), so that these say what was waited for.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -41,6 +41,8 @@ export interface NativeRing {
   readNow(fd: number, lengthBytes: number, buffer: number): number;
   /** sched_yield(2): a thread that waits for this processor runs first. */
   yieldProcessor(): void;
+  /** Another descriptor of the ring: the kernel keeps what is in flight until that is closed, too. */
+  duplicate(): number;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
   close(): void;
 }

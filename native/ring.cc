@@ -39,6 +39,7 @@ Napi::Function Ring::define(Napi::Env env) {
                          InstanceMethod<&Ring::submitAndWait>("submitAndWait"),
                          InstanceMethod<&Ring::readNow>("readNow"),
                          InstanceMethod<&Ring::yieldProcessor>("yieldProcessor"),
+                         InstanceMethod<&Ring::duplicate>("duplicate"),
                          InstanceMethod<&Ring::close>("close"),
                      });
 }
@@ -126,6 +127,13 @@ Napi::Value Ring::readNow(const Napi::CallbackInfo& info) {
 Napi::Value Ring::yieldProcessor(const Napi::CallbackInfo& info) {
   sched_yield();
   return info.Env().Undefined();
+}
+
+// For JavaScript to close.
+Napi::Value Ring::duplicate(const Napi::CallbackInfo& info) {
+  return withJsErrors(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(), open().duplicate().release());
+  });
 }
 
 // Requests in flight are cancelled by the kernel in its own time (io_uring_release); the pool stays

@@ -32,6 +32,7 @@ class Ring : public Napi::ObjectWrap<Ring> {
   Napi::Value submitAndWait(const Napi::CallbackInfo& info);
   Napi::Value readNow(const Napi::CallbackInfo& info);
   Napi::Value yieldProcessor(const Napi::CallbackInfo& info);
+  Napi::Value duplicate(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   Uring& open();

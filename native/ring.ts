@@ -242,6 +242,14 @@ export class Ring {
     return this.#completions[index * completionWords + 1] as number;
   }
 
+  /**
+   * Another descriptor of the ring, which keeps it, and what is in flight in it, beyond `close` and the end of
+   * this thread.
+   */
+  duplicate(): number {
+    return this.#native.duplicate();
+  }
+
   close(): void {
     this.#native.close();
   }

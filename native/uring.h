@@ -55,6 +55,9 @@ class Uring {
   const io_uring_cqe* completion() const;
   void dropCompletion();
 
+  // Another descriptor of the ring, which lives on in it.
+  Fd duplicate() const { return Fd::duplicateOf(fd_.get()); }
+
  private:
   Fd fd_;
   Mapping queues_;

@@ -132,7 +132,7 @@ export class EngineLoop {
 
   run(): void {
     this.#postWakePoll();
-    this.#mailbox.post({ kind: 'ready' });
+    this.#mailbox.post({ kind: 'ready', ringFd: this.#ring.duplicate() });
     while (!this.#isStopping || this.#io.inFlight > 0) {
       this.#frontend.prepareTurn();
       this.#router.pump();

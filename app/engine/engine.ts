@@ -4,6 +4,14 @@
  *
  * If the worker dies, every promise that waits and `died` reject with `engine-died`: the virtual device then
  * answers nothing any more, and the owner must say so.
+ *
+ * The worker's ring is held here beyond its thread's end, and let go before anybody hears of that end. When a
+ * ring goes, the kernel takes back what a server of ublk has in flight; but from a thread that still runs, it
+ * may once more hand it a request meanwhile (6.12: ublk_uring_cmd_cancel_fn does so after it has taken back
+ * the others), and whoever then stops the device waits for the answer for ever, and cannot be killed:
+ *
+ *   worker     throws ─ gives up what it had ─ ends
+ *   here                                          the ring is closed ─ `died` ─ (the owner) the device is stopped
  */
 import { closeSync, writeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
@@ -44,6 +52,8 @@ export class Engine {
   readonly #meter: ConsumerMeter;
   readonly #progress: ProgressCells;
   readonly #listeners = new Set<Listener>();
+  #ringFd: number | undefined;
+  #error: unknown;
   #death: DiskferryError | undefined;
   #flushFailure: DiskferryError | undefined;
   #isStopped = false;
@@ -69,9 +79,10 @@ export class Engine {
       // The ring opens sockets that Node does not know of; it would warn when the worker closes them.
       trackUnmanagedFds: false,
     });
-    this.#worker.on('message', (message: WorkerMessage) => this.#tell(message));
-    this.#worker.on('error', (cause) => this.#die(cause));
-    this.#worker.on('exit', () => this.#die(undefined));
+    this.#worker.on('message', (message: WorkerMessage) => this.#hear(message));
+    // Its thread still runs.
+    this.#worker.on('error', (error) => (this.#error = error));
+    this.#worker.on('exit', () => this.#die());
   }
 
   get progress(): EngineProgress {
@@ -214,12 +225,18 @@ export class Engine {
     });
   }
 
+  #hear(message: WorkerMessage): void {
+    if (message.kind === 'ready') this.#ringFd = message.ringFd;
+    this.#tell(message);
+  }
+
   #tell(message: WorkerMessage | Error): void {
     for (const listener of [...this.#listeners]) listener(message);
   }
 
-  #die(cause: unknown): void {
-    if (this.#death !== undefined) return;
+  #die(): void {
+    if (this.#ringFd !== undefined) closeSync(this.#ringFd);
+    const cause = this.#error;
     const why = cause === undefined ? 'it ended' : messageOf(cause);
     this.#death = new DiskferryError('engine-died', `the engine's worker has died: ${why}`, { cause });
     this.#tell(this.#death);

@@ -59,7 +59,8 @@ export type ControlMessage =
   | { readonly kind: 'stop' };
 
 export type WorkerMessage =
-  | { readonly kind: 'ready' }
+  /** `ringFd` keeps the worker's ring; it is closed when the worker's thread has ended (engine.ts). */
+  | { readonly kind: 'ready'; readonly ringFd: number }
   | { readonly kind: 'skipped' }
   /** Every block has crossed. */
   | { readonly kind: 'synchronized' }

@@ -59,7 +59,7 @@ export class UblkHost implements DeviceHost {
     }
   }
 
-  /** Should it fail, release tells. */
+  /** Nothing is in flight in the dead worker's ring any more. Should it fail, release tells. */
   abort(): void {
     this.#disk.closeCharacter();
     this.#disk.stop().catch(() => {});

@@ -236,7 +236,7 @@ describe.each(offered)('a job whose engine dies while it serves by %s', (fronten
     await migration.setSpeed('gentle');
     expect(await migration.end()).toMatchObject({ exitCode: 4 });
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'engine-died', dataIs: 'both' });
-    await reader.failed;
+    await reader.failed();
     await waitUntil('the kernel has let go', async () => (await usedDevices()).length === 0);
     const again = Migration.start(scratchOf(), disks);
     expect(await again.end()).toMatchObject({ exitCode: 3 });
@@ -310,8 +310,7 @@ describe.skipIf(isQemu)('a device of nbd', () => {
     const migration = Migration.start(scratchOf(), disks, '--frontend', 'nbd', '--hold');
     await migration.event('synchronized');
     await migration.kill();
-    for (let tries = 0; tries < 50 && (await usedDevices()).length > 0; tries += 1) await sleep(100);
-    expect(await usedDevices()).toEqual([]);
+    await waitUntil('the device is gone', async () => (await usedDevices()).length === 0);
     rmSync(scratchOf().stateDirectory, { recursive: true });
   });
 

@@ -90,6 +90,11 @@ export class ServedDevice {
     await this.engine.flushDestination();
     await this.#held.releaseAll();
   }
+
+  /** After the engine's death, too. */
+  async letGo(): Promise<void> {
+    await this.#held.releaseAll();
+  }
 }
 
 async function bringUp(scratch: Scratch, options: ServeOptions, held: ReleaseStack): Promise<ServedParts> {

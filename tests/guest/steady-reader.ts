@@ -5,15 +5,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scratch } from '../system/support/scratch.ts';
+import { inTime } from '../system/support/wait.ts';
 
 /** A device that has gone has no bytes any more: it fails what was under way, and ends what comes later. */
 const script =
   'while [ "$(dd bs=4096 count=1 iflag=direct 2> /dev/null | wc -c)" -eq 4096 ]; do sleep 0.1; done';
 
 export class SteadyReader {
-  /** Resolves when a read has failed or brought nothing. */
-  readonly failed: Promise<void>;
+  readonly #ended: Promise<void>;
 
   static async start(scratch: Scratch, path: string): Promise<SteadyReader> {
     const fd = openSync(path, 'r');
@@ -25,7 +26,17 @@ export class SteadyReader {
     return new SteadyReader(ended);
   }
 
-  private constructor(failed: Promise<void>) {
-    this.failed = failed;
+  private constructor(ended: Promise<void>) {
+    this.#ended = ended;
+  }
+
+  /** Resolves when a read has failed or brought nothing; rejects when none does in time. */
+  failed(): Promise<void> {
+    return inTime('a reader of the device has got an error', this.#ended);
+  }
+
+  /** False when a read has failed within that time. */
+  async waitsFor(milliseconds: number): Promise<boolean> {
+    return Promise.race([this.#ended.then(() => false), sleep(milliseconds, true)]);
   }
 }

@@ -21,7 +21,7 @@ import { planWarningCodes } from '../../../app/contract/plan.ts';
 import { runProgram } from '../../../app/devices/program.ts';
 import type { ProgramResult } from '../../../app/devices/program.ts';
 import type { Scratch } from './scratch.ts';
-import { waitMsMax, waitUntil } from './wait.ts';
+import { inTime, waitMsMax, waitUntil } from './wait.ts';
 
 export const cliProgram = fileURLToPath(new URL('../../../build/app/cli/main.js', import.meta.url));
 
@@ -163,8 +163,9 @@ export class Migration {
     this.#child.stderr.destroy();
   }
 
+  /** Rejects when it does not end in time. */
   end(): Promise<MigrationEnd> {
-    return this.#ended;
+    return inTime(() => `the job has ended; ${this.#story()}`, this.#ended);
   }
 
   /** The command and the job process. */
@@ -179,7 +180,7 @@ export class Migration {
   /** The command alone; the job goes on. */
   async killCommand(): Promise<void> {
     if (!this.#hasEnded) this.#child.kill('SIGKILL');
-    await this.#ended;
+    await inTime(() => `the killed job is gone; ${this.#story()}`, this.#ended);
   }
 
   /** To the process that serves the volume. */

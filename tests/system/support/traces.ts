@@ -1,13 +1,15 @@
 /**
  * Mounts and loop devices that belong to a directory, and how they are taken away. This is also how a person
  * cleans a machine on which a job was killed; the order matters: a loop device goes once nothing is mounted
- * on it, and the FUSE file under it once the loop device has gone.
+ * on it, and the FUSE file under it once the loop device has gone. In a guest, devices of ublk whose process
+ * was killed go first, because they keep those who read from them.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
 import { readMounts } from '../../../app/devices/mounts.ts';
+import { removeAbandoned } from '../../../app/engine/ublk-disk.ts';
 
 interface LoopTrace {
   readonly device: string;
@@ -59,6 +61,7 @@ export async function tracesIn(stateDirectory: string): Promise<string[]> {
 
 /** Takes away everything that is mounted in or attached from `directory`, whoever made it; files stay. */
 export async function sweep(directory: string): Promise<void> {
+  if (process.env['DISKFERRY_GUEST'] !== undefined) await removeAbandoned();
   const loops = await loopsIn(directory);
   const mounts = mountsIn(directory, loops);
   const isOnLoop = ({ source }: MountTrace): boolean => loops.some(({ device }) => device === source);
