@@ -20,7 +20,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import sqlite from 'node-sqlite3-wasm';
 import type { Database } from 'node-sqlite3-wasm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { mebibyte } from '../../app/base/units.ts';
 import type { FileContent, RowRecord } from '../../app/cli/demo/acknowledged.ts';
@@ -37,6 +37,7 @@ import { ledgerPath } from '../../app/cli/demo/ledger-layout.ts';
 import { mustRun, runProgram } from '../../app/cli/demo/programs.ts';
 import { Stage } from '../../app/cli/demo/stage.ts';
 import { Workload } from '../../app/cli/demo/workload.ts';
+import type { WorkloadFigures } from '../../app/cli/demo/workload/cells.ts';
 import { fileRecordNames, rowRecordName, treeRecordName } from '../../app/cli/demo/workload/setting.ts';
 import { waitUntil } from './support/wait.ts';
 
@@ -58,6 +59,7 @@ describe.skipIf(!isRoot)('the workload of the demo and its checks (need root)', 
   let destination: string;
   let files: ReadonlyMap<string, FileContent>;
   let rows: RowRecord[];
+  let figures: WorkloadFigures;
 
   /** Stops the workload, copies one disk to the next, and starts it there. */
   async function carryOver(from: string, to: string): Promise<void> {
@@ -85,7 +87,7 @@ describe.skipIf(!isRoot)('the workload of the demo and its checks (need root)', 
     await sleep(runMs);
     await carryOver(source, middle);
     await carryOver(middle, destination);
-    await workload.stop();
+    figures = await workload.stop();
 
     const read = (name: string): string => join(stage.records, name);
     files = expectedFiles(fileRecordNames.flatMap((name) => readRecords(read(name), fileRecordSchema)));
@@ -98,18 +100,15 @@ describe.skipIf(!isRoot)('the workload of the demo and its checks (need root)', 
     expect(existsSync(stage.directory)).toBe(false);
   });
 
-  it('acknowledges files and rows in each phase, on the device of that phase', () => {
+  it('acknowledges files and rows in each phase, on the device of that phase', async () => {
     expect(failures).toEqual([]);
-    expect(Object.fromEntries(workload.devices)).toEqual({
-      before: source,
-      during: middle,
-      after: destination,
-    });
+    const devices = await Promise.all(phases.map((phase) => workload.deviceIn(phase)));
+    expect(devices).toEqual([source, middle, destination]);
     const counts = rowCounts(rows);
     for (const phase of phases) {
       expect(counts[phase]).toBeGreaterThan(0);
-      expect(workload.figures?.[phase].operations).toBeGreaterThan(counts[phase]);
-      expect(workload.figures?.[phase].longestStallMs).toBeGreaterThan(0);
+      expect(figures[phase].operations).toBeGreaterThan(counts[phase]);
+      expect(figures[phase].longestStallMs).toBeGreaterThan(0);
     }
     const folders = new Set([...files.keys()].map((path) => path.split('/')[0]));
     expect(folders).toEqual(new Set(['tree', 'logs', 'images', 'documents']));
@@ -250,6 +249,27 @@ describe.skipIf(!isRoot)('the workload of the demo and its checks (need root)', 
     expect(await checkFileSystem(destination)).toEqual([
       expect.stringMatching(`^${destination}: e2fsck finds errors \\(exit code 4\\): .*image-1`),
     ]);
+  });
+});
+
+describe.skipIf(!isRoot)('a workload whose word comes late (needs root)', () => {
+  it('is heard out: where it ran, and what it did', async () => {
+    const stage = await Stage.make(sizeBytes);
+    onTestFinished(() => stage.clear());
+    const [source, elsewhere] = [await stage.makeDisk('source', sizeBytes), '/dev/null'];
+    await mustRun('mkfs.ext4', ['-q', source]);
+    await stage.mount(source);
+    writeFileTree(stage.volume, join(stage.records, treeRecordName), mebibyte);
+    const { volume, records: directory } = stage;
+    const late = fileURLToPath(new URL('support/late-word.cjs', import.meta.url));
+    vi.stubEnv('NODE_OPTIONS', `--require ${late}`);
+    const setting = { sourceDevice: source, destinationDevice: elsewhere, volume, directory };
+    const workload = await Workload.make(setting, () => {});
+    vi.unstubAllEnvs();
+    onTestFinished(() => workload.end());
+    await workload.start();
+    expect(await workload.deviceIn('before')).toBe(source);
+    expect((await workload.stop()).before.operations).toBeGreaterThan(0);
   });
 });
 

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError, present } from '../../base/error.ts';
+import { DiskferryError } from '../../base/error.ts';
 import type { ReleaseStack } from '../../base/release.ts';
 import type { JobEvent, JobEventOf } from '../../contract/events.ts';
 import type { Speed } from '../../contract/plan.ts';
@@ -61,13 +61,13 @@ export async function play(options: PlayOptions): Promise<DemoFinished> {
   await runOn('before', disks.source, scene);
   const { device, finished } = await moveVolume(scene);
   await runOn('after', disks.destination, scene);
-  await workload.stop();
+  const figures = await options.stop.orStop(workload.stop());
   await workload.end();
   await stage.unmount();
 
   const findings: DemoFindings = {
     devices: { before: disks.source, during: device, after: disks.destination },
-    workload: present(workload.figures, 'figures of a workload that has stopped'),
+    workload: figures,
     ...(await prove(stage, disks.destination)),
   };
   return { ...finished, timeMs: Date.now(), verified: true, report: { ...finished.report, demo: findings } };
@@ -140,7 +140,7 @@ async function moveVolume(
 /** Lets the workload run on a device for its time. Throws if another device carries the volume. */
 async function runOn(phase: Phase, device: string, { stage, workload, view, stop }: Scene): Promise<void> {
   const differences = await checkMount(stage.volume, device);
-  const seen = workload.devices.get(phase) ?? 'nothing';
+  const seen = (await stop.orStop(workload.deviceIn(phase))) ?? 'nothing';
   if (seen !== device)
     differences.push(`${phase} the move, the workload ran on ${seen} instead of ${device}`);
   requireNone(differences);

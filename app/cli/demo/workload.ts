@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BugError, DiskferryError } from '../../base/error.ts';
 import type { Phase } from './acknowledged.ts';
@@ -27,6 +28,10 @@ const processPath = fileURLToPath(
 );
 
 const switchName = 'switch';
+
+/** What the process tells comes beside the switch's answer, and on a busy machine after it. */
+const hearMsMax = 30_000;
+const hearPollMs = 5;
 
 /**
  * A workload that has ended uses nothing: then there is nothing to wait for. That it has ended is for the
@@ -79,14 +84,12 @@ export class Workload {
     return this.#command('start');
   }
 
-  /** Which device carried the volume in each phase, as the workload itself has found it. */
-  get devices(): ReadonlyMap<Phase, string> {
-    return this.#devices;
-  }
-
-  /** As of its last stop. */
-  get figures(): WorkloadFigures | undefined {
-    return this.#figures;
+  /**
+   * Which device carries the volume in a phase that has begun, as the workload itself has found it; undefined
+   * when it has not found out.
+   */
+  deviceIn(phase: Phase): Promise<string | undefined> {
+    return this.#heard(() => this.#devices.get(phase));
   }
 
   async start(): Promise<void> {
@@ -94,17 +97,33 @@ export class Workload {
   }
 
   /** Returns when every file on the volume is closed. */
-  async stop(): Promise<void> {
+  async stop(): Promise<WorkloadFigures> {
+    this.#figures = undefined;
     await mustRun('sh', ['-c', this.stopCommand]);
+    const figures = await this.#heard(() => this.#figures);
+    if (figures === undefined) throw failureOf('it has stopped and does not tell what it did');
+    return figures;
   }
 
   /** Ends the process, whatever it is doing. */
   async end(): Promise<void> {
     this.#child.removeAllListeners('exit');
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  async #heard<T>(find: () => T | undefined): Promise<T | undefined> {
+    const deadlineMs = performance.now() + hearMsMax;
+    for (let found = find(); ; found = find()) {
+      if (found !== undefined || this.#hasEnded || performance.now() > deadlineMs) return found;
+      await sleep(hearPollMs);
+    }
   }
 
   #command(position: SwitchPosition): string {
