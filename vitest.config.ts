@@ -26,8 +26,8 @@ export default defineConfig({
           // After the unit tests: they would disturb each other's timing on a small machine.
           sequence: { groupOrder: 1 },
           maxWorkers: 1,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {
@@ -38,6 +38,10 @@ export default defineConfig({
           setupFiles: ['tests/guest/require-guest.ts'],
           sequence: { groupOrder: 2 },
           maxWorkers: 1,
+          // To load everything anew for each file takes longer there than many of the tests.
+          isolate: false,
+          // Filled on the host (tests/guest/run.ts), where it takes seconds to transform them all.
+          experimental: { fsModuleCache: true, fsModuleCachePath: 'build/guest-modules' },
           // Longer than waits have (tests/system/support/wait.ts), so that these say what was waited for.
           testTimeout: 600_000,
           hookTimeout: 600_000,

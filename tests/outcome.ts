@@ -11,11 +11,20 @@ export interface Outcome {
   skipped: number;
   /** As `failureText` makes them. */
   readonly failures: string[];
+  /** What failed in a guest and passed in another boot, as `unsteadyText` makes it: no failure, and not hidden. */
+  readonly unsteady: string[];
+}
+
+/** What one file of tests has come to. */
+export interface FileOutcome {
+  readonly file: string;
+  readonly outcome: Outcome;
 }
 
 /** Of the reason that a test gives. */
 const reasonLinesMax = 12;
 const failureForm = /^failed: .*(?:\n {2}.*)*/gm;
+const unsteadyForm = /^unsteady: .*(?:\n {2}.*)*/gm;
 const countsForm = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/;
 
 const reportSchema = z.object({
@@ -36,11 +45,11 @@ const reportSchema = z.object({
 });
 
 export function noOutcome(): Outcome {
-  return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  return { passed: 0, failed: 0, skipped: 0, failures: [], unsteady: [] };
 }
 
 export function failure(name: string, reason = ''): Outcome {
-  return { passed: 0, failed: 1, skipped: 0, failures: [failureText(name, reason)] };
+  return { ...noOutcome(), failed: 1, failures: [failureText(name, reason)] };
 }
 
 export function addOutcome(total: Outcome, part: Outcome): void {
@@ -48,6 +57,7 @@ export function addOutcome(total: Outcome, part: Outcome): void {
   total.failed += part.failed;
   total.skipped += part.skipped;
   total.failures.push(...part.failures);
+  total.unsteady.push(...part.unsteady);
 }
 
 /** The line that every runner ends with. */
@@ -60,8 +70,20 @@ export function countsText({ passed, failed, skipped }: Outcome): string {
  * be loaded is one failure, as is a run that ends badly without a failed test.
  */
 export function readReport(title: string, report: string, exitCode: number): Outcome {
+  return sumOf(title, readFiles(report), exitCode);
+}
+
+export function sumOf(title: string, files: readonly FileOutcome[], exitCode: number): Outcome {
   const outcome = noOutcome();
-  for (const file of reportSchema.parse(JSON.parse(report)).testResults) {
+  for (const file of files) addOutcome(outcome, file.outcome);
+  if (exitCode !== 0 && outcome.failed === 0) addOutcome(outcome, failure(title, `exit code ${exitCode}`));
+  return outcome;
+}
+
+/** The same, file by file, without a word about the run as a whole. */
+export function readFiles(report: string): FileOutcome[] {
+  return reportSchema.parse(JSON.parse(report)).testResults.map((file) => {
+    const outcome = noOutcome();
     for (const { status, fullName, failureMessages } of file.assertionResults) {
       if (status === 'passed') outcome.passed += 1;
       else if (status === 'failed') addOutcome(outcome, failure(fullName, failureMessages?.join('\n')));
@@ -70,11 +92,25 @@ export function readReport(title: string, report: string, exitCode: number): Out
         console.log(`skipped: ${fullName}`);
       }
     }
-    const hasFailed = file.assertionResults.some(({ status }) => status === 'failed');
-    if (file.status === 'failed' && !hasFailed) addOutcome(outcome, failure(file.name, file.message));
-  }
-  if (exitCode !== 0 && outcome.failed === 0) addOutcome(outcome, failure(title, `exit code ${exitCode}`));
-  return outcome;
+    if (file.status === 'failed' && outcome.failed === 0) addOutcome(outcome, failure(file.name, file.message));
+    return { file: file.name, outcome };
+  });
+}
+
+/** Counts of `second` alone; what only `first`, an earlier run of the same, had failed with is unsteady. */
+export function secondRun(first: Outcome, second: Outcome): Outcome {
+  const failedAgain = new Set(second.failures.map(nameOf));
+  const passed = first.failures.filter((text) => !failedAgain.has(nameOf(text)));
+  return { ...second, unsteady: [...second.unsteady, ...passed.map(unsteadyText)] };
+}
+
+function nameOf(failureText: string): string {
+  return failureText.split('\n', 1)[0] ?? '';
+}
+
+function unsteadyText(failureText: string): string {
+  const [name = '', ...reason] = failureText.replace(/^failed: /, '').split('\n');
+  return [`unsteady: ${name}`, '  passed at the second run; the first had said:', ...reason].join('\n');
 }
 
 /** What a runner printed whose last line counts, with or without what was skipped. */
@@ -83,7 +119,8 @@ export function readOutput(title: string, output: string, exitCode: number): Out
   if (counts === null) return failure(title, `it ended without counting, with exit code ${exitCode}`);
   const [passed, failed, skipped] = [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)];
   const failures: string[] = output.match(failureForm) ?? [];
-  const outcome: Outcome = { passed, failed, skipped, failures };
+  const unsteady: string[] = output.match(unsteadyForm) ?? [];
+  const outcome: Outcome = { passed, failed, skipped, failures, unsteady };
   if (exitCode !== 0 && failed === 0) addOutcome(outcome, failure(title, `exit code ${exitCode}`));
   else if (failed > 0 && failures.length === 0)
     failures.push(failureText(title, 'what it printed says more'));

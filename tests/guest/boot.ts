@@ -21,7 +21,7 @@ const bootsMax = 3;
 
 class BootFailure extends Error {}
 
-const serverStartMsMax = 10_000;
+const serverStartMsMax = 60_000;
 
 /** Ends a process with all that it started, and waits until it is gone. */
 async function endSession(child: ChildProcess, ended: Promise<unknown>): Promise<void> {

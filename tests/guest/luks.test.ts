@@ -69,7 +69,7 @@ describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'qemu')('an opened container'
     });
     // The kernel collects a key that nobody has any more in its own time.
     await expect
-      .poll(() => readFileSync('/proc/keys', 'utf8'), { timeout: 10_000 })
+      .poll(() => readFileSync('/proc/keys', 'utf8'), { timeout: 100_000 })
       .not.toContain('cryptsetup:');
   });
 

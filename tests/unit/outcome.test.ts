@@ -3,7 +3,7 @@
  * failure is named with its reason.
  */
 import { describe, expect, test } from 'vitest';
-import { failureText, readOutput, readReport } from '../outcome.ts';
+import { failure, failureText, noOutcome, readOutput, readReport, secondRun } from '../outcome.ts';
 
 function reportOf(file: { status: string; message?: string; tests?: readonly object[] }): string {
   const { status, message = '', tests = [] } = file;
@@ -63,5 +63,33 @@ describe('what another runner prints', () => {
     expect(readOutput('sim', 'seed 1\n', 0)).toMatchObject({ passed: 0, failed: 1 });
     expect(readOutput('sim', '500 passed, 0 failed\n', 1)).toMatchObject({ passed: 500, failed: 1 });
     expect(readOutput('sim', '499 passed, 1 failed\n', 1).failures).toHaveLength(1);
+  });
+});
+
+describe('a second run of what has failed in a guest', () => {
+  const fast = failure('a disk stops', 'Error: it spins');
+  const both = { ...fast, failed: 2, failures: [...fast.failures, failureText('a disk floats', 'no water')] };
+
+  test('counts alone, and what passed only now is named as unsteady, with its first reason', () => {
+    const second = { ...noOutcome(), passed: 2 };
+    const outcome = secondRun(fast, second);
+    expect(outcome).toMatchObject({ passed: 2, failed: 0, failures: [] });
+    expect(outcome.unsteady).toEqual([
+      'unsteady: a disk stops\n  passed at the second run; the first had said:\n  Error: it spins',
+    ]);
+  });
+
+  test('leaves a failure what has failed again, for whatever reason', () => {
+    const outcome = secondRun(both, { ...failure('a disk floats', 'still none'), passed: 1 });
+    expect(outcome).toMatchObject({ passed: 1, failed: 1, failures: ['failed: a disk floats\n  still none'] });
+    expect(outcome.unsteady).toEqual([expect.stringContaining('unsteady: a disk stops\n')]);
+  });
+
+  test('is told on by what repeats the counts', () => {
+    const { unsteady } = secondRun(fast, { ...noOutcome(), passed: 2 });
+    expect(readOutput('guests', `${unsteady.join('\n')}\n2 passed, 0 failed, 0 skipped\n`, 0)).toMatchObject({
+      failed: 0,
+      unsteady,
+    });
   });
 });

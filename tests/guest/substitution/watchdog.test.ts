@@ -6,7 +6,6 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { mebibyte, sectorBytes } from '../../../app/base/units.ts';
 import { deviceNumberAt } from '../../../app/devices/block-device.ts';
@@ -96,7 +95,7 @@ describe('whoever changes a table', () => {
     const guarded = Watchdog.during((watchdog) =>
       watchdog.guard({ name, limitMs: 200 }, async () => {
         await suspendMapped(name);
-        await sleep(600);
+        await waitUntil('the watchdog has resumed it', async () => !(await infoOf(name)).isSuspended);
         throw new Error('the old table serves');
       }),
     );

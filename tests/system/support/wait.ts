@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const pollMs = 10;
-export const waitMsMax = process.env['DISKFERRY_GUEST'] === undefined ? 60_000 : 300_000;
+export const waitMsMax = process.env['DISKFERRY_GUEST'] === undefined ? 120_000 : 300_000;
 
 export async function waitUntil(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + waitMsMax;
