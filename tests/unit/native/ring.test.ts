@@ -352,6 +352,21 @@ describe('closing', () => {
     ring.close();
     expect(() => turn(0, 0)).toThrow(expect.objectContaining({ code: 'EBADF' }));
   });
+
+  it('gives up what is in flight only when the duplicate is closed, too', () => {
+    const [ours, theirs] = addon().socketPair();
+    const dying = new Ring(pool);
+    dying.recv(ours, 1, 0, 0, 1);
+    dying.submitAndWait(0, 0);
+    const duplicate = dying.duplicate();
+    dying.close();
+    closeSync(ours);
+    // Their end sees the end of ours when nothing holds it any more: not while it is received from.
+    ring.recv(keepOpen(theirs), 1, pageBytes, 0, 2);
+    expect(turn(1, 200_000)).toEqual([]);
+    closeSync(duplicate);
+    expect(turn(1)).toEqual([{ tag: 2, result: 0 }]);
+  });
 });
 
 describe('memory and locks', () => {
