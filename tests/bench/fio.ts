@@ -154,18 +154,19 @@ export async function amidLoad<T>(
 ): Promise<{ readonly result: T; readonly log: Buffer }> {
   return scoped(bench, async ({ directory }) => {
     const all = [...parameters(load, endlessSeconds), ...options, '--log_unix_epoch=1', '--per_job_logs=0'];
-    const fio = spawn('fio', all, { stdio: 'ignore', cwd: directory, detached: true });
+    const fio = spawn('fio', all, { stdio: ['ignore', 'ignore', 'pipe'], cwd: directory, detached: true });
+    let complaints = '';
+    fio.stderr.on('data', (data: Buffer) => (complaints += data.toString()));
     const ended = once(fio, 'close');
-    let result: T;
-    try {
-      await sleep(loadWarmUpMs);
-      result = await work();
-      if (fio.exitCode !== null) throw new Error(`the load ended early: fio's exit code is ${fio.exitCode}`);
-    } finally {
-      fio.kill('SIGINT');
-      await ended;
-    }
-    return { result, log: await readFile(join(directory, fileName)) };
+    const [outcome] = await Promise.allSettled([sleep(loadWarmUpMs).then(work)]);
+    const { exitCode } = fio;
+    fio.kill('SIGINT');
+    await ended;
+    // Whatever else failed, this is why.
+    if (exitCode !== null)
+      throw new Error(`the load ended early: fio's exit code is ${exitCode}: ${complaints.trim()}`);
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return { result: outcome.value, log: await readFile(join(directory, fileName)) };
   });
 }
 
