@@ -103,6 +103,51 @@ export async function runLoad(load: Load, seconds: number): Promise<LoadFigures>
   return { iops: mixed.iops, p50Us: percentileUs('50.000000'), p99Us: percentileUs('99.000000') };
 }
 
+export interface Place {
+  /** A device or a file; a file is made. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Fio leaves out what it has nothing to say of. */
+const Latency = z.object({ percentile: z.record(z.string(), z.number()).optional() });
+const DurableReport = z.object({
+  jobs: z.tuple([
+    z.object({
+      error: z.literal(0),
+      write: z.object({ lat_ns: Latency }),
+      sync: z.object({ lat_ns: Latency }),
+    }),
+  ]),
+});
+
+/** The median of a flush that follows each random write of 4 KiB. */
+export function flushUs(place: Place, seconds: number): Promise<number> {
+  return durableMedianUs('sync', place, ['--rw=randwrite', '--norandommap', '--fsync=1'], seconds);
+}
+
+/** The median of a write of 4 KiB, one after the other, that is durable when it is done. */
+export function durableWriteUs(place: Place, seconds: number): Promise<number> {
+  return durableMedianUs('write', place, ['--rw=write', '--sync=dsync'], seconds);
+}
+
+async function durableMedianUs(
+  of: 'write' | 'sync',
+  { path, sizeBytes }: Place,
+  how: readonly string[],
+  seconds: number,
+): Promise<number> {
+  const always = ['--name=durable', '--output-format=json', '--ioengine=psync', '--direct=1', '--bs=4k'];
+  const where = [`--filename=${path}`, `--size=${sizeBytes}`, '--randrepeat=0'];
+  const when = ['--time_based', `--ramp_time=${warmUpMs}ms`, `--runtime=${Math.round(seconds * 1000)}ms`];
+  const figures = ['--lat_percentiles=1', '--clat_percentiles=0'];
+  const output = await runCommand('fio', [...always, ...where, ...how, ...when, ...figures], 'the load');
+  const [job] = DurableReport.parse(JSON.parse(output.slice(output.indexOf('{')))).jobs;
+  const median = job[of].lat_ns.percentile?.['50.000000'];
+  if (median === undefined) throw new Error(`${path}: the load did nothing in ${seconds} s`);
+  return median / 1000;
+}
+
 /** Writes 4 KiB at the start of each stretch of `strideBytes`, once all over the device. */
 export async function writeSparsely({ target, depth, sizeBytes }: Load, strideBytes: number): Promise<void> {
   const blockBytes = 4 * kibibyte;

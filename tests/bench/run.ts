@@ -22,6 +22,7 @@ import { standingsToJson, standingsToTable, toJson, toTable } from './report.ts'
 import { besideConsumer, besideFileSystem } from './rows/beside-consumer.ts';
 import { bulkCopy } from './rows/bulk-copy.ts';
 import { deviceUp } from './rows/device-up.ts';
+import { flushLatency } from './rows/flush-latency.ts';
 import { fullExt4 } from './rows/full-ext4.ts';
 import { fullSpeed } from './rows/full-speed.ts';
 import { largeDisk } from './rows/large-disk.ts';
@@ -32,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
   fullExt4,
   deviceUp,
   nbdSocket,
+  flushLatency,
   largeDisk,
   fullSpeed,
   besideConsumer,
