@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "exports.h"
+#include "live-map.h"
 #include "ring.h"
 #include "ublk.h"
 
@@ -23,6 +24,7 @@ void offer(Napi::Object exports, const char* name) {
 // Runs once for each thread that loads the addon; nothing is shared between them.
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Ring", Ring::define(env));
+  exports.Set("LiveMap", LiveMap::define(env));
   exports.Set("UblkQueue", UblkQueue::define(env));
   offer<blockGeometry>(exports, "blockGeometry");
   offer<blockDiscard>(exports, "blockDiscard");
@@ -40,6 +42,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<directIoAlignmentBytes>(exports, "directIoAlignmentBytes");
   offer<fuseMount>(exports, "fuseMount");
   offer<unmountDetach>(exports, "unmountDetach");
+  offer<unmountForce>(exports, "unmountForce");
   offer<keyAdd>(exports, "keyAdd");
   offer<keyRemove>(exports, "keyRemove");
   offer<loopAttach>(exports, "loopAttach");

@@ -39,11 +39,22 @@ export interface NativeRing {
    * errno.
    */
   readNow(fd: number, lengthBytes: number, buffer: number): number;
+  /** Makes it the ring's one fixed file: it stays open, without an fd, until the ring's last request has ended. */
+  registerFile(fd: number): void;
   /** sched_yield(2): a thread that waits for this processor runs first. */
   yieldProcessor(): void;
   /** Another descriptor of the ring: the kernel keeps what is in flight until that is closed, too. */
   duplicate(): number;
   /** Closes the ring; the kernel cancels or finishes what is in flight. Idempotent. */
+  close(): void;
+}
+
+/** A mapped file; see engine/live-map.ts. */
+export interface NativeLiveMap {
+  /** Copies the words of `count` pairs of `ranges` (first, end) to where they lie in the map at `atBytes`. */
+  copy(words: Int32Array, atBytes: number, ranges: Int32Array, count: number): void;
+  /** Fills `words` from `atBytes` on. */
+  load(words: Int32Array, atBytes: number): void;
   close(): void;
 }
 
@@ -110,6 +121,8 @@ export interface NativeUblkQueue {
 }
 
 export interface Addon {
+  /** Maps the file, which must be that long and have no holes; locked in memory where that is allowed. */
+  readonly LiveMap: new (fd: number, lengthBytes: number) => NativeLiveMap;
   readonly UblkQueue: new (characterFd: number, depth: number, descriptors: Uint32Array) => NativeUblkQueue;
   readonly Ring: new (entries: number, memory: RingMemory) => NativeRing;
   /** Address of the view's first byte modulo 4096. */
@@ -155,10 +168,17 @@ export interface Addon {
   /** Whether udev has dealt with the event that carried the cookie. */
   udevCookieWait(cookie: number, timeoutMs: number): Promise<boolean>;
   udevCookieRemove(cookie: number): void;
-  /** Opens /dev/fuse (non-blocking) and mounts it over a regular file. Returns the open fd. */
-  fuseMount(options: { readonly path: string; readonly name: string; readonly maxReadBytes: number }): number;
+  /** Mounts an open, non-blocking /dev/fuse over a regular file. */
+  fuseMount(options: {
+    readonly path: string;
+    readonly name: string;
+    readonly maxReadBytes: number;
+    readonly deviceFd: number;
+  }): void;
   /** umount2 with MNT_DETACH. */
   unmountDetach(path: string): void;
+  /** umount2 with MNT_FORCE: a FUSE connection is aborted; what is in use stays mounted. */
+  unmountForce(path: string): void;
   /** A non-blocking eventfd. */
   eventFd(): number;
   /** Sends one message over generic netlink; resolves to the kernel's answers. `name` is for errors. */

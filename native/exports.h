@@ -29,6 +29,7 @@ Napi::Value directIoAlignmentBytes(const Napi::CallbackInfo& info);
 // fuse-mount.cc
 Napi::Value fuseMount(const Napi::CallbackInfo& info);
 Napi::Value unmountDetach(const Napi::CallbackInfo& info);
+Napi::Value unmountForce(const Napi::CallbackInfo& info);
 
 // keyring.cc
 Napi::Value keyAdd(const Napi::CallbackInfo& info);

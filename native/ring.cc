@@ -38,6 +38,7 @@ Napi::Function Ring::define(Napi::Env env) {
                          InstanceMethod<&Ring::submit>("submit"),
                          InstanceMethod<&Ring::submitAndWait>("submitAndWait"),
                          InstanceMethod<&Ring::readNow>("readNow"),
+                         InstanceMethod<&Ring::registerFile>("registerFile"),
                          InstanceMethod<&Ring::yieldProcessor>("yieldProcessor"),
                          InstanceMethod<&Ring::duplicate>("duplicate"),
                          InstanceMethod<&Ring::close>("close"),
@@ -120,6 +121,14 @@ Napi::Value Ring::readNow(const Napi::CallbackInfo& info) {
     uint8_t* to = poolAddress(memory_, info[2].As<Napi::Number>(), length);
     ssize_t count = read(fd, to, length);
     return Napi::Number::New(info.Env(), count < 0 ? -errno : static_cast<double>(count));
+  });
+}
+
+// Into the table of fixed files, which the kernel lets go only when the ring's last request has ended.
+Napi::Value Ring::registerFile(const Napi::CallbackInfo& info) {
+  return withJsErrors(info.Env(), [&] {
+    open().registerFile(info[0].As<Napi::Number>());
+    return info.Env().Undefined();
   });
 }
 

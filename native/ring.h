@@ -31,6 +31,7 @@ class Ring : public Napi::ObjectWrap<Ring> {
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value submitAndWait(const Napi::CallbackInfo& info);
   Napi::Value readNow(const Napi::CallbackInfo& info);
+  Napi::Value registerFile(const Napi::CallbackInfo& info);
   Napi::Value yieldProcessor(const Napi::CallbackInfo& info);
   Napi::Value duplicate(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

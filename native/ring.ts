@@ -63,6 +63,7 @@ export class Ring {
   readonly #vectors = new Uint32Array(vectorPairsMax * 2);
   readonly #native: NativeRing;
   #prepared = 0;
+  #beforeHandOver: (() => void) | undefined;
   #vectorPairs = 0;
 
   constructor(pool: BufferPool) {
@@ -73,6 +74,16 @@ export class Ring {
       pool: pool.bytes,
       clockUs: this.clockUs,
     });
+  }
+
+  /** Called before each hand-over to the kernel, also those in the middle of a turn. */
+  set beforeHandOver(act: () => void) {
+    this.#beforeHandOver = act;
+  }
+
+  /** It stays open, without an fd, until the last request of this ring has ended, whatever ends the process. */
+  registerFile(fd: number): void {
+    this.#native.registerFile(fd);
   }
 
   /** From `offsets[index]`, in bytes: a large number that is passed by value would be allocated. */
@@ -271,6 +282,7 @@ export class Ring {
 
   /** Forgets what is prepared before it is handed over, so that an error can never hand it over again. */
   #takePrepared(): number {
+    this.#beforeHandOver?.();
     const count = this.#prepared;
     this.#prepared = 0;
     this.#vectorPairs = 0;

@@ -107,4 +107,9 @@ const io_uring_cqe* Uring::completion() const {
 
 void Uring::dropCompletion() { __atomic_store_n(completionHead_, *completionHead_ + 1, __ATOMIC_RELEASE); }
 
+void Uring::registerFile(int fd) {
+  long result = syscall(__NR_io_uring_register, fd_.get(), IORING_REGISTER_FILES, &fd, 1U);
+  if (result < 0) throw SystemError(errno, "io_uring_register(FILES)");
+}
+
 }  // namespace diskferry

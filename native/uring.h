@@ -39,6 +39,9 @@ class Uring {
   // Room for `entries` submissions and four times as many completions.
   explicit Uring(uint32_t entries, EntrySize entrySize = EntrySize::normal);
 
+  // The one fixed file (IORING_REGISTER_FILES).
+  void registerFile(int fd);
+
   // How many entries are published and not yet taken by the kernel.
   uint32_t pending() const;
   // The `index`th entry behind the published ones; the kernel does not see it before `publish`.

@@ -60,6 +60,8 @@ export const errorCodes = [
   'device-suspended',
   'table-changed',
   'engine-died',
+  'takeover-refused',
+  'takeover-impossible',
   'earlier-job-died',
   'job-missing',
   'job-state',

@@ -156,6 +156,12 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'Unless it was being undone, the source is as it was at the start; what was written since is only on the ' +
       'destination. Please report this message.',
   ),
+  'takeover-refused': failed(
+    'both',
+    'Unless it was being undone, the source is as it was at the start; what was written since is only on the ' +
+      'destination.',
+  ),
+  'takeover-impossible': failed('both', 'The job goes on; if its process is killed, its users get errors.'),
   'earlier-job-died': {
     advice:
       'To give up what was written then: unmount the volume, detach the loop device over ' +

@@ -79,6 +79,8 @@ export const jobWarningCodes = [
   'cut-over-pending',
   'graduation-failed',
   'events-not-kept',
+  'takeover-impossible',
+  'taken-over',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [

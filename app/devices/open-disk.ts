@@ -15,6 +15,7 @@ import { majorMinorOf } from './block-device.ts';
 import { probeContent } from './content.ts';
 import { isAbsent, readDiskFacts } from './disk-facts.ts';
 import { assertSameDevice } from './identity.ts';
+import { readDiskSequence } from './sysfs.ts';
 import { readInventory } from './inventory.ts';
 
 export interface OpenDisk {
@@ -38,6 +39,12 @@ interface Opened {
 
 /** `shared`: device-mapper devices lie on it and are to stay there, so nobody can claim it for himself. */
 export type Claim = 'exclusive' | 'shared';
+/**
+ * How a disk is known again. `by-boot`: by what the kernel gives once in a boot, for a successor in the same one.
+ * What the disk holds has changed since, and to look around at other devices would wait for the one that nobody
+ * serves yet.
+ */
+export type Known = 'by-plan' | 'by-boot';
 
 /**
  * Until the handle is closed nobody else can claim a block device, and no other Diskferry can open a file.
@@ -47,6 +54,7 @@ export async function openDisk(
   planned: PlannedDisk,
   access: 'read' | 'write',
   claim: Claim = 'exclusive',
+  known: Known = 'by-plan',
 ): Promise<OpenDisk> {
   const mode = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
   const claimed = claim === 'exclusive' ? constants.O_EXCL : 0;
@@ -59,7 +67,7 @@ export async function openDisk(
   try {
     if (planned.kind === 'file') lockFile(planned.path, opened.handle);
     if (planned.identity !== null)
-      assertSameDevice(planned.identity, await identify(planned.path, opened.handle));
+      await assertSame(planned.path, opened.handle, { identity: planned.identity, known });
     return { ...opened, base: opened.handle, close: () => opened.handle.close() };
   } catch (error) {
     await opened.handle.close();
@@ -171,6 +179,33 @@ async function identify(path: string, handle: FileHandle): Promise<DeviceIdentit
     sizeBytes: isFile ? Number(stat.size) : addon().blockGeometry(handle.fd).sizeBytes,
     content,
   };
+}
+
+interface KnownIdentity {
+  readonly identity: DeviceIdentity;
+  readonly known: Known;
+}
+
+async function assertSame(path: string, handle: FileHandle, { identity, known }: KnownIdentity): Promise<void> {
+  if (known === 'by-boot') await assertSameNumbers(identity, path, handle);
+  else assertSameDevice(identity, await identify(path, handle));
+}
+
+async function assertSameNumbers(planned: DeviceIdentity, path: string, handle: FileHandle): Promise<void> {
+  const stat = await handle.stat({ bigint: true });
+  const isFile = stat.isFile();
+  const majorMinor = majorMinorOf(isFile ? stat.dev : stat.rdev);
+  const now = {
+    majorMinor,
+    inode: isFile ? Number(stat.ino) : null,
+    sizeBytes: isFile ? Number(stat.size) : addon().blockGeometry(handle.fd).sizeBytes,
+    diskSequence: isFile ? planned.diskSequence : readDiskSequence(majorMinor),
+  };
+  for (const key of ['majorMinor', 'inode', 'sizeBytes', 'diskSequence'] as const) {
+    if (now[key] === planned[key]) continue;
+    const message = `${path}: another disk stands there now: its ${key} is ${now[key]} instead of ${planned[key]}`;
+    throw new DiskferryError('device-changed', message, { context: { device: path } });
+  }
 }
 
 /** Leads to the open disk itself, whatever its name leads to; also understood by programs that we start. */

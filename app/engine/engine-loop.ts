@@ -7,6 +7,7 @@
  * the router ends the loop before anything is acknowledged; one in the copy loop stops copying, and serving
  * goes on.
  */
+import { closeSync } from 'node:fs';
 import { BufferPool } from '../base/buffer-pool.ts';
 import type { Extent } from '../base/units.ts';
 import { blockBytes } from '../base/units.ts';
@@ -33,6 +34,7 @@ import { ConsumerMeter } from '../router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../router/request.ts';
 import { Router } from '../router/router.ts';
 import { BusyWait } from './busy-wait.ts';
+import { LiveMap } from './live-map.ts';
 import type { ControlMessage, FrontendChoice, WorkerMessage, WorkerSetting } from './messages.ts';
 import { ProgressCells } from './progress-cells.ts';
 import { Undo } from './undo.ts';
@@ -75,6 +77,7 @@ export class EngineLoop {
   /** The way back is measured for itself: it may be slower, and its writes are durable. */
   readonly #undoPace: Pace;
   readonly #busyWait: BusyWait;
+  readonly #liveMap: LiveMap | undefined;
   #skippedBytes = 0;
   #hasReportedCopyEnd = false;
   #isFrontendAwaited = false;
@@ -93,6 +96,7 @@ export class EngineLoop {
     const blockCount = Math.ceil(sizeBytes / blockBytes);
     this.#flags = new FlagMap(blockCount);
     this.#written = new FlagMap(blockCount);
+    this.#liveMap = this.#startLiveMap();
     this.#ranges = new RangesInFlight(requestSlots + piecesMax);
     this.#io = new RingDiskIo({
       ring: this.#ring,
@@ -143,6 +147,7 @@ export class EngineLoop {
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
     }
     this.#ring.close();
+    this.#liveMap?.close();
     this.#mailbox.post({ kind: 'stopped' });
   }
 
@@ -282,6 +287,17 @@ export class EngineLoop {
     this.#progress.writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
     this.#progress.isCopying = this.#copy.state === 'running';
     this.#progress.clientCount = this.#frontend.clientCount;
+  }
+
+  /** Before anything is submitted: from then on the fence holds until the ring's last request has ended. */
+  #startLiveMap(): LiveMap | undefined {
+    const { live } = this.#setting;
+    if (live === undefined) return undefined;
+    this.#ring.registerFile(live.fenceFd);
+    closeSync(live.fenceFd);
+    const map = new LiveMap(live, { flags: this.#flags, written: this.#written });
+    this.#ring.beforeHandOver = () => map.publish();
+    return map;
   }
 
   #copyLoop(pending: PendingBlocks, pace: Pace): CopyLoop {

@@ -4,33 +4,64 @@
  * reads through the engine. Taken down in reverse: the loop device must go before the engine, or
  * every later open of it would hang.
  */
-import { closeSync, constants } from 'node:fs';
+import { closeSync, constants, open as openCallback, openSync, writeSync } from 'node:fs';
 import { open, readFile, unlink, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { basename, join } from 'node:path';
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { promisify } from 'node:util';
+import { DiskferryError, messageOf, present } from '../base/error.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { requestDataBytesMax } from '../router/request.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
 import type { LoopDevice } from '../../native/binding.ts';
 import { DeviceHold } from './device-hold.ts';
-import type { DeviceHost, VirtualDevice } from './device-host.ts';
+import type { DeviceHost, DeviceKeeper, VirtualDevice } from './device-host.ts';
 import type { FrontendChoice } from './messages.ts';
 import { WriteBack } from './write-back.ts';
+
+const fileName = 'virtual-device';
+/** struct fuse_out_header with FUSE_NOTIFY_RESEND in the place of the error (linux/fuse.h, kernel 6.9). */
+const resendNotice = new Uint8Array(new Uint32Array([16, 7, 0, 0]).buffer);
+
+// Off the main thread: it may wait for the engine.
+const openFile = promisify(openCallback) as (path: string, flags: number) => Promise<number>;
+
+export interface FuseOptions {
+  /** The job's own. */
+  readonly directory: string;
+  readonly job: string;
+  /** /dev/fuse, opened by the supervisor, which keeps it: a successor can go on with it. */
+  readonly sharedFd?: number | undefined;
+  readonly keeper?: DeviceKeeper | undefined;
+}
+
+/** Non-blocking: a blocking read in flight keeps later ones of the ring waiting. */
+export function openFuse(): number {
+  return openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+}
+
+/** FUSE_NOTIFY_RESEND came with kernel 6.9. */
+export function canBeTakenOver(kernelRelease = release()): boolean {
+  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 9);
+}
 
 export class FuseHost implements DeviceHost {
   readonly choice: FrontendChoice;
   readonly #path: string;
   readonly #fuseFd: number;
+  readonly #keeper: DeviceKeeper | undefined;
   #isMounted = true;
   #isOpen = true;
 
-  /** Mounts a file named `virtual-device` in `directory`, which is the job's own. */
-  static async mount(directory: string, job: string): Promise<FuseHost> {
-    const path = join(directory, 'virtual-device');
-    const options = { path, name: `diskferry-${job}`, maxReadBytes: requestDataBytesMax };
+  /** Mounts a file named `virtual-device` in `directory`. */
+  static async mount({ directory, job, sharedFd, keeper }: FuseOptions): Promise<FuseHost> {
+    const path = join(directory, fileName);
     try {
+      const deviceFd = sharedFd ?? openFuse();
       await writeFile(path, '', { flag: 'wx', mode: 0o600 });
-      return new FuseHost(path, addon().fuseMount(options));
+      addon().fuseMount({ path, name: `diskferry-${job}`, maxReadBytes: requestDataBytesMax, deviceFd });
+      return new FuseHost(path, deviceFd, keeper);
     } catch (cause) {
       throw new DiskferryError('frontend-failed', `${path}: cannot be served by FUSE: ${messageOf(cause)}`, {
         cause,
@@ -38,9 +69,15 @@ export class FuseHost implements DeviceHost {
     }
   }
 
-  private constructor(path: string, fuseFd: number) {
+  /** Goes on with what was mounted for a process that was killed. */
+  static takeOver({ directory, sharedFd, keeper }: FuseOptions): FuseHost {
+    return new FuseHost(join(directory, fileName), present(sharedFd, 'the connection to take over'), keeper);
+  }
+
+  private constructor(path: string, fuseFd: number, keeper: DeviceKeeper | undefined) {
     this.#path = path;
     this.#fuseFd = fuseFd;
+    this.#keeper = keeper;
     this.choice = { kind: 'fuse', fuseFd };
   }
 
@@ -57,7 +94,8 @@ export class FuseHost implements DeviceHost {
         readOnly: false,
         directIo: true,
       });
-      return new LoopOverFuse(loop, this.#path, () => this.#unmount());
+      await this.#keeper?.keep(loop.path);
+      return this.#deviceAt(loop);
     } catch (cause) {
       const message = `${this.#path}: no loop device for it: ${messageOf(cause)}`;
       throw new DiskferryError('frontend-failed', message, { cause });
@@ -66,15 +104,32 @@ export class FuseHost implements DeviceHost {
     }
   }
 
-  /** The kernel aborts the connection when nobody holds its fd any more. */
+  /**
+   * The device of a process that was killed. The kernel sends again every request that it has had no answer to;
+   * the engine must be serving.
+   */
+  async adopt(path: string): Promise<VirtualDevice> {
+    writeSync(this.#fuseFd, resendNotice);
+    return this.#deviceAt({ path, fd: await openFile(path, constants.O_RDWR) });
+  }
+
+  #deviceAt(loop: LoopDevice): VirtualDevice {
+    return new LoopOverFuse(loop, {
+      backingPath: this.#path,
+      unmount: () => this.#unmount(),
+      keeper: this.#keeper,
+    });
+  }
+
+  /** Ends the connection, whoever else holds its fd: who waits for the device gets errors. */
   abort(): void {
-    if (this.#isOpen) closeSync(this.#fuseFd);
-    this.#isOpen = false;
+    if (this.#isMounted) unlessUnmounted(() => addon().unmountForce(this.#path));
+    this.#closeFd();
   }
 
   async release(): Promise<void> {
     this.#unmount();
-    this.abort();
+    this.#closeFd();
     await unlink(this.#path);
   }
 
@@ -84,30 +139,43 @@ export class FuseHost implements DeviceHost {
    */
   #unmount(): void {
     if (!this.#isMounted) return;
-    try {
-      addon().unmountDetach(this.#path);
-    } catch (error) {
-      // Somebody has unmounted it by hand.
-      if (!isAddonError(error) || error.code !== 'EINVAL') throw error;
-    }
+    unlessUnmounted(() => addon().unmountDetach(this.#path));
     this.#isMounted = false;
   }
+
+  #closeFd(): void {
+    if (this.#isOpen) closeSync(this.#fuseFd);
+    this.#isOpen = false;
+  }
+}
+
+/** Somebody may have unmounted it by hand. */
+function unlessUnmounted(unmount: () => void): void {
+  try {
+    unmount();
+  } catch (error) {
+    if (!isAddonError(error) || error.code !== 'EINVAL') throw error;
+  }
+}
+
+interface Backing {
+  readonly backingPath: string;
+  readonly unmount: () => void;
+  readonly keeper: DeviceKeeper | undefined;
 }
 
 class LoopOverFuse implements VirtualDevice {
   readonly name: string;
-  readonly #backingPath: string;
-  readonly #unmount: () => void;
+  readonly #backing: Backing;
   readonly #writeBack: WriteBack;
   readonly #hold: DeviceHold;
 
-  constructor(loop: LoopDevice, backingPath: string, unmount: () => void) {
+  constructor(loop: LoopDevice, backing: Backing) {
     this.name = loop.path;
     this.#writeBack = new WriteBack(loop.path);
     const held = { path: loop.path, openFlags: constants.O_RDWR, isOurs: () => this.#isOurs() };
     this.#hold = new DeviceHold(held, loop.fd);
-    this.#backingPath = backingPath;
-    this.#unmount = unmount;
+    this.#backing = backing;
   }
 
   get isAttached(): boolean {
@@ -119,14 +187,20 @@ class LoopOverFuse implements VirtualDevice {
     const { fd } = this.#hold;
     if (fd === undefined) return;
     await this.#writeBack.run(fd);
-    await this.#hold.letGo();
-    this.#unmount();
+    await this.#backing.keeper?.letGo();
+    try {
+      await this.#hold.letGo();
+    } catch (error) {
+      await this.#backing.keeper?.keep(this.name);
+      throw error;
+    }
+    this.#backing.unmount();
   }
 
   async #isOurs(): Promise<boolean> {
     try {
       const attribute = `/sys/block/${basename(this.name)}/loop/backing_file`;
-      return (await readFile(attribute, 'utf8')).trimEnd() === this.#backingPath;
+      return (await readFile(attribute, 'utf8')).trimEnd() === this.#backing.backingPath;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;

@@ -7,6 +7,7 @@ import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-loop.ts';
 import type { Speed } from '../copy/pace.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
+import type { LiveMapSetting } from './live-map.ts';
 import type { UndoFailure } from './undo.ts';
 import type { NumberForm } from '../../native/ublk.ts';
 
@@ -21,8 +22,15 @@ export interface WorkerSetting {
   readonly wakeFd: number;
   readonly frontend: FrontendChoice;
   readonly speed: Speed;
+  readonly live?: LiveSetting | undefined;
   readonly consumerCells: SharedArrayBuffer;
   readonly progressCells: SharedArrayBuffer;
+}
+
+/** What a successor needs when this process is killed; undefined: there can be none. */
+export interface LiveSetting extends LiveMapSetting {
+  /** A locked file; the worker keeps it locked until its last request has ended, and closes the fd. */
+  readonly fenceFd: number;
 }
 
 export type FrontendChoice =

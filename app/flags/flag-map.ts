@@ -8,6 +8,7 @@
  * beyond 2^32, so word numbers come from division, never from shifts of a block number.
  */
 import { assert } from '../base/error.ts';
+import type { ChangedWords } from './changed-words.ts';
 
 const wordBits = 32;
 const wordBytes = 4;
@@ -40,6 +41,7 @@ export class FlagMap {
   readonly #bytes: Uint8Array;
   readonly #clearInChunk: Uint32Array;
   #setCount = 0;
+  #follower: ChangedWords | undefined;
 
   constructor(blockCount: number) {
     assert(Number.isSafeInteger(blockCount) && blockCount > 0, 'a flag map has at least one block');
@@ -49,6 +51,25 @@ export class FlagMap {
     const chunkCount = Math.ceil(blockCount / chunkBlocks);
     this.#clearInChunk = new Uint32Array(chunkCount).fill(chunkBlocks);
     this.#clearInChunk[chunkCount - 1] = blockCount - (chunkCount - 1) * chunkBlocks;
+  }
+
+  /** For a copy of the map; bit n of word m is block 32 m + n. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  /** Everything that is set now and whatever changes from now on is noted there. */
+  follow(follower: ChangedWords): void {
+    this.#follower = follower;
+    if (this.#setCount > 0) follower.note(0, this.#words.length);
+  }
+
+  /** Takes over what `fill` puts into the words. */
+  load(fill: (words: Int32Array) => void): void {
+    fill(this.#words);
+    const chunkBytes = chunkWords * wordBytes;
+    for (let chunk = 0; chunk < this.chunkCount; chunk += 1)
+      this.loadChunk(chunk, this.#bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes));
   }
 
   get setCount(): number {
@@ -114,6 +135,7 @@ export class FlagMap {
       set += countBits(this.#word(index));
     this.#setCount += set - (blocks - this.#clearIn(chunk));
     this.#clearInChunk[chunk] = blocks - set;
+    this.#follower?.note(firstWord, firstWord + wordCount);
     const behind = blocks % wordBits;
     assert(
       behind === 0 || (this.#word(firstWord + wordCount - 1) & (allSet << behind)) === 0,
@@ -155,12 +177,14 @@ export class FlagMap {
     this.#words.fill(value ? allSet : 0, firstWord, firstWord + wordCount);
     this.#clearInChunk[chunk] = value ? 0 : blocks;
     // Bits behind the last block stay clear, so that a word never claims more than the map has.
+    this.#follower?.note(firstWord, firstWord + wordCount);
     if (value && blocks % wordBits > 0) this.#words[firstWord + wordCount - 1] = maskOf(0, blocks % wordBits);
     return value ? clear : blocks - clear;
   }
 
   #changeWords(chunk: number, first: number, end: number, value: boolean): number {
     let changed = 0;
+    this.#follower?.note(Math.floor(first / wordBits), Math.ceil(end / wordBits));
     for (let block = first; block < end;) {
       const index = Math.floor(block / wordBits);
       const bit = block % wordBits;

@@ -7,11 +7,12 @@
  * held in memory are limited (invariant 10), and the oldest events stay. A file that cannot be written is said
  * once and changes nothing for the job.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/error.ts';
 import { eventsFileName } from '../contract/control.ts';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
+import { jobEventSchema } from '../contract/events.ts';
 
 const keptMax = 1000;
 
@@ -36,6 +37,18 @@ export class EventLog {
     for (const listener of [...this.#listeners]) listener(event);
   }
 
+  /** What a process that was killed has kept; the line that it was at may be torn. */
+  loadKept(): void {
+    for (const line of readKept(this.#path)) {
+      const { data } = jobEventSchema.safeParse(line);
+      if (data !== undefined) this.#kept.push(data);
+    }
+  }
+
+  onAdd(listener: EventListener): void {
+    this.#listeners.add(listener);
+  }
+
   /** All that has been kept, the last progress, and then whatever comes. Returns a function that ends it. */
   follow(listener: EventListener): () => void {
     for (const event of this.#kept) listener(event);
@@ -54,6 +67,22 @@ export class EventLog {
       const message = `${this.#path}: what happens from now on is not kept there: ${messageOf(error)}`;
       this.add({ event: 'warning', job: event.job, timeMs: Date.now(), code: 'events-not-kept', message });
     }
+  }
+}
+
+function readKept(path: string): unknown[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n').map(parsed);
+  } catch {
+    return [];
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }
 

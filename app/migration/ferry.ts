@@ -7,7 +7,7 @@
  * with the plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never
  * through the path.
  */
-import { DiskferryError, bothOf, present } from '../base/error.ts';
+import { BugError, DiskferryError, bothOf, present } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';
@@ -21,8 +21,9 @@ import type { Claim, OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, dropCache, openDisk, WritingHandle } from '../devices/open-disk.ts';
 import { openPrivateDisk } from '../devices/private-disk.ts';
 import { Engine } from '../engine/engine.ts';
-import type { DeviceHost, VirtualDevice } from '../engine/device-host.ts';
+import type { DeviceHost, DeviceKeeper, VirtualDevice } from '../engine/device-host.ts';
 import { FuseHost } from '../engine/fuse-device.ts';
+import type { LiveFiles } from '../engine/live-files.ts';
 import { NbdSocket } from '../engine/nbd-device.ts';
 import { NbdKernelHost } from '../engine/nbd-kernel-device.ts';
 import { UblkHost } from '../engine/ublk-device.ts';
@@ -44,6 +45,17 @@ export interface FerryOptions {
    * path.
    */
   readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
+  /** What it takes for a successor to go on when this process is killed; undefined where none can. */
+  readonly survival?: Survival | undefined;
+}
+
+export interface Survival {
+  readonly live: LiveFiles;
+  /** /dev/fuse, which the supervisor has open as well. */
+  readonly fuseFd: number;
+  readonly keeper: DeviceKeeper;
+  /** How the process died that a successor follows. */
+  readonly why: string;
 }
 
 interface FerryParts {
@@ -222,13 +234,14 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   held.add('the source', () => source.close());
   const sourceForWriting = new WritingHandle(source);
   held.add('the source for writing', () => sourceForWriting.close());
-  const newImage = makeImage(plan.destination);
+  const takenOver = options.survival?.live.found;
+  const newImage = takenOver === undefined ? makeImage(plan.destination) : undefined;
   // Nothing of value can be in it before the virtual device is there.
   const keepImage = held.add('the new image', () => newImage?.remove());
   const destination = await open(options, 'destination');
   held.add('the destination', () => destination.close());
   await newImage?.assertIs(destination.handle);
-  const freeExtents = await options.findFree(descriptorPath(source.base));
+  const freeExtents = takenOver === undefined ? await options.findFree(descriptorPath(source.base)) : [];
 
   const geometry: DeviceGeometry = {
     sizeBytes: plan.source.sizeBytes,
@@ -240,6 +253,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
     sourceFd: source.handle.fd,
     destinationFd: destination.handle.fd,
     speed: options.speed,
+    live: options.survival?.live.setting,
   };
   const host = await makeHost(options);
   held.add('the frontend', () => host.release());
@@ -247,7 +261,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   const engine = await Engine.start({ ...disks, names, frontend: host.choice });
   held.add('the engine', () => engine.stop());
   if (freeExtents.length > 0) await engine.skip(freeExtents);
-  const device = await host.attach(geometry);
+  const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
   keepImage();
   return new Ferry({
@@ -264,23 +278,29 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   });
 }
 
+/** The device stays as it is, with its users. */
+function adopt(host: DeviceHost, device: string): Promise<VirtualDevice> {
+  if (host.adopt === undefined) throw new BugError('a virtual device that cannot be taken over was');
+  return host.adopt(device);
+}
+
 function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | undefined {
   return toBeCreated ? createImageFile(path, sizeBytes) : undefined;
 }
 
 /** The source's own consumers stay on it when it is moved live; nobody else may have either disk. */
-function open({ job, plan }: FerryOptions, role: 'source' | 'destination'): Promise<OpenDisk> {
+function open({ job, plan, survival }: FerryOptions, role: 'source' | 'destination'): Promise<OpenDisk> {
   const planned: PlannedDisk = plan[role];
   const access = role === 'source' ? 'read' : 'write';
   const claim: Claim = role === 'source' && plan.way === 'live' ? 'shared' : 'exclusive';
-  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim);
+  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim, survival?.live.found === undefined ? 'by-plan' : 'by-boot');
   return openPrivateDisk(planned, { name: `diskferry-${job}-${role}`, access, claim });
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
   switch (options.plan.frontend) {
     case 'fuse':
-      return FuseHost.mount(options.directory, options.job);
+      return makeFuseHost(options);
     case 'ublk':
       return UblkHost.add();
     case 'nbd':
@@ -288,4 +308,9 @@ function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
     case 'nbd-socket':
       return NbdSocket.listen(options.socketPath);
   }
+}
+
+function makeFuseHost({ directory, job, survival }: FerryOptions): Promise<FuseHost> | FuseHost {
+  const options = { directory, job, sharedFd: survival?.fuseFd, keeper: survival?.keeper };
+  return survival?.live.found === undefined ? FuseHost.mount(options) : FuseHost.takeOver(options);
 }

@@ -24,16 +24,27 @@ export interface JobOrder {
   readonly users: UsersToStop;
   /** Of the LUKS container that lies on the source, where the plan says that it is needed. */
   readonly passphrase: Uint8Array | undefined;
+  /** The supervisor keeps /dev/fuse open, as `sharedFuseFd` in the job process. */
+  readonly sharesFuse: boolean;
+  /** The process that served the job has died, so: go on with what it has left. */
+  readonly takesOver?: { readonly why: string } | undefined;
 }
+
+/** Behind the channel's descriptor. */
+export const sharedFuseFd = 4;
 
 export type SupervisorMessage =
   /** The first and only once. */
   | { readonly kind: 'start'; readonly order: JobOrder }
   /** Go back to the source, as on a signal; what cannot be done is said on stderr. */
-  | { readonly kind: 'undo' };
+  | { readonly kind: 'undo' }
+  /** It holds the device that it was asked to keep, or none any more. */
+  | { readonly kind: 'kept' };
 
 export type JobProcessMessage =
   /** It can take its order. */
   | { readonly kind: 'ready' }
   /** The last one is `finished`, `undone` or `failed`; the process ends by itself then. */
-  | { readonly kind: 'event'; readonly event: JobEvent };
+  | { readonly kind: 'event'; readonly event: JobEvent }
+  /** Hold this device open as well, or let go of it (null); answered by `kept`. */
+  | { readonly kind: 'keep'; readonly device: string | null };

@@ -11,10 +11,15 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { controlSocketName } from '../contract/control.ts';
+import type { JobEventOf } from '../contract/events.ts';
+import type { DeviceKeeper } from '../engine/device-host.ts';
+import { LiveFiles } from '../engine/live-files.ts';
 import { ControlServer } from './control-server.ts';
 import { EventLog } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
+import type { Survival } from './ferry.ts';
 import { Job } from './job.ts';
+import { sharedFuseFd } from './job-channel.ts';
 import type { JobOrder, JobProcessMessage, SupervisorMessage } from './job-channel.ts';
 import { makeJobDirectory, writeJobRecord } from './job-record.ts';
 import { outliveFaults } from './outlive-faults.ts';
@@ -40,31 +45,87 @@ function tellSupervisor(message: JobProcessMessage): void {
 }
 
 async function carryOut(order: JobOrder): Promise<void> {
-  const { directory } = order;
+  const { directory, takesOver } = order;
   try {
-    await prepareState(directory, () => makeJobDirectory(directory));
+    if (takesOver === undefined) await prepareState(directory, () => makeJobDirectory(directory));
+    // The socket of a process that was killed stays.
+    else await rm(join(directory, controlSocketName), { force: true });
   } catch (error) {
     tellSupervisor({ kind: 'event', event: failedEvent(error, { job: order.job }) });
     return;
   }
   const events = new EventLog(directory);
-  events.follow((event) => tellSupervisor({ kind: 'event', event }));
-  const job = new Job({ ...order, emit: (event) => events.add(event) });
-  heardOnChannel = () => undo(job);
-  try {
+  if (takesOver !== undefined) events.loadKept();
+  events.onAdd((event) => tellSupervisor({ kind: 'event', event }));
+  await surviving(order, events, async (survival) => {
+    const job = new Job({ ...order, survival, emit: (event) => events.add(event) });
+    heardOnChannel = () => undo(job);
     await runJob(job, order, events);
-  } finally {
     if (job.dataIs !== 'both') await removeRecord(directory);
+  });
+}
+
+/** With what a successor would need, where there can be one; it has gone when the job has. */
+async function surviving(
+  order: JobOrder,
+  events: EventLog,
+  act: (survival: Survival | undefined) => Promise<void>,
+): Promise<void> {
+  let live: LiveFiles | undefined;
+  try {
+    if (order.sharesFuse) live = await liveFiles(order, events);
+  } catch (error) {
+    if (order.takesOver !== undefined) {
+      events.add(failedEvent(error, { job: order.job, dataIs: 'both' }));
+      return;
+    }
+    warn(events, order.job, { code: 'takeover-impossible', message: messageOf(error) });
+  }
+  try {
+    const why = order.takesOver?.why ?? '';
+    await act(live === undefined ? undefined : { live, fuseFd: sharedFuseFd, keeper, why });
+  } finally {
+    live?.remove();
   }
 }
 
-async function runJob(job: Job, { directory, plan, job: name }: JobOrder, events: EventLog): Promise<void> {
+async function liveFiles({ job, plan, takesOver }: JobOrder, events: EventLog): Promise<LiveFiles> {
+  const { sizeBytes, path } = plan.source;
+  if (takesOver === undefined) return LiveFiles.make({ job, sizeBytes });
+  const message = `${path}: what the process that died was writing is still on its way to a disk; it is waited for`;
+  const onWait = (): void => warn(events, job, { code: 'taken-over', message });
+  return LiveFiles.takeOver({ job, sizeBytes, onWait });
+}
+
+function warn(events: EventLog, job: string, warning: Pick<JobEventOf<'warning'>, 'code' | 'message'>): void {
+  events.add({ event: 'warning', job, timeMs: Date.now(), ...warning });
+}
+
+/** The supervisor holds the virtual device as well; when it is gone, nobody does. */
+const keeper: DeviceKeeper = {
+  keep: (path) => askToKeep(path),
+  letGo: () => askToKeep(null),
+};
+
+function askToKeep(device: string | null): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.connected) {
+      resolve();
+      return;
+    }
+    process.once('disconnect', resolve);
+    heardKept = resolve;
+    tellSupervisor({ kind: 'keep', device });
+  });
+}
+
+async function runJob(job: Job, { directory, plan, job: name, takesOver }: JobOrder, events: EventLog): Promise<void> {
   const stopOutliving = outliveFaults();
   const stopListening = undoOnSignals(job);
   let control: ControlServer | undefined;
   try {
     control = await listenForControl(job, directory, events);
-    await prepareState(directory, () => writeJobRecord(directory, plan));
+    if (takesOver === undefined) await prepareState(directory, () => writeJobRecord(directory, plan));
     await job.run();
   } catch (error) {
     if (!(error instanceof DiskferryError)) sayBug(error);
@@ -143,6 +204,7 @@ function undo(job: Job): void {
   }
 }
 
+let heardKept: (() => void) | undefined;
 /** What to do about `undo`; nothing once the job has ended. */
 let heardOnChannel: (() => void) | undefined;
 
@@ -155,6 +217,9 @@ function takeOrder(): Promise<JobOrder | undefined> {
           break;
         case 'undo':
           heardOnChannel?.();
+          break;
+        case 'kept':
+          heardKept?.();
       }
     });
     // A supervisor that is gone before it has given its order wanted nothing.

@@ -10,19 +10,20 @@
  *                 └── needs-decision ──┴─ undoing → undone
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BugError, DiskferryError, messageOf } from '../base/error.ts';
+import { BugError, DiskferryError, messageOf, present } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
 import type { EventBody, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
+import type { LivePhase, LiveState } from '../engine/live-files.ts';
 import type { BypassWatch } from '../substitution/bypass-watch.ts';
 import type { UsersToStop } from '../substitution/users.ts';
 import { Choice } from './choice.ts';
 import type { ChoiceName } from './choice.ts';
 import { cutOverSteps } from './cut-over-steps.ts';
 import { showPartitions } from './destination-partitions.ts';
-import type { Ferry } from './ferry.ts';
+import type { Ferry, Survival } from './ferry.ts';
 import { Graduation } from './graduation.ts';
 import { Interruptions } from './interruptions.ts';
 import type { Command } from './job-choices.ts';
@@ -51,7 +52,14 @@ export interface JobOptions {
   readonly users: UsersToStop;
   /** Of the LUKS container that lies on the source, where the plan says that it is needed; it is wiped. */
   readonly passphrase?: Uint8Array | undefined;
+  /** What a successor needs, or has found; undefined where none can take over. */
+  readonly survival?: Survival | undefined;
   readonly emit: (event: JobEvent) => void;
+}
+
+function takenOverText({ source }: Plan, why: string): string {
+  const what = 'another one has taken over, and nothing that was acknowledged is lost';
+  return `${source.path}: the process that served it died (${why}); ${what}`;
 }
 
 export type JobOutcome = 'finished' | 'undone';
@@ -72,6 +80,7 @@ export class Job {
   #graduation: Graduation | undefined;
   #lastProgress: JobEventOf<'progress'> | undefined;
   #isPaused = false;
+  #livePhase: LivePhase | undefined;
   #isCommitting = false;
 
   constructor(options: JobOptions) {
@@ -89,6 +98,7 @@ export class Job {
         speed: options.speed,
         directory: options.directory,
         socketPath: options.socketPath,
+        survival: options.survival,
       },
     });
     this.#interruptions = new Interruptions({
@@ -128,6 +138,7 @@ export class Job {
     this.#expect('pause');
     if (!this.#isPaused) {
       this.#isPaused = true;
+      this.#saveLive();
       this.#ferry?.engine.pauseCopy();
       this.#emit({ event: 'paused' });
     }
@@ -139,6 +150,7 @@ export class Job {
     this.#expect('resume');
     if (this.#isPaused) {
       this.#isPaused = false;
+      this.#saveLive();
       // A start copies when it has succeeded, and what waits for a decision may be an undo, beside which nothing is.
       if (this.#state === 'copying') this.#ferry?.engine.startCopy();
       this.#emit({ event: 'resumed' });
@@ -149,6 +161,7 @@ export class Job {
 
   setSpeed(speed: Speed): JobStatus {
     this.#speed = speed;
+    this.#saveLive();
     this.#ferry?.engine.setSpeed(speed);
     return this.status();
   }
@@ -170,16 +183,48 @@ export class Job {
 
   /** Runs to the end. Throws what the job failed with. */
   async run(): Promise<JobOutcome> {
-    this.#emit({ event: 'planned', plan: this.#options.plan });
+    const found = this.#options.survival?.live.found;
     try {
-      const ferry = await this.#interruptions.during('start', () => this.#start());
-      this.#emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
-      return await this.#withProgress(() => this.#ferryAcross(ferry));
+      const ferry = await (found === undefined ? this.#begin() : this.#takeOver(found));
+      return await this.#withProgress(() =>
+        found?.phase === 'undoing' ? this.#undo(ferry) : this.#ferryAcross(ferry),
+      );
     } catch (error) {
       if (this.#dataIs === 'both') await this.#abandon();
       if (!this.#isCommitted) this.#state = 'failed';
       throw error;
     }
+  }
+
+  async #begin(): Promise<Ferry> {
+    this.#emit({ event: 'planned', plan: this.#options.plan });
+    const ferry = await this.#interruptions.during('start', () => this.#start());
+    this.#saveLive('serving');
+    this.#emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
+    return ferry;
+  }
+
+  /** Everybody stays where he is, and everything that was acknowledged is there (engine/live-map.ts). */
+  async #takeOver({ isPaused, speed, phase }: LiveState): Promise<Ferry> {
+    this.#dataIs = 'both';
+    [this.#isPaused, this.#speed] = [isPaused, speed];
+    const ferry = await present(this.#placement.adopt?.(), 'a placement that can be taken over');
+    this.#ferry = ferry;
+    this.#saveLive(phase);
+    ferry.engine.setSpeed(speed);
+    this.#graduation = this.#makeGraduation(ferry, undefined);
+    this.#warn('taken-over', takenOverText(this.#options.plan, this.#options.survival?.why ?? ''));
+    return ferry;
+  }
+
+  /** What a successor would have to go on with. */
+  #saveLive(phase?: LivePhase): void {
+    // While users settle for the first time there is nothing to go on with yet.
+    if (this.#livePhase !== undefined || phase === 'serving' || this.#options.survival?.live.found !== undefined)
+      this.#livePhase = phase ?? this.#livePhase;
+    if (this.#ferry === undefined || this.#livePhase === undefined) return;
+    const { name: device } = this.#ferry.device;
+    this.#options.survival?.live.save({ phase: this.#livePhase, device, isPaused: this.#isPaused, speed: this.#speed });
   }
 
   /** When the users cannot settle on the virtual device, all of it is taken back. */
@@ -295,6 +340,7 @@ export class Job {
       } catch (error) {
         if (this.#isCommitted) throw error;
         this.#isCommitting = false;
+        if (ferry.device.isAttached) this.#saveLive('serving');
         this.#watch?.start();
         const goesOn = this.#isOnlyBusy(error)
           ? await this.#waitUntilLetGo(error)
@@ -313,6 +359,7 @@ export class Job {
    * reaches it alone. False when undo was chosen before that.
    */
   async #replace(ferry: Ferry): Promise<boolean> {
+    this.#saveLive('changing');
     await this.#placement.beforeCommit(ferry);
     await this.#watch?.stop();
     if (this.#choice.takeUndo()) return false;
@@ -373,6 +420,7 @@ export class Job {
     for (;;) {
       this.#state = 'undoing';
       try {
+        this.#saveLive('undoing');
         await this.#watch?.putBack();
         await this.#graduation?.takeBack();
         await this.#unlessBypassed(ferry.returnWritten());
@@ -381,10 +429,12 @@ export class Job {
         this.#watch = undefined;
         // After a try that failed its users run on the virtual device again, unless that has gone already.
         if (ferry.device.isAttached) awaySinceMs = performance.now();
+        this.#saveLive('changing');
         await this.#placement.goBack(ferry);
         this.#dataIs = 'source';
         break;
       } catch (error) {
+        if (ferry.device.isAttached) this.#saveLive('undoing');
         await (this.#isOnlyBusy(error) ? this.#waitUntilLetGo(error) : this.#decide(ferry, error));
       }
     }

@@ -23,6 +23,8 @@ import { RemountPlacement } from './remount-placement.ts';
 export interface Placement {
   /** The virtual device is there, for the users to settle on. */
   putIn(): Promise<Ferry>;
+  /** Instead of `putIn` and `settle`, by a successor: everybody stays where he is. Absent where that cannot be. */
+  adopt?(): Promise<Ferry>;
   /** What consumers use: a block device's path or an `nbd+unix:` URI. After `putIn`. */
   deviceOf(ferry: Ferry): string;
   /** The users run on the virtual device. When it fails, `goBack` takes back what has been done. */

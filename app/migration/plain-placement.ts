@@ -33,6 +33,11 @@ export class PlainPlacement implements Placement {
     }
   }
 
+  /** As after `settle`: users run, and everything is mounted. */
+  adopt(): Promise<Ferry> {
+    return Ferry.bringUp(this.#options.ferry);
+  }
+
   deviceOf(ferry: Ferry): string {
     return ferry.device.name;
   }

@@ -1,36 +1,55 @@
 /**
  * Starts a job process (job-process.ts), gives it its order, passes on what it reports, and says how it has
- * ended, also when it died. Whoever runs a job owns one: `diskferry migrate` in its terminal, or the service.
+ * ended. Whoever runs a job owns one: `diskferry migrate` in its terminal, or the service.
  *
  * The job process has a session of its own: closing the terminal or killing the supervisor never touches it.
  * Signals that are meant for the job are passed on by `undo`.
+ *
+ * When it dies, another one takes over where that can be: the supervisor keeps /dev/fuse and the virtual device
+ * open, so the kernel holds what consumers ask for until the successor serves it (DESIGN 5.3). One that dies
+ * again and again is given up; then its users get errors.
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobEvent, JobEventName } from '../contract/events.ts';
+import type { Plan } from '../contract/plan.ts';
 import { inOwnSession } from '../devices/own-session.ts';
+import { canBeTakenOver, openFuse } from '../engine/fuse-device.ts';
+import { LiveFiles } from '../engine/live-files.ts';
 import type { LastEvent } from './event-log.ts';
 import { isLast } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
 import type { JobOrder, JobProcessMessage, SupervisorMessage } from './job-channel.ts';
 
+export type SupervisedOrder = Omit<JobOrder, 'sharesFuse' | 'takesOver'>;
+
 export interface SupervisorOptions {
-  readonly order: JobOrder;
+  readonly order: SupervisedOrder;
   /** Each in its order, and the last one before `ended` resolves. */
   readonly onEvent: (event: JobEvent) => void;
 }
+
+/** So many successors within so long; then whatever kills them is not by chance. */
+const successorsMax = 3;
+const successorsMs = 60_000;
 
 const script = import.meta.url.endsWith('.ts') ? '../../build/app/migration/job-process.js' : './job-process.js';
 const scriptPath = fileURLToPath(new URL(script, import.meta.url));
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #child: ChildProcess;
+  readonly #fuseFd: number | undefined;
   readonly #ended: Promise<LastEvent>;
   readonly #seen = new Set<JobEventName>();
+  /** When those of late were started. */
+  #successorsMs: number[] = [];
+  #child: ChildProcess;
+  #order: JobOrder;
+  #keptFd: number | undefined;
   #isReady = false;
   #isUndoWanted = false;
   #last: LastEvent | undefined;
@@ -42,15 +61,9 @@ export class Supervisor {
 
   private constructor(options: SupervisorOptions) {
     this.#options = options;
-    // The name is there for whoever looks at the list of processes.
-    this.#child = inOwnSession((own) =>
-      fork(scriptPath, [options.order.job], {
-        ...own,
-        serialization: 'advanced',
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      }),
-    );
-    this.#child.on('message', (message: JobProcessMessage) => this.#take(message));
+    this.#fuseFd = openShared(options.order.plan);
+    this.#order = { ...options.order, sharesFuse: this.#fuseFd !== undefined };
+    this.#child = this.#spawn();
     this.#ended = this.#follow();
   }
 
@@ -65,37 +78,89 @@ export class Supervisor {
     if (this.#isReady) this.#send({ kind: 'undo' });
   }
 
-  /** Resolves when the job process has ended, with what it said last, or with what there is to say of its death. */
+  /** Resolves when the job has ended, with what it said last, or with what there is to say of its death. */
   ended(): Promise<LastEvent> {
     return this.#ended;
   }
 
+  #spawn(): ChildProcess {
+    this.#isReady = false;
+    // The name is there for whoever looks at the list of processes.
+    const child = inOwnSession((own) =>
+      fork(scriptPath, [this.#order.job], {
+        ...own,
+        serialization: 'advanced',
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc', this.#fuseFd ?? 'ignore'],
+      }),
+    );
+    child.on('message', (message: JobProcessMessage) => this.#take(message));
+    return child;
+  }
+
   async #follow(): Promise<LastEvent> {
-    const how = await new Promise<string>((resolve) => {
-      this.#child.once('error', (error) => resolve(messageOf(error)));
-      // With the channel empty: 'exit' may come before the last message.
-      this.#child.once('close', (exitCode, signal) => resolve(signal ?? `exit code ${String(exitCode)}`));
-    });
-    return this.#last ?? this.#death(how);
+    try {
+      for (;;) {
+        const how = await endOf(this.#child);
+        if (this.#last !== undefined) return this.#last;
+        if (!this.#mayTakeOver()) {
+          LiveFiles.discard(this.#order.job);
+          return this.#death(how);
+        }
+        this.#order = { ...this.#order, takesOver: { why: how } };
+        this.#child = this.#spawn();
+      }
+    } finally {
+      // Who waits for a device that nobody serves any more gets errors now.
+      this.#keep(null);
+      if (this.#fuseFd !== undefined) closeSync(this.#fuseFd);
+    }
+  }
+
+  #mayTakeOver(): boolean {
+    const nowMs = performance.now();
+    this.#successorsMs = this.#successorsMs.filter((startMs) => nowMs - startMs < successorsMs);
+    const isServed = this.#seen.has('attached') && !this.#seen.has('committed');
+    if (this.#fuseFd === undefined || !isServed || this.#successorsMs.length >= successorsMax) return false;
+    this.#successorsMs.push(nowMs);
+    return true;
   }
 
   #take(message: JobProcessMessage): void {
-    if (message.kind === 'ready') {
-      this.#start();
-      return;
+    switch (message.kind) {
+      case 'ready':
+        this.#start();
+        break;
+      case 'keep':
+        this.#keep(message.device);
+        this.#send({ kind: 'kept' });
+        break;
+      case 'event':
+        this.#tell(message.event);
     }
-    const { event } = message;
+  }
+
+  #tell(event: JobEvent): void {
     this.#seen.add(event.event);
     if (isLast(event)) this.#last = event;
     this.#options.onEvent(event);
   }
 
   #start(): void {
-    const { order } = this.#options;
     this.#isReady = true;
-    this.#send({ kind: 'start', order });
-    order.passphrase?.fill(0);
+    this.#send({ kind: 'start', order: this.#order });
+    this.#order.passphrase?.fill(0);
     if (this.#isUndoWanted) this.#send({ kind: 'undo' });
+  }
+
+  /** When it cannot be held the job runs as well; it only dies harder. */
+  #keep(device: string | null): void {
+    if (this.#keptFd !== undefined) closeSync(this.#keptFd);
+    this.#keptFd = undefined;
+    try {
+      if (device !== null) this.#keptFd = openSync(device, 'r');
+    } catch {
+      this.#keptFd = undefined;
+    }
   }
 
   /** Its end says why it cannot be told anything. */
@@ -104,8 +169,9 @@ export class Supervisor {
   }
 
   #death(how: string): LastEvent {
-    const { job } = this.#options.order;
-    const error = new DiskferryError('engine-died', `${job}: the job's process has died: ${how}`);
+    const { job } = this.#order;
+    const often = this.#successorsMs.length >= successorsMax ? ', and so did those that took over' : '';
+    const error = new DiskferryError('engine-died', `${job}: the job's process has died: ${how}${often}`);
     const event = failedEvent(error, { job, dataIs: this.#dataPlace() });
     this.#options.onEvent(event);
     return event;
@@ -115,5 +181,24 @@ export class Supervisor {
   #dataPlace(): DataPlace {
     if (this.#seen.has('committed')) return 'destination';
     return this.#seen.has('planned') ? 'both' : 'untouched';
+  }
+}
+
+/** How it has ended. With the channel empty: 'exit' may come before the last message. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(messageOf(error)));
+    child.once('close', (exitCode, signal) => resolve(signal ?? `exit code ${String(exitCode)}`));
+  });
+}
+
+/** Where a successor can take over: over FUSE, and where users can stay as they are. */
+function openShared({ frontend, usesDeviceMapper }: Plan): number | undefined {
+  if (frontend !== 'fuse' || usesDeviceMapper || !canBeTakenOver()) return undefined;
+  try {
+    return openFuse();
+  } catch {
+    // The job says what is the matter with it.
+    return undefined;
   }
 }

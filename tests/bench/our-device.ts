@@ -93,7 +93,7 @@ class OurDevice implements DeviceCalls {
 function makeHost({ frontend, directory }: AttachSetting): Promise<DeviceHost> | DeviceHost {
   switch (frontend) {
     case 'fuse':
-      return FuseHost.mount(directory, 'bench');
+      return FuseHost.mount({ directory, job: 'bench' });
     case 'ublk':
       return UblkHost.add();
     case 'nbd':

@@ -47,7 +47,7 @@ async function makeHost(scratch: Scratch, options: ServeOptions): Promise<Device
         ...(deadConnectionSeconds === undefined ? {} : { deadConnectionSeconds }),
       });
     case 'fuse':
-      return FuseHost.mount(await mkdtemp(scratch.path('fuse-')), 'test');
+      return FuseHost.mount({ directory: await mkdtemp(scratch.path('fuse-')), job: 'test' });
   }
 }
 

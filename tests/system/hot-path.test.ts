@@ -80,7 +80,7 @@ class TracedJob {
     const directory = join(scratch.stateDirectory, jobsDirectoryName, name);
     const order: JobOrder = {
       ...{ job: name, plan, directory, socketPath: scratch.path('nbd.sock') },
-      ...{ speed: 'balanced', hold: true, users: { units: [] }, passphrase: undefined },
+      ...{ speed: 'balanced', hold: true, users: { units: [] }, passphrase: undefined, sharesFuse: false },
     };
     const program = TracedProgram.start(scratch, jobProgram, [name]);
     await program.message(isReady);

@@ -22,6 +22,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferPool, pageBytes } from '../../app/base/buffer-pool.ts';
 import type { LoopDevice, LoopOptions } from '../../native/binding.ts';
+import { openFuse } from '../../app/engine/fuse-device.ts';
 import { addon } from '../../native/binding.ts';
 import { Ring } from '../../native/ring.ts';
 
@@ -216,8 +217,9 @@ describe.skipIf(!isRoot)('block ioctls (need root)', () => {
 
 describe.skipIf(!isRoot)('a FUSE mount (needs root)', () => {
   function mountOver(path: string): number {
-    const fd = addon().fuseMount({ path, name: 'diskferry-test', maxReadBytes: 2 ** 20 });
+    const fd = openFuse();
     releases.push(() => closeSync(fd));
+    addon().fuseMount({ path, name: 'diskferry-test', maxReadBytes: 2 ** 20, deviceFd: fd });
     return fd;
   }
 

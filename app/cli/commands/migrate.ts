@@ -14,7 +14,7 @@ import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { assertAsConfirmed } from '../../migration/confirmed-plan.ts';
-import type { JobOrder } from '../../migration/job-channel.ts';
+import type { SupervisedOrder } from '../../migration/supervisor.ts';
 import { refuseAfterDeath } from '../../migration/job-record.ts';
 import { outliveFaults } from '../../migration/outlive-faults.ts';
 import { Supervisor } from '../../migration/supervisor.ts';
@@ -145,7 +145,7 @@ interface OrderParts {
   readonly options: MigrateOptions;
 }
 
-function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderParts): JobOrder {
+function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderParts): SupervisedOrder {
   const { stopUnit = [], stopCommand, startCommand } = options;
   return {
     job: name,
@@ -160,7 +160,7 @@ function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderPa
 }
 
 /** Ctrl-C, a polite kill and a closed terminal go back to the source, as far as the job allows. */
-async function follow(order: JobOrder, json: boolean): Promise<ExitCode> {
+async function follow(order: SupervisedOrder, json: boolean): Promise<ExitCode> {
   const view = new JobView({ json });
   const stopOutliving = outliveFaults();
   const onEvent = (event: JobEvent): void => {
@@ -179,6 +179,6 @@ async function follow(order: JobOrder, json: boolean): Promise<ExitCode> {
   }
 }
 
-function waitingText({ job, plan }: JobOrder): string {
+function waitingText({ job, plan }: SupervisedOrder): string {
   return `It waits, in use, for "${controlCommand('cutover', job, plan.stateDirectory)}".`;
 }

@@ -75,6 +75,10 @@ export class Move {
     });
     child.once('error', () => this.#end());
     child.once('close', () => this.#end());
+    // The job lives on, and holds its stderr open.
+    child.once('exit', (_, signal) => {
+      if (signal !== null) this.#end();
+    });
   }
 
   /** Throws what the migration failed with, if it ends without such an event. */
