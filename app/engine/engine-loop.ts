@@ -132,6 +132,7 @@ export class EngineLoop {
     });
     this.#frontend = this.#makeFrontend(setting.frontend, this.#router);
     this.#router.connect(this.#frontend);
+    this.#followLiveMap();
   }
 
   run(): void {
@@ -295,9 +296,14 @@ export class EngineLoop {
     if (live === undefined) return undefined;
     this.#ring.registerFile(live.fenceFd);
     closeSync(live.fenceFd);
-    const map = new LiveMap(live, { flags: this.#flags, written: this.#written });
-    this.#ring.beforeHandOver = () => map.publish();
-    return map;
+    return new LiveMap(live, { flags: this.#flags, written: this.#written });
+  }
+
+  #followLiveMap(): void {
+    const [map, router] = [this.#liveMap, this.#router];
+    if (map === undefined) return;
+    if (this.#setting.live?.isTakenOver === true) router.goOnAfter(map.failure);
+    this.#ring.beforeHandOver = () => map.publish(router.flushFailure);
   }
 
   #copyLoop(pending: PendingBlocks, pace: Pace): CopyLoop {

@@ -7,5 +7,5 @@ export function mapBytes(blockCount: number): number {
 }
 
 export function liveMapBytes(blockCount: number): number {
-  return 2 * mapBytes(blockCount);
+  return 2 * mapBytes(blockCount) + pageBytes;
 }

@@ -4,7 +4,8 @@
  * that depends on it can leave. Then for every write that was acknowledged its flags are there; a write whose
  * answer was lost comes again, whether or not its flags are.
  *
- * Layout: the words of the flags, then the words of written, each map from a multiple of 4096 bytes on.
+ * Layout: the words of the flags, then the words of written, then one word: what a flush has failed with, which
+ * must not be forgotten either. Each from a multiple of 4096 bytes on.
  */
 import type { FlagMap } from '../flags/flag-map.ts';
 import { ChangedWords } from '../flags/changed-words.ts';
@@ -21,6 +22,8 @@ export interface LiveMapSetting {
   readonly isAllWritten: boolean;
 }
 
+const oneWord = new Int32Array([0, 1]);
+
 export interface LiveMaps {
   readonly flags: FlagMap;
   readonly written: FlagMap;
@@ -32,13 +35,17 @@ export class LiveMap {
   readonly #changedFlags = new ChangedWords();
   readonly #changedWritten = new ChangedWords();
   readonly #writtenAt: number;
+  readonly #failureAt: number;
+  readonly #failure = new Int32Array(1);
 
   constructor({ fd, isTakenOver, isAllWritten }: LiveMapSetting, maps: LiveMaps) {
     const { blockCount } = maps.flags;
     this.#native = new (addon().LiveMap)(fd, liveMapBytes(blockCount));
     this.#maps = maps;
     this.#writtenAt = mapBytes(blockCount);
+    this.#failureAt = 2 * mapBytes(blockCount);
     if (isTakenOver) {
+      this.#native.load(this.#failure, this.#failureAt);
       maps.flags.load((words) => this.#native.load(words, 0));
       maps.written.load((words) => this.#native.load(words, isAllWritten ? 0 : this.#writtenAt));
     }
@@ -46,9 +53,18 @@ export class LiveMap {
     maps.written.follow(this.#changedWritten);
   }
 
-  /** Before every hand-over to the kernel. */
-  publish(): void {
+  /** What a flush of the dead process had failed with; 0: nothing. */
+  get failure(): number {
+    return this.#failure[0] as number;
+  }
+
+  /** Before every hand-over to the kernel. `failure`: what a flush has failed with so far. */
+  publish(failure: number): void {
     const { flags, written } = this.#maps;
+    if (failure !== this.#failure[0]) {
+      this.#failure[0] = failure;
+      this.#native.copy(this.#failure, this.#failureAt, oneWord, 1);
+    }
     this.#copy(flags, 0, this.#changedFlags);
     this.#copy(written, this.#writtenAt, this.#changedWritten);
   }

@@ -84,6 +84,19 @@ export class FlushRounds implements DiskIoClient, JournalClient {
     this.#isDirty = true;
   }
 
+  /** Negative once a flush, a durable write or a record has failed; then it stays. */
+  get failure(): number {
+    return this.#failure;
+  }
+
+  /**
+   * For a successor: what the dead process wrote may not be durable yet, and what had failed for it has failed.
+   */
+  goOnAfter(failure: number): void {
+    this.#isDirty = true;
+    this.#failure = failure;
+  }
+
   /** From now on others write there too, past the router: every flush has something to make durable. */
   destinationIsWrittenUnseen(): void {
     this.#isWrittenUnseen = true;

@@ -134,6 +134,15 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     else this.#beginChange(slot, kind);
   }
 
+  /** See `FlushRounds`. */
+  get flushFailure(): number {
+    return this.#flushes.failure;
+  }
+
+  goOnAfter(failure: number): void {
+    this.#flushes.goOnAfter(failure);
+  }
+
   /** Makes everything on the destination durable, for the commit; `done` gets 0 or a negative errno. */
   flushDestination(done: (result: number) => void): void {
     this.#flushes.flushEverything(done);

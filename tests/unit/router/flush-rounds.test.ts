@@ -402,3 +402,26 @@ describe('flush rounds', () => {
     });
   });
 });
+
+describe('flush rounds of a successor', () => {
+  test('flush what the dead process has written, although nobody has written since', () => {
+    const { io, rounds, answers } = bench();
+    rounds.goOnAfter(0);
+    rounds.join(1);
+    expect(io.underWay).toEqual([flush]);
+    io.end(flush);
+    expect(answers).toEqual([[1, 0]]);
+  });
+
+  test('do not forget what a flush of the dead process had failed with', () => {
+    const { io, rounds, answers } = bench();
+    rounds.durableWriteFailed(ioError);
+    const successor = bench();
+    successor.rounds.goOnAfter(rounds.failure);
+    successor.rounds.join(1);
+    const ends: number[] = [];
+    successor.rounds.flushEverything((result) => ends.push(result));
+    expect([successor.answers, ends]).toEqual([[[1, ioError]], [ioError]]);
+    expect([io.underWay, answers]).toEqual([[], []]);
+  });
+});
