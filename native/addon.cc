@@ -32,6 +32,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<blockFlushBuffers>(exports, "blockFlushBuffers");
   offer<blockRereadPartitions>(exports, "blockRereadPartitions");
   offer<trimFileSystem>(exports, "trimFileSystem");
+  offer<addBlockHashes>(exports, "addBlockHashes");
   offer<deviceMapperCall>(exports, "deviceMapperCall");
   offer<deviceMapperSwap>(exports, "deviceMapperSwap");
   offer<makeBlockNode>(exports, "makeBlockNode");

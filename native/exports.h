@@ -14,6 +14,9 @@ Napi::Value blockFlushBuffers(const Napi::CallbackInfo& info);
 Napi::Value blockRereadPartitions(const Napi::CallbackInfo& info);
 Napi::Value trimFileSystem(const Napi::CallbackInfo& info);
 
+// block-hash.cc
+Napi::Value addBlockHashes(const Napi::CallbackInfo& info);
+
 // device-mapper.cc
 Napi::Value deviceMapperCall(const Napi::CallbackInfo& info);
 Napi::Value deviceMapperSwap(const Napi::CallbackInfo& info);

@@ -42,7 +42,7 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
     case 'synchronized':
       return 'Every block has crossed. The destination is complete.';
     case 'verified':
-      return `Verified: ${formatBytes(event.checkedBytes)} of the destination were read back and are right.`;
+      return verifiedText(event);
     case 'committed':
       return 'Committed: the destination now holds the volume. The source is no longer kept up to date.';
     case 'undone':
@@ -72,6 +72,21 @@ export function returnText({ toReturnBytes }: JobEventOf<'progress'>): string {
   return `Going back to the source: ${formatBytes(toReturnBytes)} left`;
 }
 
+export function readBackText({ verifiedBytes, totalBytes }: JobEventOf<'progress'>): string {
+  return `Reading back: ${((verifiedBytes / totalBytes) * 100).toFixed(1)} % of ${formatBytes(totalBytes)}`;
+}
+
+function verifiedText({ checkedBytes, repairedBytes, writtenBytes, unknownBytes }: JobEventOf<'verified'>): string {
+  const repaired = repairedBytes === 0 ? '' : `, ${formatBytes(repairedBytes)} of it after a repair`;
+  const written =
+    writtenBytes === 0 ? '' : ` ${formatBytes(writtenBytes)} that users have written could not be compared.`;
+  const unknown =
+    unknownBytes === 0
+      ? ''
+      : ` ${formatBytes(unknownBytes)} were copied before the engine was replaced, and were not compared.`;
+  return `Verified: ${formatBytes(checkedBytes)} of the destination were read back and are right${repaired}.${written}${unknown}`;
+}
+
 export function crossedBytes(event: JobEventOf<'progress'>): number {
   return event.totalBytes - event.pendingBytes;
 }
@@ -85,6 +100,9 @@ function progressText(event: JobEventOf<'progress'>): string {
   const { totalBytes, copyBytesPerSecond } = event;
   if (event.phase === 'undoing') {
     return [returnText(event), formatRate(copyBytesPerSecond), formatEta(event.etaSeconds)].join(' · ');
+  }
+  if (event.phase === 'verifying') {
+    return [readBackText(event), formatRate(copyBytesPerSecond), formatEta(event.etaSeconds)].join(' · ');
   }
   const crossed = crossedBytes(event);
   const percent = ((crossed / totalBytes) * 100).toFixed(1);

@@ -23,6 +23,7 @@ export interface PlanOptions {
   readonly mode: string;
   readonly frontend: string;
   readonly stateDir?: string;
+  readonly verify?: boolean;
   readonly unmountAtCutover?: boolean;
   readonly experimentalNoJournal?: boolean;
   readonly json?: boolean;
@@ -47,6 +48,7 @@ export function addPlanOptions(command: Command): Command {
       '--state-dir <path>',
       'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
     )
+    .option('--verify', 'read the destination back and compare it before the cut-over')
     .option(
       '--unmount-at-cutover',
       'leave no device-mapper device under a mounted volume: unmount it at the cut-over as well',
@@ -70,6 +72,7 @@ export async function makePlan(options: PlanOptions, purpose: 'show' | 'carry-ou
   const choices = {
     frontend: options.frontend,
     mode: options.mode,
+    verifies: options.verify === true,
     createBytes: options.create === undefined ? undefined : parseSize(options.create),
     allowsNoJournal: options.experimentalNoJournal === true,
     unmountsAtCutOver: options.unmountAtCutover === true,

@@ -5,7 +5,7 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
-import { crossedBytes, EventTeller, isWhollyDirect, returnText } from './event-text.ts';
+import { crossedBytes, EventTeller, isWhollyDirect, readBackText, returnText } from './event-text.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { cutTo, wrapUnder } from './wrap.ts';
 
@@ -118,6 +118,7 @@ function progressLines(event: JobEventOf<'progress'>, columns: number): string {
 
 function linesOf(event: JobEventOf<'progress'>, columns: number): string[] {
   if (event.phase === 'undoing') return [`  ${returnText(event)} · ${copyText(event)}`];
+  if (event.phase === 'verifying') return [`  ${readBackText(event)} · ${copyText(event)}`];
   const { totalBytes, consumer, redirectedBytes, skippedBytes } = event;
   const crossed = crossedBytes(event);
   const share = totalBytes === 0 ? 1 : crossed / totalBytes;

@@ -20,6 +20,7 @@ export const jobStates = [
   'copying',
   'paused',
   'synchronized',
+  'verifying',
   'needs-decision',
   'cutting-over',
   'undoing',
@@ -70,6 +71,7 @@ export const controlRequests = {
   pause: nothing,
   resume: nothing,
   speed: z.object({ speed: speedSchema }),
+  verify: nothing,
   cutover: nothing,
   undo: nothing,
 } as const;

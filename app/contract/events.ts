@@ -19,6 +19,7 @@ export const jobPhases = [
   'starting',
   'copying',
   'synchronized',
+  'verifying',
   'cutting-over',
   'undoing',
   'committed',
@@ -81,6 +82,7 @@ export const jobWarningCodes = [
   'events-not-kept',
   'takeover-impossible',
   'taken-over',
+  'destination-repaired',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [
@@ -104,7 +106,9 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     toReturnBytes: bytes,
     /** From the start of the volume: reached by the consumer on the destination, past the virtual device. */
     directBytes: bytes,
-    /** While `undoing`, of what goes back. */
+    /** How far the last verification has come, of the whole volume. */
+    verifiedBytes: bytes,
+    /** While `undoing`, of what goes back; while `verifying`, of what is compared. */
     copyBytesPerSecond: count,
     /**
      * Counts leave out what wholly moved users do (`directBytes` = `totalBytes`), latencies all that goes
@@ -130,7 +134,19 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     choices: z.array(z.object({ choice: z.string(), meaning: z.string() })),
   }),
   z.object({ event: z.literal('synchronized'), ...line }),
-  z.object({ event: z.literal('verified'), ...line, checkedBytes: bytes }),
+  /**
+   * What was copied has been read back from the destination and is right; `repairedBytes` of it only after it
+   * was written again. Not compared were `writtenBytes`, which the consumer has written, and only the
+   * destination has; and `unknownBytes`, which were copied before the job's engine was replaced by another.
+   */
+  z.object({
+    event: z.literal('verified'),
+    ...line,
+    checkedBytes: bytes,
+    repairedBytes: bytes,
+    writtenBytes: bytes,
+    unknownBytes: bytes,
+  }),
   z.object({ event: z.literal('committed'), ...line }),
   z.object({ event: z.literal('undone'), ...line, report: reportSchema }),
   z.object({ event: z.literal('finished'), ...line, verified: z.boolean(), report: reportSchema }),

@@ -155,6 +155,8 @@ export const planSchema = z.object({
   frontend: frontendSchema,
   frontendReason: z.string(),
   mode: z.literal('redirect'),
+  /** Before the cut-over the destination is read back and compared. */
+  verifies: z.boolean(),
   /** Of the source itself; only for `remount`. */
   mounts: z.array(plannedMountSchema),
   /** Only for `live`. */

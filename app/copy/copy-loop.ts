@@ -19,6 +19,7 @@ import { assert, messageOf } from '../base/error.ts';
 import { blockBytes, kibibyte } from '../base/units.ts';
 import type { DiskIo, DiskIoClient } from '../devices/disk-io.ts';
 import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+import type { CopiedBlocks } from './copied-blocks.ts';
 import type { Pace } from './pace.ts';
 import { pieceBytesMax, piecesMax } from './pace.ts';
 import type { PendingBlocks } from './pending-blocks.ts';
@@ -59,6 +60,8 @@ export interface CopyLoopOptions {
   readonly buffers: number;
   readonly pace: Pace;
   readonly clockUs: Float64Array;
+  /** Takes note of what has arrived, for verifying it later. */
+  readonly copied?: CopiedBlocks | undefined;
 }
 
 export class CopyLoop implements DiskIoClient, RangeOwner {
@@ -69,6 +72,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   readonly #buffers: number;
   readonly #pace: Pace;
   readonly #clockUs: Float64Array;
+  readonly #copied: CopiedBlocks | undefined;
   #state: CopyState = 'waiting';
   #failure: CopyFailure | undefined;
   #cursor = 0;
@@ -97,6 +101,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#buffers = options.buffers;
     this.#pace = options.pace;
     this.#clockUs = options.clockUs;
+    this.#copied = options.copied;
     const { pending, ranges } = options;
     this.#masks = new PieceMasks({ pieceCount: piecesMax, pieceBlocksMax, pending, ranges });
   }
@@ -333,6 +338,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     const mask = this.#masks.of(piece);
     for (let run = mask.indexOf(1); run >= 0;) {
       const runEnd = endOfRun(mask, run);
+      this.#copied?.carried(first + run, first + runEnd, this.#bufferOf(piece) + run * blockBytes);
       this.#pending.markDone(first + run, first + runEnd);
       this.#carriedBytes += this.#bytesBetween(first + run, first + runEnd);
       run = mask.indexOf(1, runEnd);

@@ -11,6 +11,8 @@ import { closeSync } from 'node:fs';
 import { BufferPool } from '../base/buffer-pool.ts';
 import type { Extent } from '../base/units.ts';
 import { blockBytes } from '../base/units.ts';
+import { PoolContents } from '../copy/block-contents.ts';
+import { CopiedBlocks } from '../copy/copied-blocks.ts';
 import { CopyLoop, copyPoolBytes } from '../copy/copy-loop.ts';
 import { Pace, piecesMax } from '../copy/pace.ts';
 import { BlocksToCopy } from '../copy/pending-blocks.ts';
@@ -38,6 +40,7 @@ import { LiveMap } from './live-map.ts';
 import type { ControlMessage, FrontendChoice, WorkerMessage, WorkerSetting } from './messages.ts';
 import { ProgressCells } from './progress-cells.ts';
 import { Undo } from './undo.ts';
+import { Verification } from './verification.ts';
 
 /** Consumer requests in flight (invariant 10). */
 const requestSlots = 96;
@@ -62,6 +65,7 @@ export class EngineLoop {
   readonly #ring: Ring;
   readonly #flags: FlagMap;
   readonly #written: FlagMap;
+  readonly #copied: CopiedBlocks;
   readonly #ranges: RangesInFlight;
   readonly #journal: RoundJournal = new NoJournal();
   readonly #io: RingDiskIo;
@@ -74,6 +78,7 @@ export class EngineLoop {
   readonly #pool: BufferPool;
   readonly #copyBuffers: number;
   readonly #undo: Undo;
+  readonly #verification: Verification;
   /** The way back is measured for itself: it may be slower, and its writes are durable. */
   readonly #undoPace: Pace;
   readonly #busyWait: BusyWait;
@@ -97,6 +102,12 @@ export class EngineLoop {
     this.#flags = new FlagMap(blockCount);
     this.#written = new FlagMap(blockCount);
     this.#liveMap = this.#startLiveMap();
+    const contents = new PoolContents(this.#pool, addon().addBlockHashes);
+    this.#copied = new CopiedBlocks({
+      map: new FlagMap(blockCount),
+      sizeBytes,
+      contents: setting.verifies === true ? contents : undefined,
+    });
     this.#ranges = new RangesInFlight(requestSlots + piecesMax);
     this.#io = new RingDiskIo({
       ring: this.#ring,
@@ -115,6 +126,7 @@ export class EngineLoop {
       io: this.#io,
       flags: this.#flags,
       written: this.#written,
+      copied: this.#copied.map,
       ranges: this.#ranges,
       journal: this.#journal,
       meter,
@@ -122,10 +134,23 @@ export class EngineLoop {
     });
     this.#pace = new Pace(setting.speed, meter.everything);
     this.#busyWait = new BusyWait(meter);
-    this.#copy = this.#copyLoop(new BlocksToCopy(this.#flags, this.#journal), this.#pace);
+    this.#copy = this.#copyLoop(new BlocksToCopy(this.#flags, this.#journal), this.#pace, this.#copied);
+    this.#verification = new Verification({
+      copied: this.#copied,
+      written: this.#written,
+      sizeBytes,
+      contents,
+      io: this.#io,
+      ranges: this.#ranges,
+      buffers: this.#copyBuffers,
+      pace: this.#pace,
+      clockUs: this.#ring.clockUs,
+      router: this.#router,
+      isSuccessor: setting.live?.isTakenOver === true,
+    });
     this.#undoPace = new Pace(setting.speed, meter);
     this.#undo = new Undo({
-      copy: this.#copy,
+      isStill: () => this.#copy.isIdle && this.#verification.isIdle,
       router: this.#router,
       written: this.#written,
       makeLoop: (pending) => this.#copyLoop(pending, this.#undoPace),
@@ -142,6 +167,7 @@ export class EngineLoop {
       this.#frontend.prepareTurn();
       this.#router.pump();
       this.#copy.pump();
+      this.#verification.pump();
       this.#undo.pump();
       this.#report();
       const count = this.#wait();
@@ -159,7 +185,7 @@ export class EngineLoop {
   }
 
   #turnUs(): number {
-    const isCopying = this.#copy.state === 'running';
+    const isCopying = this.#copy.state === 'running' || this.#verification.isRunning;
     if (!isCopying && !this.#undo.isReturning) return turnUsMax;
     const restUs = (isCopying ? this.#pace : this.#undoPace).restUs(this.#ring.clockUs);
     return restUs > 0 ? Math.min(restUs, turnUsMax) : turnUsMax;
@@ -214,17 +240,22 @@ export class EngineLoop {
       case 'graduate':
         this.#graduate(message.leastBytes);
         break;
+      case 'verify':
+        this.#verification.start();
+        break;
       case 'close-frontend':
         this.#frontend.stopAccepting();
         this.#isFrontendAwaited = true;
         break;
       case 'return-written':
         this.#copy.pause();
+        this.#verification.stop();
         this.#io.useFd(source, message.sourceFd);
         this.#undo.start();
         break;
       case 'stop':
         this.#copy.pause();
+        this.#verification.stop();
         this.#undo.stop();
         this.#isStopping = true;
         break;
@@ -253,7 +284,7 @@ export class EngineLoop {
       return;
     }
     this.#router.flushDestination((errno) => {
-      if (errno === 0) markDirect(this.#written, lengthBytes);
+      if (errno === 0) markDirect({ written: this.#written, copied: this.#copied.map }, lengthBytes);
       if (errno === 0) this.#router.expectUnseenWrites();
       this.#mailbox.post({ kind: 'graduated', lengthBytes: errno === 0 ? lengthBytes : 0, errno });
     });
@@ -267,6 +298,8 @@ export class EngineLoop {
       this.#isFrontendAwaited = false;
       this.#mailbox.post({ kind: 'frontend-closed' });
     }
+    const verifyEnd = this.#verification.takeEnd();
+    if (verifyEnd !== undefined) this.#mailbox.post(verifyEnd);
     const undoEnd = this.#undo.takeEnd();
     if (undoEnd !== undefined) this.#mailbox.post(undoEnd);
   }
@@ -286,6 +319,7 @@ export class EngineLoop {
     this.#progress.skippedBytes = this.#skippedBytes;
     this.#progress.pendingBytes = Math.min(sizeBytes, this.#flags.clearCount * blockBytes);
     this.#progress.writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
+    this.#progress.verifiedBytes = this.#verification.doneBytes;
     this.#progress.isCopying = this.#copy.state === 'running';
     this.#progress.clientCount = this.#frontend.clientCount;
   }
@@ -306,10 +340,11 @@ export class EngineLoop {
     this.#ring.beforeHandOver = () => map.publish(router.flushFailure);
   }
 
-  #copyLoop(pending: PendingBlocks, pace: Pace): CopyLoop {
+  #copyLoop(pending: PendingBlocks, pace: Pace, copied?: CopiedBlocks): CopyLoop {
     return new CopyLoop({
       pending,
       pace,
+      copied,
       sizeBytes: this.#setting.geometry.sizeBytes,
       io: this.#io,
       ranges: this.#ranges,

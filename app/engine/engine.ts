@@ -19,6 +19,7 @@ import { Worker } from 'node:worker_threads';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-loop.ts';
+import type { VerifyResult } from '../copy/verify-loop.ts';
 import type { Speed } from '../copy/pace.ts';
 import { readIoCounts } from '../devices/io-counts.ts';
 import { addon } from '../../native/binding.ts';
@@ -162,6 +163,20 @@ export class Engine {
     const { lengthBytes, errno } = await this.#ask({ kind: 'graduate', leastBytes }, 'graduated');
     if (errno !== 0) throw this.#flushFailed(errno);
     return lengthBytes;
+  }
+
+  /**
+   * Reads the destination back, past all caches, and compares it with what was copied; repairs what it can.
+   * Only when everything has crossed. Stays pending when an undo stops it. Throws what `flushDestination`
+   * throws.
+   */
+  async verify(): Promise<VerifyResult> {
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
+    this.#send({ kind: 'verify' });
+    const message = await this.#next('verified', 'verify-failed');
+    if (message.kind === 'verified') return message.result;
+    if (message.errno !== 0) throw this.#flushFailed(message.errno);
+    throw new DiskferryError('verification-failed', `verifying has stopped: ${message.message}`);
   }
 
   /** Resolves when no consumer can reach the virtual device any more and nothing is in flight. */

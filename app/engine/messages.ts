@@ -6,6 +6,7 @@
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-loop.ts';
 import type { Speed } from '../copy/pace.ts';
+import type { VerifyEnd } from './verification.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import type { LiveMapSetting } from './live-map.ts';
 import type { UndoFailure } from './undo.ts';
@@ -23,6 +24,8 @@ export interface WorkerSetting {
   readonly frontend: FrontendChoice;
   readonly speed: Speed;
   readonly live?: LiveSetting | undefined;
+  /** Hashes are taken while copying. */
+  readonly verifies?: boolean;
   readonly consumerCells: SharedArrayBuffer;
   readonly progressCells: SharedArrayBuffer;
 }
@@ -55,6 +58,11 @@ export type ControlMessage =
    * as written: it may be served past the engine from now on. Answered by `graduated`.
    */
   | { readonly kind: 'graduate'; readonly leastBytes: number }
+  /**
+   * Read the destination back and compare it with what was copied; only when everything has crossed. Answered
+   * by `verified` or `verify-failed`, unless an undo or the end stops it.
+   */
+  | { readonly kind: 'verify' }
   /** Take no new consumers and let those that are there go; answered by `frontend-closed`. */
   | { readonly kind: 'close-frontend' }
   /**
@@ -76,6 +84,7 @@ export type WorkerMessage =
   | { readonly kind: 'flushed'; readonly errno: number }
   /** The extent's length from the disk's start; 0: it was not that long yet, or the flush has failed. */
   | { readonly kind: 'graduated'; readonly lengthBytes: number; readonly errno: number }
+  | VerifyEnd
   | { readonly kind: 'frontend-closed' }
   | { readonly kind: 'returned' }
   | { readonly kind: 'return-failed'; readonly failure: UndoFailure }

@@ -11,8 +11,9 @@ const cell = {
   writtenBytes: 3,
   copying: 4,
   clients: 5,
+  verifiedBytes: 6,
 } as const;
-export const progressCellsBytes = 6 * Float64Array.BYTES_PER_ELEMENT;
+export const progressCellsBytes = 7 * Float64Array.BYTES_PER_ELEMENT;
 
 export interface EngineProgress {
   /** Carried over by the copy loop. */
@@ -25,6 +26,8 @@ export interface EngineProgress {
    * What the consumer has written and undo has not brought back: the destination holds the only copy of it.
    */
   readonly writtenBytes: number;
+  /** How far the last verification has come, of the whole volume. */
+  readonly verifiedBytes: number;
   readonly isCopying: boolean;
   /** Connected clients of a frontend that has them. */
   readonly clientCount: number;
@@ -55,6 +58,10 @@ export class ProgressCells {
     this.#cells[cell.writtenBytes] = bytes;
   }
 
+  set verifiedBytes(bytes: number) {
+    this.#cells[cell.verifiedBytes] = bytes;
+  }
+
   set isCopying(isCopying: boolean) {
     this.#cells[cell.copying] = isCopying ? 1 : 0;
   }
@@ -69,6 +76,7 @@ export class ProgressCells {
       skippedBytes: this.#cells[cell.skippedBytes] as number,
       pendingBytes: this.#cells[cell.pendingBytes] as number,
       writtenBytes: this.#cells[cell.writtenBytes] as number,
+      verifiedBytes: this.#cells[cell.verifiedBytes] as number,
       isCopying: this.#cells[cell.copying] === 1,
       clientCount: this.#cells[cell.clients] as number,
     };

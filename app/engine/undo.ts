@@ -26,14 +26,15 @@ export type UndoEnd =
   { readonly kind: 'returned' } | { readonly kind: 'return-failed'; readonly failure: UndoFailure };
 
 export interface UndoOptions {
-  readonly copy: CopyLoop;
+  /** Neither copying nor a verification has anything under way. */
+  readonly isStill: () => boolean;
   readonly router: Router;
   readonly written: FlagMap;
   readonly makeLoop: (pending: PendingBlocks) => CopyLoop;
 }
 
 export class Undo {
-  readonly #copy: CopyLoop;
+  readonly #isStill: () => boolean;
   readonly #router: Router;
   readonly #written: FlagMap;
   readonly #makeLoop: (pending: PendingBlocks) => CopyLoop;
@@ -42,8 +43,8 @@ export class Undo {
   #refusalsBefore = 0;
   #end: UndoEnd | undefined;
 
-  constructor({ copy, router, written, makeLoop }: UndoOptions) {
-    this.#copy = copy;
+  constructor({ isStill, router, written, makeLoop }: UndoOptions) {
+    this.#isStill = isStill;
     this.#router = router;
     this.#written = written;
     this.#makeLoop = makeLoop;
@@ -66,7 +67,7 @@ export class Undo {
   }
 
   pump(): void {
-    if (this.#phase === 'waiting' && this.#copy.isIdle) this.#begin();
+    if (this.#phase === 'waiting' && this.#isStill()) this.#begin();
     if (this.#phase === 'returning') this.#pumpLoop(present(this.#loop, 'the loop that carries back'));
   }
 

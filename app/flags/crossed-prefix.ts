@@ -17,7 +17,14 @@ export function crossedPrefixBytes(flags: FlagMap, sizeBytes: number): number {
   return Math.min(sizeBytes, flags.nextClear(0) * blockBytes);
 }
 
+export interface ChangedSince {
+  readonly written: FlagMap;
+  readonly copied: FlagMap;
+}
+
 /** From now on anything in the extent may be changed unseen. */
-export function markDirect(written: FlagMap, lengthBytes: number): void {
-  if (lengthBytes > 0) written.setRange(0, Math.ceil(lengthBytes / blockBytes));
+export function markDirect({ written, copied }: ChangedSince, lengthBytes: number): void {
+  const end = Math.ceil(lengthBytes / blockBytes);
+  written.setRange(0, end);
+  copied.clearRange(0, end);
 }

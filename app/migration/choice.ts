@@ -4,7 +4,7 @@
  * the others.
  */
 
-export type ChoiceName = 'cutover' | 'retry' | 'undo';
+export type ChoiceName = 'cutover' | 'verify' | 'retry' | 'undo';
 
 export type End<T> =
   | { readonly kind: 'done'; readonly value: T }

@@ -254,6 +254,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
     destinationFd: destination.handle.fd,
     speed: options.speed,
     live: options.survival?.live.setting,
+    verifies: plan.verifies,
   };
   const host = await makeHost(options);
   held.add('the frontend', () => host.release());

@@ -16,8 +16,8 @@ import { liesOn, volumeOfFile } from '../devices/overlap.ts';
 import type { Objection } from './disk-checks.ts';
 import type { FolderFacts, HostFacts } from './facts.ts';
 
-/** Two flags a block: "the destination holds it" and "the consumer wrote it". */
-const flagBitsPerBlock = 2;
+/** Three flags a block: flagged, written, copied; and to verify, 12 bytes for each 256 blocks. */
+const flagBitsPerBlock = 3.375;
 /** Request slots, copy buffers and the runtime itself, whatever the size of the disk. */
 const fixedMemoryBytes = 130 * mebibyte;
 

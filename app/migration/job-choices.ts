@@ -40,12 +40,13 @@ export function statesFor(command: Command, { isPaused, isCommitting }: Circumst
       return ['starting', 'copying'];
     case 'resume':
       return ['copying', 'needs-decision', ...(isPaused ? (['starting', 'synchronized'] as const) : [])];
+    case 'verify':
     case 'cutover':
       return ['synchronized'];
     case 'undo':
       return isCommitting
         ? []
-        : ['starting', 'copying', 'synchronized', 'cutting-over', 'needs-decision', 'undoing'];
+        : ['starting', 'copying', 'synchronized', 'verifying', 'cutting-over', 'needs-decision', 'undoing'];
   }
 }
 
@@ -53,6 +54,7 @@ export function phaseOf(state: JobState): JobPhase {
   switch (state) {
     case 'starting':
     case 'synchronized':
+    case 'verifying':
     case 'cutting-over':
     case 'undoing':
     case 'committed':

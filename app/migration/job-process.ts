@@ -170,6 +170,7 @@ async function listenForControl(job: Job, directory: string, events: EventLog): 
     pause: () => job.pause(),
     resume: () => job.resume(),
     speed: ({ speed }: { speed: JobOrder['speed'] }) => job.setSpeed(speed),
+    verify: () => job.verify(),
     cutover: () => job.cutOver(),
     undo: () => job.undo(),
   };

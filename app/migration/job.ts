@@ -6,7 +6,7 @@
  * place again. After it the destination is the truth. Trouble while copying never ends the job by itself: the
  * virtual device goes on serving, and a person decides.
  *
- *   starting → copying ⇄ paused → synchronized → cutting-over → committed
+ *   starting → copying ⇄ paused → synchronized (⇄ verifying) → cutting-over → committed
  *                 └── needs-decision ──┴─ undoing → undone
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,6 +30,7 @@ import type { Command } from './job-choices.ts';
 import { choicesAfter, phaseOf, statesFor } from './job-choices.ts';
 import { readFreeSpace, trimMounted } from './free-space.ts';
 import type { Placement } from './placement.ts';
+import { differsText, repairedText } from './verify-text.ts';
 import { makePlacement } from './placement.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
@@ -79,6 +80,9 @@ export class Job {
   #watch: BypassWatch | undefined;
   #graduation: Graduation | undefined;
   #lastProgress: JobEventOf<'progress'> | undefined;
+  /** The last verification has found nothing that is wrong. */
+  #isVerified = false;
+  #hasComparedAll = false;
   #isPaused = false;
   #livePhase: LivePhase | undefined;
   #isCommitting = false;
@@ -164,6 +168,12 @@ export class Job {
     this.#saveLive();
     this.#ferry?.engine.setSpeed(speed);
     return this.status();
+  }
+
+  verify(): JobStatus {
+    this.#expect('verify');
+    this.#choice.make('verify');
+    return { ...this.status(), state: 'verifying' };
   }
 
   cutOver(): JobStatus {
@@ -273,10 +283,11 @@ export class Job {
     this.#state = 'synchronized';
     this.#emitProgress();
     this.#emit({ event: 'synchronized' });
+    if (this.#options.plan.verifies && !(await this.#verifyAll(ferry))) return this.#undo(ferry);
     const mustWait = this.#options.hold || this.#isPaused;
     if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
     if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
-    this.#emit({ event: 'finished', verified: false, report: this.#report(ferry) });
+    this.#emit({ event: 'finished', verified: this.#isVerified && this.#hasComparedAll, report: this.#report(ferry) });
     return 'finished';
   }
 
@@ -303,13 +314,45 @@ export class Job {
         return false;
       }
       if (end.choice === 'undo') return false;
+      if (end.choice === 'verify') {
+        if (!(await this.#verifyAll(ferry))) return false;
+        continue;
+      }
       // The end of a pause is no word to cut over when one is waited for.
       if (end.choice === 'cutover' || !this.#options.hold) return true;
     }
   }
 
+  /** True when what was copied is right on the destination; false when the job is to be undone. */
+  async #verifyAll(ferry: Ferry): Promise<boolean> {
+    for (;;) {
+      this.#state = 'verifying';
+      this.#isVerified = false;
+      this.#emitProgress();
+      const end = await this.#choice.during(this.#unlessBypassed(this.#verifyOnce(ferry)));
+      if (end.kind === 'chosen' && end.choice === 'undo') return false;
+      if (end.kind === 'failed' && !(await this.#decide(ferry, end.error))) return false;
+      if (end.kind === 'done') break;
+    }
+    this.#isVerified = true;
+    this.#emitProgress();
+    return true;
+  }
+
+  async #verifyOnce(ferry: Ferry): Promise<void> {
+    const { path } = this.#options.plan.destination;
+    const result = await ferry.engine.verify();
+    if (result.repairedBytes > 0) this.#warn('destination-repaired', repairedText(path, result));
+    if (result.failedBytes > 0) throw new DiskferryError('verification-failed', differsText(path, result));
+    const { checkedBytes, repairedBytes, writtenBytes, unknownBytes } = result;
+    this.#hasComparedAll = unknownBytes === 0;
+    this.#emit({ event: 'verified', checkedBytes, repairedBytes, writtenBytes, unknownBytes });
+  }
+
+  /** What goes direct may be changed unseen, and could not be compared any more. */
   #graduating<T>(work: Promise<T>): Promise<T> {
-    return this.#graduation === undefined ? work : this.#graduation.during(work);
+    const mustVerify = this.#options.plan.verifies && !this.#isVerified;
+    return this.#graduation === undefined || mustVerify ? work : this.#graduation.during(work);
   }
 
   #makeGraduation(ferry: Ferry, watch: BypassWatch | undefined): Graduation {
@@ -343,7 +386,7 @@ export class Job {
         if (ferry.device.isAttached) this.#saveLive('serving');
         this.#watch?.start();
         const goesOn = this.#isOnlyBusy(error)
-          ? await this.#waitUntilLetGo(error)
+          ? await this.#waitUntilLetGo(ferry, error)
           : await this.#decide(ferry, error);
         if (!goesOn) return false;
       }
@@ -435,7 +478,7 @@ export class Job {
         break;
       } catch (error) {
         if (ferry.device.isAttached) this.#saveLive('undoing');
-        await (this.#isOnlyBusy(error) ? this.#waitUntilLetGo(error) : this.#decide(ferry, error));
+        await (this.#isOnlyBusy(error) ? this.#waitUntilLetGo(ferry, error) : this.#decide(ferry, error));
       }
     }
     await this.#release(ferry);
@@ -475,13 +518,14 @@ export class Job {
   }
 
   /** Says once what is waited for, and waits a moment. False: undo. */
-  async #waitUntilLetGo(error: DiskferryError): Promise<boolean> {
+  async #waitUntilLetGo(ferry: Ferry, error: DiskferryError): Promise<boolean> {
     const isUndoing = this.#state === 'undoing';
     if (!isUndoing) this.#state = 'synchronized';
     const what = isUndoing ? 'goes back to the source' : 'cuts over';
     const message = `${error.message}; the job ${what} as soon as it is let go`;
     this.#warnOnce('volume-busy', message);
     const end = await this.#choice.during(sleep(letGoPollMs));
+    if (end.kind === 'chosen' && end.choice === 'verify') return this.#verifyAll(ferry);
     return !(end.kind === 'chosen' && end.choice === 'undo');
   }
 

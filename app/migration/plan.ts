@@ -32,6 +32,8 @@ export interface PlanOptions {
   /** As the user wrote it: `auto` or the name of a frontend. */
   readonly frontend: string;
   readonly mode: string;
+  /** `--verify`. */
+  readonly verifies?: boolean | undefined;
   /** `--create`. */
   readonly createBytes?: number | undefined;
   /** `--experimental-no-journal`. */
@@ -76,12 +78,13 @@ export function decidePlan(facts: Facts, options: PlanOptions): Plan {
     frontend,
     frontendReason,
     mode: 'redirect',
+    verifies: options.verifies === true,
     copy,
     memoryBytes: neededMemoryBytes(source.sizeBytes),
     stateDirectory: facts.stateDirectory.path,
     needsRoot: checked.needsRoot,
     warnings: findWarnings({ facts, checked, frontend, way, usesDeviceMapper, copy }),
-    phases: phasesOf(usesDeviceMapper),
+    phases: phasesOf({ usesDeviceMapper, verifies: options.verifies === true }),
     cutOver: cutOverSteps({ ...users, destinationPath: destination.path, job: 'JOB', isDirect: false }),
   };
 }
@@ -196,10 +199,17 @@ function usedBytes({ inventory }: Facts, { storage }: DiskFacts): number | null 
 const directText =
   ' What has crossed is used straight on the destination, as fast as that is; an undo carries all of it back.';
 
-function phasesOf(usesDeviceMapper: boolean): PlanPhase[] {
-  return phases.map((one) =>
-    usesDeviceMapper && one.phase === 'copying' ? { ...one, meaning: one.meaning + directText } : one,
-  );
+const verifyText =
+  ' What was copied is read back from it first and compared; what differs is written again.';
+
+function phasesOf({ usesDeviceMapper, verifies }: Pick<Plan, 'usesDeviceMapper' | 'verifies'>): PlanPhase[] {
+  return phases.map((one) => {
+    // What goes direct cannot be compared.
+    if (one.phase === 'copying' && usesDeviceMapper && !verifies)
+      return { ...one, meaning: one.meaning + directText };
+    if (one.phase === 'synchronized' && verifies) return { ...one, meaning: one.meaning + verifyText };
+    return one;
+  });
 }
 
 const phases: readonly PlanPhase[] = [

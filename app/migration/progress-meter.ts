@@ -40,9 +40,9 @@ export class ProgressMeter {
     const isFirst = this.#lastConsumer === undefined;
     const perSecond = (now: number, before: number): number =>
       isFirst ? 0 : ((now - before) * 1000) / elapsedMs;
-    const { movedBytes, remainingBytes } = workOf(phase, engine);
-    // What is counted changes when the job turns back.
-    if ((phase === 'undoing') !== (this.#lastPhase === 'undoing')) {
+    const { movedBytes, remainingBytes } = workOf(phase, engine, this.#totalBytes);
+    // What is counted changes with the kind of work.
+    if (workKindOf(phase) !== workKindOf(this.#lastPhase)) {
       this.#lastMovedBytes = movedBytes;
       this.#lastRemainingBytes = remainingBytes;
       this.#remainingBytesPerMs = undefined;
@@ -55,6 +55,7 @@ export class ProgressMeter {
       totalBytes: this.#totalBytes,
       pendingBytes: engine.pendingBytes,
       toReturnBytes: engine.writtenBytes,
+      verifiedBytes: engine.verifiedBytes,
       copyBytesPerSecond: Math.round(Math.max(0, perSecond(movedBytes, this.#lastMovedBytes))),
       consumer: {
         readIops: Math.round(perSecond(consumer.readRequests, this.#lastConsumer?.readRequests ?? 0)),
@@ -65,7 +66,7 @@ export class ProgressMeter {
       },
       etaSeconds: this.#estimate(nowMs, elapsedMs, {
         isFirst,
-        isMoving: phase === 'undoing' || engine.isCopying,
+        isMoving: workKindOf(phase) !== 'copying' || engine.isCopying,
         remainingBytes,
       }),
     };
@@ -103,15 +104,26 @@ interface Work {
   readonly remainingBytes: number;
 }
 
+function workKindOf(phase: JobPhase | undefined): 'copying' | 'verifying' | 'undoing' {
+  return phase === 'undoing' || phase === 'verifying' ? phase : 'copying';
+}
+
+interface Moved {
+  readonly movedBytes: number;
+  readonly remainingBytes: number;
+}
+
 /**
  * Undo carries back what was written; what is written meanwhile goes to both disks, unless the source refuses
  * it.
  */
-function workOf(
-  phase: JobPhase,
-  engine: EngineProgress,
-): { readonly movedBytes: number; readonly remainingBytes: number } {
-  return phase === 'undoing'
-    ? { movedBytes: -engine.writtenBytes, remainingBytes: engine.writtenBytes }
-    : { movedBytes: engine.copiedBytes, remainingBytes: engine.pendingBytes };
+function workOf(phase: JobPhase, engine: EngineProgress, totalBytes: number): Moved {
+  switch (workKindOf(phase)) {
+    case 'undoing':
+      return { movedBytes: -engine.writtenBytes, remainingBytes: engine.writtenBytes };
+    case 'verifying':
+      return { movedBytes: engine.verifiedBytes, remainingBytes: totalBytes - engine.verifiedBytes };
+    case 'copying':
+      return { movedBytes: engine.copiedBytes, remainingBytes: engine.pendingBytes };
+  }
 }

@@ -45,6 +45,8 @@ export interface RouterOptions {
   readonly io: DiskIo;
   readonly flags: FlagMap;
   readonly written: FlagMap;
+  /** What the copy loop has carried over and nobody has changed since. */
+  readonly copied: FlagMap;
   readonly ranges: RangesInFlight;
   readonly journal: RoundJournal;
   readonly meter: ConsumerMeter;
@@ -61,6 +63,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   readonly #pool: BufferPool;
   readonly #io: DiskIo;
   readonly #flags: FlagMap;
+  readonly #copied: FlagMap;
   readonly #ranges: RangesInFlight;
   readonly #journal: RoundJournal;
   readonly #meter: ConsumerMeter;
@@ -86,6 +89,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#pool = options.pool;
     this.#io = options.io;
     this.#flags = options.flags;
+    this.#copied = options.copied;
     this.#ranges = options.ranges;
     this.#journal = options.journal;
     this.#meter = options.meter;
@@ -379,6 +383,8 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     }
     if (result === 0) this.#flagBlocks(slot);
     else if (this.#phase[slot] === phase.writing) this.mirror.writeEnded(slot, false);
+    // Also when it has failed: what it has left is not known.
+    this.#copied.clearRange(this.#blocks.first[slot] as number, this.#blocks.end[slot] as number);
     const range = this.#range[slot] as number;
     this.#range[slot] = noRange;
     this.#ranges.release(range);

@@ -13,7 +13,7 @@ import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimDisk } from './sim-disk.ts';
 import type { SimPool } from './sim-pool.ts';
-import { junkStamp, unfilled, zeroes } from './stamps.ts';
+import { garbageStamp, junkStamp, unfilled, zeroes } from './stamps.ts';
 import { Violation } from './violation.ts';
 
 export const ioError = -5;
@@ -54,6 +54,8 @@ interface Operation {
   transferred: number;
 }
 
+const garbleChance = 0.1;
+
 const diskNames = { [source]: 'source', [destination]: 'destination' } as const;
 
 export class SimDiskIo implements DiskIo {
@@ -64,6 +66,7 @@ export class SimDiskIo implements DiskIo {
   readonly #sectorCount: number;
   #maySourceBeWritten = false;
   #isSourceWritten = false;
+  #garbles: (operation: Operation) => boolean = () => false;
   history: History | undefined;
 
   constructor(options: SimDiskIoOptions) {
@@ -80,6 +83,11 @@ export class SimDiskIo implements DiskIo {
   /** How many operations the client has started. */
   startedBy(client: DiskIoClient): number {
     return this.#startedBy.get(client) ?? 0;
+  }
+
+  /** From now on reads of these clients from the destination now and then bring something else. */
+  garbleReads(random: Random, isMet: (client: DiskIoClient) => boolean): void {
+    this.#garbles = ({ disk, client }) => disk === destination && isMet(client) && random.chance(garbleChance);
   }
 
   /** For undo, the only one that may. */
@@ -219,7 +227,12 @@ export class SimDiskIo implements DiskIo {
     const disk = this.#disks[operation.disk];
     const first = operation.firstSector + from;
     const buffer = operation.buffer + from * sectorBytes;
-    if (operation.kind === 'read') pool.fill(buffer, upTo - from, (index) => disk.stampOf(first + index));
+    if (operation.kind === 'read') {
+      const isGarbled = this.#garbles(operation);
+      pool.fill(buffer, upTo - from, (index) =>
+        isGarbled ? garbageStamp(first + index) : disk.stampOf(first + index),
+      );
+    }
     else this.#change(operation, first, buffer, upTo - from);
   }
 

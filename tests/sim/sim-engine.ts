@@ -4,12 +4,14 @@
  * the copy loop start pieces, wait, let what finished happen.
  */
 import { blockBytes, sectorBytes } from '../../app/base/units.ts';
+import { CopiedBlocks } from '../../app/copy/copied-blocks.ts';
 import { CopyLoop, copyPoolBytes } from '../../app/copy/copy-loop.ts';
 import type { Speed } from '../../app/copy/pace.ts';
 import { Pace, piecesMax } from '../../app/copy/pace.ts';
 import type { PendingBlocks } from '../../app/copy/pending-blocks.ts';
 import { BlocksToCopy } from '../../app/copy/pending-blocks.ts';
 import { Undo } from '../../app/engine/undo.ts';
+import { Verification } from '../../app/engine/verification.ts';
 import { crossedPrefixBytes, markDirect } from '../../app/flags/crossed-prefix.ts';
 import type { JobPhase } from '../../app/journal/job-phase.ts';
 import { Journal, journalPoolBytes, logBytesLeast } from '../../app/journal/journal.ts';
@@ -19,7 +21,7 @@ import { runKinds } from '../../app/journal/record.ts';
 import type { RoundJournal } from '../../app/journal/round-journal.ts';
 import { NoJournal } from '../../app/journal/round-journal.ts';
 import type { RecoveredJournal } from '../../app/journal/recovery.ts';
-import type { FlagMap } from '../../app/flags/flag-map.ts';
+import { FlagMap } from '../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../app/flags/ranges-in-flight.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../app/router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../../app/router/request.ts';
@@ -27,6 +29,7 @@ import { Router } from '../../app/router/router.ts';
 import type { Scenario, SectorRange } from './scenario.ts';
 import { requestSlotsMax } from './scenario.ts';
 import type { Scheduler } from './scheduler.ts';
+import { SimContents } from './sim-contents.ts';
 import type { SimDiskIo } from './sim-disk-io.ts';
 import type { SimJournal } from './sim-journal.ts';
 import type { SimPool } from './sim-pool.ts';
@@ -49,6 +52,8 @@ export interface SimEngineOptions {
   readonly journalStore: SimJournal;
   readonly identity: JournalIdentity;
   readonly scheduler: Scheduler;
+  /** While copying, for verifying. */
+  readonly takesHashes: boolean;
   /** Where the job goes on. */
   readonly start: Omit<RecoveredJournal, 'kind'>;
 }
@@ -60,6 +65,8 @@ export class SimEngine {
   readonly router: Router;
   readonly copy: CopyLoop;
   readonly undo: Undo;
+  readonly copied: CopiedBlocks;
+  readonly verification: Verification;
   readonly journal: RoundJournal;
   readonly #scenario: Scenario;
   readonly #io: SimDiskIo;
@@ -69,7 +76,8 @@ export class SimEngine {
   readonly #undoPace: Pace;
   readonly #copyBuffers: number;
 
-  constructor({ scenario, pool, io, journalStore, identity, scheduler, start }: SimEngineOptions) {
+  constructor(options: SimEngineOptions) {
+    const { scenario, pool, io, journalStore, identity, scheduler, takesHashes, start } = options;
     const { sectorCount, logicalBlockBytes, requestSlots, speed } = scenario;
     const sizeBytes = sectorCount * sectorBytes;
     this.#scenario = scenario;
@@ -93,6 +101,12 @@ export class SimEngine {
             written: this.#written,
             runsMax: scenario.journal.runsMax,
           });
+    const contents = new SimContents(pool);
+    this.copied = new CopiedBlocks({
+      map: new FlagMap(this.flags.blockCount),
+      sizeBytes,
+      contents: takesHashes ? contents : undefined,
+    });
     this.ranges = new RangesInFlight(requestSlots + piecesMax);
     const meter = new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes));
     this.router = new Router({
@@ -103,6 +117,7 @@ export class SimEngine {
       io,
       flags: this.flags,
       written: this.#written,
+      copied: this.copied.map,
       ranges: this.ranges,
       journal: this.journal,
       meter,
@@ -111,10 +126,24 @@ export class SimEngine {
     io.name(this.router, 'router');
     this.#pace = new Pace(speed, meter);
     io.name(this.router.mirror, 'mirror');
-    this.copy = this.#copyLoop(new BlocksToCopy(this.flags, this.journal), this.#pace, 'copy');
+    this.copy = this.#copyLoop(new BlocksToCopy(this.flags, this.journal), this.#pace, 'copy', this.copied);
+    this.verification = new Verification({
+      copied: this.copied,
+      written: this.#written,
+      sizeBytes,
+      contents,
+      io,
+      ranges: this.ranges,
+      buffers: this.#copyBuffers,
+      pace: this.#pace,
+      clockUs: scheduler.clockUs,
+      router: this.router,
+      isSuccessor: false,
+    });
     this.#undoPace = new Pace(speed, meter);
     const makeLoop = (pending: PendingBlocks): CopyLoop => this.#copyLoop(pending, this.#undoPace, 'undo');
-    this.undo = new Undo({ copy: this.copy, router: this.router, written: this.#written, makeLoop });
+    const isStill = (): boolean => this.copy.isIdle && this.verification.isIdle;
+    this.undo = new Undo({ isStill, router: this.router, written: this.#written, makeLoop });
   }
 
   /** Flags whole blocks that nobody relies on. */
@@ -134,7 +163,7 @@ export class SimEngine {
   graduate(done: (lengthBytes: number) => void): void {
     const lengthBytes = crossedPrefixBytes(this.flags, this.#scenario.sectorCount * sectorBytes);
     this.router.flushDestination((result) => {
-      if (result === 0) markDirect(this.#written, lengthBytes);
+      if (result === 0) markDirect({ written: this.#written, copied: this.copied.map }, lengthBytes);
       if (result === 0) this.router.expectUnseenWrites();
       done(result === 0 ? lengthBytes : 0);
     });
@@ -148,21 +177,23 @@ export class SimEngine {
   turn(): void {
     this.router.pump();
     this.copy.pump();
+    this.verification.pump();
     this.undo.pump();
     this.#scheduler.wait(this.#turnUs(), this.#scenario.turnUs);
   }
 
   #turnUs(): number {
-    const isCopying = this.copy.state === 'running';
+    const isCopying = this.copy.state === 'running' || this.verification.isRunning;
     if (!isCopying && !this.undo.isReturning) return turnUsMax;
     const restUs = (isCopying ? this.#pace : this.#undoPace).restUs(this.#scheduler.clockUs);
     return restUs > 0 ? Math.min(restUs, turnUsMax) : turnUsMax;
   }
 
-  #copyLoop(pending: PendingBlocks, pace: Pace, name: string): CopyLoop {
+  #copyLoop(pending: PendingBlocks, pace: Pace, name: string, copied?: CopiedBlocks): CopyLoop {
     const loop = new CopyLoop({
       pending,
       pace,
+      copied,
       sizeBytes: this.#scenario.sectorCount * sectorBytes,
       io: this.#io,
       ranges: this.ranges,

@@ -14,7 +14,10 @@
  */
 import { present } from '../../app/base/error.ts';
 import { blockBytes, sectorBytes } from '../../app/base/units.ts';
+import { SpanCheck } from '../../app/copy/span-check.ts';
+import type { VerifyResult } from '../../app/copy/verify-loop.ts';
 import type { UndoEnd, UndoFailure } from '../../app/engine/undo.ts';
+import type { VerifyEnd } from '../../app/engine/verification.ts';
 import { FlagMap } from '../../app/flags/flag-map.ts';
 import { jobPhases } from '../../app/journal/job-phase.ts';
 import type { JournalIdentity } from '../../app/journal/layout.ts';
@@ -55,6 +58,13 @@ const graduatesChance = 0.5;
 /** How long at most until power is cut. */
 const untilPowerCutUsMax = 100_000;
 const blockSectors = blockBytes / sectorBytes;
+const takesHashesChance = 0.7;
+const verifiesChance = 0.5;
+/** Of the verifications beside the consumer, those that are given up for an undo. */
+const givesUpChance = 0.2;
+const garblesChance = 0.5;
+/** Blocks of the destination that go bad before the last verification. */
+const rottenBlocksMax = 5;
 
 /** Not a fault of anybody's: ends what was going on. */
 class PowerCut extends Error {}
@@ -83,6 +93,8 @@ export class World {
   #wasFlagged = false;
   #powerCuts = 0;
   readonly #graduationRandom: Random;
+  readonly #verifyRandom: Random;
+  readonly #takesHashes: boolean;
   #mayGraduate: boolean;
   #isGraduating = false;
   /** When everything was back on the source, as `#faultsSeen`; undefined while it is not. */
@@ -92,6 +104,8 @@ export class World {
   #isUndoing = false;
   /** What power cuts have left for the next engine. */
   #left: RecoveredJournal | undefined;
+  /** The destination has gone bad: until that is repaired power is not cut. */
+  #isRotten = false;
 
   /** @param pool of `simPoolBytes`, used by no other world meanwhile */
   constructor(seed: number, pool: SimPool) {
@@ -107,6 +121,8 @@ export class World {
     this.#faults = new Faults(scenario.faults, random);
     this.#model = new Model(sectorCount);
     this.#graduationRandom = new Random(~seed);
+    this.#verifyRandom = new Random(seed ^ 0x5bd1e995);
+    this.#takesHashes = this.#verifyRandom.chance(takesHashesChance);
     this.#mayGraduate = neverFailsToWrite(scenario.faults) && this.#graduationRandom.chance(graduatesChance);
     this.#identity = identityOf(sectorCount);
     const logBytes = logBytesOf(scenario);
@@ -130,7 +146,7 @@ export class World {
     const disks = { source: this.#source, destination: this.#destination, temper: scenario.disks };
     this.#io = new SimDiskIo({ ...shared, ...disks });
     const journal = { journalStore: this.#journalStore, identity: this.#identity };
-    this.#engine = new SimEngine({ scenario, pool, io: this.#io, scheduler, start, ...journal });
+    this.#engine = new SimEngine({ scenario, pool, io: this.#io, scheduler, takesHashes: this.#takesHashes, start, ...journal });
     this.#operator = new Operator({ engine: this.#engine, io: this.#io, scheduler, random });
     const { requests, router } = this.#engine;
     this.#mapper = new SimMapper({ requests, router, io: this.#io, logicalBlockBytes });
@@ -211,10 +227,90 @@ export class World {
     if (!this.#isSynchronized()) return this.#undo();
     this.#serve(this.#random.low(0, 60));
     this.#endGraduation();
+    const verifies = this.#verifyRandom.chance(verifiesChance);
+    if (verifies && !this.#isVerifiedBesideConsumer()) return this.#undo();
     this.#letConsumerGo();
+    if (verifies) this.#verifyWhatIsRotten();
     if (this.#answerTo((done) => this.#engine.router.flushDestination(done)) < 0) return this.#undo();
     this.#checkPlace(this.#destination, this.#model.tick(), 'the committed disk lost something');
     return 'committed';
+  }
+
+  /** Nothing is found wrong but what reads or a disk got wrong meanwhile. False when it is given up. */
+  #isVerifiedBesideConsumer(): boolean {
+    const random = this.#verifyRandom;
+    const garbles = random.chance(garblesChance);
+    if (garbles) this.#io.garbleReads(random, (client) => client instanceof SpanCheck);
+    const [faultsBefore, enough] = [this.#faults.count, this.#consumer.answered + random.low(0, 30)];
+    if (random.chance(givesUpChance)) {
+      this.#engine.verification.start();
+      this.#runUntil('a verification is given up', () => this.#consumer.answered >= enough);
+      this.#engine.verification.stop();
+      return false;
+    }
+    const result = this.#verify();
+    const isUndisturbed = !garbles && this.#faults.count === faultsBefore;
+    if (isUndisturbed && result !== undefined && result.repairedBytes + result.failedBytes > 0)
+      throw new Violation('a verification beside the consumer finds what is not wrong');
+    this.#io.garbleReads(random, () => false);
+    return true;
+  }
+
+  /** The consumer has gone: a few copied blocks go bad, and all of them are found and repaired. */
+  #verifyWhatIsRotten(): void {
+    const { map } = this.#engine.copied;
+    const rotten = new Set<number>();
+    for (let count = this.#verifyRandom.between(0, rottenBlocksMax); count > 0; count -= 1) {
+      const block = map.nextSet(this.#verifyRandom.between(0, map.blockCount - 1));
+      if (block < map.blockCount) rotten.add(block);
+    }
+    this.#isRotten = true;
+    for (const block of rotten) this.#rot(block);
+    const faultsBefore = this.#faults.count;
+    const result = this.#verify();
+    this.#isRotten = false;
+    if (result === undefined || this.#faults.count > faultsBefore) {
+      this.#repairUntilRight(rotten);
+      return;
+    }
+    const { sectorCount } = this.scenario;
+    const bytesOf = (blocks: number): number => Math.min(blocks * blockBytes, sectorCount * sectorBytes);
+    if (result.repairedBytes !== bytesOf(rotten.size) || result.failedBytes > 0)
+      throw new Violation('a verification misses what is rotten');
+    if (result.checkedBytes !== bytesOf(map.setCount)) throw new Violation('a verification misses blocks');
+  }
+
+  /** One sector of the block. */
+  #rot(block: number): void {
+    const first = block * blockSectors;
+    const last = Math.min(first + blockSectors, this.scenario.sectorCount) - 1;
+    const sector = this.#verifyRandom.between(first, last);
+    this.#history?.note(sector, 1, 'world', 'rots');
+    this.#destination.write(sector, Uint32Array.of(garbageStamp(sector)), true);
+  }
+
+  /** Disks that fail may keep a verification from repairing: that is no fault of anybody's here. */
+  #repairUntilRight(rotten: ReadonlySet<number>): void {
+    for (const block of rotten) {
+      for (let sector = block * blockSectors; sector < (block + 1) * blockSectors; sector += 1) {
+        if (sector < this.scenario.sectorCount)
+          this.#destination.write(sector, Uint32Array.of(this.#source.stampOf(sector)), true);
+      }
+    }
+  }
+
+  /** Undefined when the flush before it has failed. */
+  #verify(): VerifyResult | undefined {
+    const { verification } = this.#engine;
+    verification.start();
+    let end: VerifyEnd | undefined;
+    this.#runUntil('a verification ends', () => {
+      end = verification.takeEnd();
+      return end !== undefined;
+    });
+    if (end?.kind === 'verified') return end.result;
+    if (end?.errno === 0) throw new Violation(`a verification broke: ${end.message}`);
+    return undefined;
   }
 
   /** Invariant 11: the consumer never stops meanwhile. Copying that failed may be tried again. */
@@ -368,6 +464,7 @@ export class World {
   }
 
   #checkIfCutNow(): void {
+    if (this.#isRotten) return;
     const source = this.#source.leftByPowerCut();
     const destination = this.#destination.leftByPowerCut();
     this.#reporting(() => {
@@ -386,6 +483,10 @@ export class World {
 
   #cutPowerLater(): void {
     this.#scheduler.after(this.#random.low(0, untilPowerCutUsMax), () => {
+      if (this.#isRotten) {
+        this.#cutPowerLater();
+        return;
+      }
       this.#powerCuts += 1;
       this.#realPowerCuts += 1;
       this.#history?.noteAll('power', 'is cut');

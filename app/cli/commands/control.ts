@@ -1,5 +1,6 @@
 /**
- * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, cutover, undo.
+ * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, verify,
+ * cutover, undo.
  */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
@@ -22,6 +23,7 @@ export function addControlCommands(program: Command): void {
   const simple = {
     pause: 'stop copying for a while; the volume stays in use',
     resume: 'go on after a pause, or try again what failed',
+    verify: 'read the destination back and compare it, once everything has crossed',
     undo: 'go back to the source, losing nothing that was written',
   } as const;
   addStatus(program);

@@ -165,7 +165,7 @@ async function follow(order: SupervisedOrder, json: boolean): Promise<ExitCode> 
   const stopOutliving = outliveFaults();
   const onEvent = (event: JobEvent): void => {
     view.show(event);
-    if (event.event === 'synchronized' && order.hold) view.note(waitingText(order));
+    if (event.event === (order.plan.verifies ? 'verified' : 'synchronized') && order.hold) view.note(waitingText(order));
   };
   const supervisor = Supervisor.start({ order, onEvent });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

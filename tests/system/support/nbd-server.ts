@@ -91,6 +91,7 @@ class Server {
       io: this.#io,
       flags: new FlagMap(blockCount),
       written: new FlagMap(blockCount),
+      copied: new FlagMap(blockCount),
       ranges: new RangesInFlight(requestSlots),
       journal: new NoJournal(),
       meter: new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes)),

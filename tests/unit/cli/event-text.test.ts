@@ -66,7 +66,7 @@ describe('the text of an event', () => {
     ['synchronized', 0, '50.0 % (4 MiB of 8 MiB) · volume: idle'],
   ] as const)('says how far it is while %s beside %i requests a second', (phase, readIops, text) => {
     const consumer = { readIops, writeIops: 0, p50Us: 90, p99Us: 120, longestStallMs: 0 };
-    const bytes = { copiedBytes: 0, directBytes: 0, redirectedBytes: 0, skippedBytes: 0, toReturnBytes: 0 };
+    const bytes = { copiedBytes: 0, directBytes: 0, redirectedBytes: 0, skippedBytes: 0, toReturnBytes: 0, verifiedBytes: 0 };
     const rest = { pendingBytes: 4 * 2 ** 20, totalBytes: 8 * 2 ** 20, copyBytesPerSecond: 2 ** 20, etaSeconds: 4 };
     expect(eventText({ event: 'progress', ...line, phase, ...bytes, ...rest, consumer }, '')).toBe(text);
   });
@@ -78,6 +78,7 @@ describe('the text of an event', () => {
       etaSeconds: 4,
       pendingBytes: 0,
       toReturnBytes: 4 * 2 ** 20,
+      verifiedBytes: 0,
       consumer,
     };
     const done = {

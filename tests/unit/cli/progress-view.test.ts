@@ -20,6 +20,7 @@ const halfWay: JobEvent = {
   totalBytes: 2 * gibibyte,
   pendingBytes: gibibyte,
   toReturnBytes: 0,
+  verifiedBytes: 0,
   directBytes: 0,
   copyBytesPerSecond: 1_000_000,
   consumer: { readIops: 12_345, writeIops: 12_345, p50Us: 9999, p99Us: 9999, longestStallMs: 999 },

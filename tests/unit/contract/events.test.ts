@@ -11,6 +11,7 @@ const progress: JobEvent = {
   copiedBytes: 4096,
   redirectedBytes: 0,
   toReturnBytes: 0,
+  verifiedBytes: 0,
   directBytes: 0,
   skippedBytes: 0,
   totalBytes: 8192,

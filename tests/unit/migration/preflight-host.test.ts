@@ -143,6 +143,6 @@ describe('preflight, the machine and the options', () => {
       destinationFolder: rootFolder,
       host: { ...host, availableMemoryBytes: 2048 * mebibyte },
     });
-    expect(decidePlan(facts, options).memoryBytes).toBe((1024 + 130) * mebibyte);
+    expect(decidePlan(facts, options).memoryBytes).toBe((1728 + 130) * mebibyte);
   });
 });

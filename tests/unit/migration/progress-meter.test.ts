@@ -10,6 +10,7 @@ const start: EngineProgress = {
   skippedBytes: 0,
   pendingBytes: 8000,
   writtenBytes: 0,
+  verifiedBytes: 0,
   isCopying: true,
   clientCount: 0,
 };

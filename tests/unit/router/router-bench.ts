@@ -31,6 +31,7 @@ export class RouterBench implements RequestSink {
   readonly io = new SteppedDiskIo();
   readonly flags: FlagMap;
   readonly written: FlagMap;
+  readonly copied: FlagMap;
   readonly ranges = new RangesInFlight(slots + 1);
   readonly meter = new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes));
   readonly clockUs = new Float64Array(1);
@@ -45,8 +46,9 @@ export class RouterBench implements RequestSink {
   constructor(sizeBytes = diskBytes, journal: RoundJournal = new NoJournal()) {
     this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
     this.written = new FlagMap(this.flags.blockCount);
-    const { requests, pool, io, flags, written, ranges, meter, clockUs } = this;
-    const parts = { requests, pool, io, flags, written, ranges, journal, meter, clockUs };
+    this.copied = new FlagMap(this.flags.blockCount);
+    const { requests, pool, io, flags, written, copied, ranges, meter, clockUs } = this;
+    const parts = { requests, pool, io, flags, written, copied, ranges, journal, meter, clockUs };
     this.router = new Router({ sizeBytes, logicalBlockBytes: sectorBytes, ...parts });
     this.router.connect(this);
   }
