@@ -208,7 +208,7 @@ export interface Addon {
 }
 
 /** Looks beside the compiled JavaScript (build/native) and, when run from source, under build/. */
-export function builtFile(name: 'diskferry.node' | 'diskferry-watchdog'): string {
+export function builtFile(name: 'diskferry.node' | 'diskferry-watchdog' | 'diskferry-harden'): string {
   const candidates = [`../native/${name}`, `../build/native/${name}`].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );

@@ -19,6 +19,7 @@ import type { JobEvent, JobEventName } from '../contract/events.ts';
 import type { Plan } from '../contract/plan.ts';
 import { inOwnSession } from '../devices/own-session.ts';
 import { canBeTakenOver, openFuse } from '../engine/fuse-device.ts';
+import { hardenedNode } from '../engine/hardening.ts';
 import { LiveFiles } from '../engine/live-files.ts';
 import type { LastEvent } from './event-log.ts';
 import { isLast } from './event-log.ts';
@@ -89,6 +90,7 @@ export class Supervisor {
     const child = inOwnSession((own) =>
       fork(scriptPath, [this.#order.job], {
         ...own,
+        ...hardenedNode(),
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'inherit', 'ipc', this.#fuseFd ?? 'ignore'],
       }),
