@@ -4,6 +4,7 @@
  * connect: the directory is mode 0700. Requests are checked by the schemas of contract/control.ts.
  */
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { MessageConnection } from 'vscode-jsonrpc/node.js';
@@ -46,6 +47,8 @@ export class ControlServer {
   readonly #server: Server;
   readonly #path: string;
   readonly #sockets = new Set<Socket>();
+  /** Events that are on their way to those that watch. */
+  readonly #sending = new Set<Promise<void>>();
 
   static async listen(path: string, job: Controlled): Promise<ControlServer> {
     const server = new ControlServer(path, job);
@@ -64,6 +67,7 @@ export class ControlServer {
   /** Those that watch still get the last event. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await Promise.race([Promise.all(this.#sending), sleep(closeMsMax, undefined, { ref: false })]);
     for (const socket of this.#sockets) socket.destroySoon();
     const tooLate = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
@@ -89,25 +93,27 @@ export class ControlServer {
     for (const name of Object.keys(controlRequests) as ControlRequestName[]) {
       connection.onRequest(name, async (parameters: unknown) => {
         const answered = await answer(name, parameters, handlers);
-        if (name === 'watch') tellEvents(connection, socket, events);
+        if (name === 'watch') this.#tellEvents(connection, socket, events);
         return answered;
       });
     }
     connection.listen();
   }
-}
 
-/** Until the client goes. */
-function tellEvents(connection: MessageConnection, socket: Socket, events: EventLog): void {
-  let unsent = 0;
-  const stop = events.follow((event) => {
-    unsent += 1;
-    if (unsent > unsentMax) socket.destroy();
-    if (socket.destroyed) return;
-    const sent = (): void => void (unsent -= 1);
-    connection.sendNotification(eventNotification, event).then(sent, sent);
-  });
-  socket.once('close', stop);
+  /** Until the client goes. */
+  #tellEvents(connection: MessageConnection, socket: Socket, events: EventLog): void {
+    let unsent = 0;
+    const stop = events.follow((event) => {
+      unsent += 1;
+      if (unsent > unsentMax) socket.destroy();
+      if (socket.destroyed) return;
+      const sent = (): void => void (unsent -= 1);
+      const sending = connection.sendNotification(eventNotification, event).then(sent, sent);
+      this.#sending.add(sending);
+      void sending.then(() => this.#sending.delete(sending));
+    });
+    socket.once('close', stop);
+  }
 }
 
 async function answer(
