@@ -152,6 +152,15 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#flushes.flushEverything(done);
   }
 
+  /**
+   * Somebody else's durable write to the disk has failed, and what its flush should have covered may be lost
+   * with it.
+   */
+  durableWriteFailed(disk: Disk, result: number): void {
+    if (disk === source) this.mirror.sourceLost();
+    else this.#flushes.durableWriteFailed(result);
+  }
+
   /** Graduation: consumers may write to the destination past the router, and then flush through it. */
   expectUnseenWrites(): void {
     this.#flushes.destinationIsWrittenUnseen();

@@ -54,6 +54,11 @@ export class Faults {
     return this.#lossCount;
   }
 
+  /** A durable write of the engine's own has failed. */
+  lost(): void {
+    this.#lossCount += 1;
+  }
+
   journalFails(): boolean {
     const fails = this.#random.chance(this.#plan.journalChance);
     if (fails) this.#count += 1;

@@ -11,6 +11,7 @@ import type { DiskOperation, Faults } from './faults.ts';
 import type { History } from './history.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { SimGuard } from './sim-guard.ts';
 import type { SimDisk } from './sim-disk.ts';
 import type { SimPool } from './sim-pool.ts';
 import { garbageStamp, junkStamp, unfilled, zeroes } from './stamps.ts';
@@ -29,6 +30,7 @@ export interface DiskTemper {
 export interface SimDiskIoOptions {
   readonly source: SimDisk;
   readonly destination: SimDisk;
+  readonly guard: SimGuard;
   readonly logicalBlockBytes: number;
   readonly pool: SimPool;
   readonly scheduler: Scheduler;
@@ -67,6 +69,7 @@ export class SimDiskIo implements DiskIo {
   #maySourceBeWritten = false;
   #isSourceWritten = false;
   #garbles: (operation: Operation) => boolean = () => false;
+  readonly #mayShow = [false, false];
   history: History | undefined;
 
   constructor(options: SimDiskIoOptions) {
@@ -93,6 +96,11 @@ export class SimDiskIo implements DiskIo {
   /** For undo, the only one that may. */
   allowWritesToSource(): void {
     this.#maySourceBeWritten = true;
+  }
+
+  /** Its mask is being taken away, or is back. */
+  allowIdentity(disk: Disk, isAllowed: boolean): void {
+    this.#mayShow[disk] = isAllowed;
   }
 
   /** Whether an operation has been started that changes the source. */
@@ -247,7 +255,15 @@ export class SimDiskIo implements DiskIo {
     }
     if (stamps.includes(unfilled))
       this.#reportUnfilled(diskNames[disk], firstSector + stamps.indexOf(unfilled));
+    if (!this.#mayShow[disk]) this.#checkMasked(disk, firstSector, stamps);
     this.#disks[disk].write(firstSector, stamps, fua);
+  }
+
+  #checkMasked(disk: Disk, firstSector: number, stamps: Uint32Array): void {
+    const { guard, report } = this.#options;
+    const index = stamps.findIndex((stamp, at) => guard.isIdentity(firstSector + at, stamp));
+    if (index >= 0)
+      report(new Violation(`the ${diskNames[disk]} shows an identity`, firstSector + index));
   }
 
   #reportUnfilled(disk: string, sector: number): void {

@@ -10,8 +10,12 @@ import type { Speed } from '../../app/copy/pace.ts';
 import { Pace, piecesMax } from '../../app/copy/pace.ts';
 import type { PendingBlocks } from '../../app/copy/pending-blocks.ts';
 import { BlocksToCopy } from '../../app/copy/pending-blocks.ts';
+import { MaskChange, maskChangePoolBytes, maskChangeRanges } from '../../app/engine/mask-change.ts';
+import type { WantedMask } from '../../app/engine/mask-change.ts';
 import { Undo } from '../../app/engine/undo.ts';
 import { Verification } from '../../app/engine/verification.ts';
+import { destination } from '../../app/devices/disk-io.ts';
+import { MaskedDiskIo, maskedIoPoolBytes } from '../../app/devices/masked-disk-io.ts';
 import { crossedPrefixBytes, markDirect } from '../../app/flags/crossed-prefix.ts';
 import type { JobPhase } from '../../app/journal/job-phase.ts';
 import { Journal, journalPoolBytes, logBytesLeast } from '../../app/journal/journal.ts';
@@ -26,17 +30,25 @@ import { RangesInFlight } from '../../app/flags/ranges-in-flight.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../app/router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../../app/router/request.ts';
 import { Router } from '../../app/router/router.ts';
+import type { Faults } from './faults.ts';
 import type { Scenario, SectorRange } from './scenario.ts';
 import { requestSlotsMax } from './scenario.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SimContents } from './sim-contents.ts';
 import type { SimDiskIo } from './sim-disk-io.ts';
+import type { SimGuard } from './sim-guard.ts';
 import type { SimJournal } from './sim-journal.ts';
 import type { SimPool } from './sim-pool.ts';
 
+/** More than the requests and pieces have under way at once. */
+const operationsMax = 4096;
 const journalRunsMax = 1000;
 export const simPoolBytes =
-  requestSlotsMax * requestSlotBytes + copyPoolBytes + journalPoolBytes(journalRunsMax);
+  requestSlotsMax * requestSlotBytes +
+  copyPoolBytes +
+  journalPoolBytes(journalRunsMax) +
+  maskedIoPoolBytes +
+  maskChangePoolBytes;
 
 export function logBytesOf({ journal }: Scenario): number {
   return journal === null ? unitBytes : logBytesLeast(journal.runsMax) + journal.extraLogUnits * unitBytes;
@@ -49,6 +61,8 @@ export interface SimEngineOptions {
   readonly scenario: Scenario;
   readonly pool: SimPool;
   readonly io: SimDiskIo;
+  readonly guard: SimGuard;
+  readonly faults: Faults;
   readonly journalStore: SimJournal;
   readonly identity: JournalIdentity;
   readonly scheduler: Scheduler;
@@ -70,6 +84,8 @@ export class SimEngine {
   readonly journal: RoundJournal;
   readonly #scenario: Scenario;
   readonly #io: SimDiskIo;
+  readonly #masked: MaskedDiskIo;
+  readonly #maskChange: MaskChange;
   readonly #scheduler: Scheduler;
   readonly #written: FlagMap;
   readonly #pace: Pace;
@@ -77,7 +93,7 @@ export class SimEngine {
   readonly #copyBuffers: number;
 
   constructor(options: SimEngineOptions) {
-    const { scenario, pool, io, journalStore, identity, scheduler, takesHashes, start } = options;
+    const { scenario, pool, io, guard, faults, journalStore, identity, scheduler, takesHashes, start } = options;
     const { sectorCount, logicalBlockBytes, requestSlots, speed } = scenario;
     const sizeBytes = sectorCount * sectorBytes;
     this.#scenario = scenario;
@@ -107,14 +123,26 @@ export class SimEngine {
       sizeBytes,
       contents: takesHashes ? contents : undefined,
     });
-    this.ranges = new RangesInFlight(requestSlots + piecesMax);
+    this.ranges = new RangesInFlight(requestSlots + piecesMax + maskChangeRanges);
+    const { places } = guard;
+    const shared = { pool, io, places, logicalBlockBytes };
+    this.#masked = new MaskedDiskIo({ ...shared, operationsMax });
+    this.#maskChange = new MaskChange({
+      ...{ ...shared, masked: this.#masked, ranges: this.ranges },
+      durableWriteFailed: (disk, result) => {
+        if (disk === destination) faults.lost();
+        this.router.durableWriteFailed(disk, result);
+      },
+    });
+    io.name(this.#masked, 'guard');
+    io.name(this.#maskChange, 'mask change');
     const meter = new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes));
     this.router = new Router({
       sizeBytes,
       logicalBlockBytes,
       requests: this.requests,
       pool,
-      io,
+      io: this.#masked,
       flags: this.flags,
       written: this.#written,
       copied: this.copied.map,
@@ -132,7 +160,7 @@ export class SimEngine {
       written: this.#written,
       sizeBytes,
       contents,
-      io,
+      io: this.#masked,
       ranges: this.ranges,
       buffers: this.#copyBuffers,
       pace: this.#pace,
@@ -169,6 +197,15 @@ export class SimEngine {
     });
   }
 
+  /** `done` gets 0 when the disk is so, durably. */
+  changeMask(wanted: WantedMask, done: (result: number) => void): void {
+    this.#io.allowIdentity(wanted.disk, true);
+    this.#maskChange.start(wanted, (result) => {
+      if (result === 0) this.#io.allowIdentity(wanted.disk, !wanted.isMasked);
+      done(result);
+    });
+  }
+
   setSpeed(speed: Speed): void {
     this.#pace.speed = speed;
     this.#undoPace.speed = speed;
@@ -195,7 +232,7 @@ export class SimEngine {
       pace,
       copied,
       sizeBytes: this.#scenario.sectorCount * sectorBytes,
-      io: this.#io,
+      io: this.#masked,
       ranges: this.ranges,
       buffers: this.#copyBuffers,
       clockUs: this.#scheduler.clockUs,

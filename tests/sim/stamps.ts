@@ -9,8 +9,12 @@
  */
 
 export const zeroes = 0;
-/** Stamps of writes count up from here. */
-export const firstWrittenStamp = 1;
+/**
+ * Stamps of writes count up from here. Far enough from zero that one with every bit inverted, as a masked
+ * sector has it, is none of the marks below.
+ */
+export const firstWrittenStamp = 16;
+const writtenEnd = 0x0100_0000;
 const originalBase = 0x4000_0000;
 const garbageBase = 0x8000_0000;
 const junkBase = 0xc000_0000;
@@ -18,6 +22,14 @@ const junkBase = 0xc000_0000;
 export const unfilled = 0xffff_ffff;
 /** Found in a buffer whose sector was put together wrongly. */
 export const mixed = 0xffff_fffe;
+
+export function isWrittenStamp(stamp: number): boolean {
+  return stamp >= firstWrittenStamp && stamp < writtenEnd;
+}
+
+export function isOriginalStamp(stamp: number): boolean {
+  return stamp >= originalBase && stamp < originalBase + writtenEnd;
+}
 
 /** What the source holds at the start. */
 export function originalStamp(sector: number): number {

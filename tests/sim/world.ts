@@ -16,6 +16,8 @@ import { present } from '../../app/base/error.ts';
 import { blockBytes, sectorBytes } from '../../app/base/units.ts';
 import { SpanCheck } from '../../app/copy/span-check.ts';
 import type { VerifyResult } from '../../app/copy/verify-loop.ts';
+import type { WantedMask } from '../../app/engine/mask-change.ts';
+import { destination, source } from '../../app/devices/disk-io.ts';
 import type { UndoEnd, UndoFailure } from '../../app/engine/undo.ts';
 import type { VerifyEnd } from '../../app/engine/verification.ts';
 import { FlagMap } from '../../app/flags/flag-map.ts';
@@ -38,6 +40,7 @@ import { Scheduler } from './scheduler.ts';
 import { SimDisk } from './sim-disk.ts';
 import { SimDiskIo } from './sim-disk-io.ts';
 import { SimEngine, logBytesOf } from './sim-engine.ts';
+import { SimGuard } from './sim-guard.ts';
 import { SimJournal } from './sim-journal.ts';
 import { SimMapper } from './sim-mapper.ts';
 import type { SimPool } from './sim-pool.ts';
@@ -54,6 +57,9 @@ const betweenPowerCutsUsMax = 50_000;
 const betweenGraduationsUsMax = 20_000;
 const suspendPollUs = 100;
 const graduatesChance = 0.5;
+const requestsAroundCommit = 60;
+/** What is drawn for the guard does not depend on, or change, what is drawn for anything else. */
+const guardSeed = 0x2c1b3c6d;
 
 /** How long at most until power is cut. */
 const untilPowerCutUsMax = 100_000;
@@ -78,6 +84,7 @@ export class World {
   readonly #scheduler = new Scheduler();
   readonly #source: SimDisk;
   readonly #destination: SimDisk;
+  readonly #guard: SimGuard;
   readonly #journalStore: SimJournal;
   readonly #identity: JournalIdentity;
   readonly #faults: Faults;
@@ -95,6 +102,7 @@ export class World {
   readonly #graduationRandom: Random;
   readonly #verifyRandom: Random;
   readonly #takesHashes: boolean;
+  readonly #guardRandom: Random;
   #mayGraduate: boolean;
   #isGraduating = false;
   /** When everything was back on the source, as `#faultsSeen`; undefined while it is not. */
@@ -116,14 +124,21 @@ export class World {
     this.scenario = scenario;
     this.#random = random;
     this.#pool = pool;
-    this.#source = new SimDisk(sectorCount, random, originalStamp);
+    this.#graduationRandom = new Random(~seed);
+    this.#guardRandom = new Random(seed ^ guardSeed);
+    this.#mayGraduate = neverFailsToWrite(scenario.faults) && this.#graduationRandom.chance(graduatesChance);
+    // What is direct goes past the masking; the real tables leave those blocks out.
+    const { hotSectors } = scenario.consumer;
+    this.#guard = this.#mayGraduate
+      ? new SimGuard(sectorCount, [])
+      : SimGuard.draw(this.#guardRandom, sectorCount, hotSectors);
+    const guarded = (sector: number): number => this.#guard.masked(sector, originalStamp(sector));
+    this.#source = new SimDisk(sectorCount, random, guarded);
     this.#destination = new SimDisk(scenario.destinationSectorCount, random, garbageStamp);
     this.#faults = new Faults(scenario.faults, random);
     this.#model = new Model(sectorCount);
-    this.#graduationRandom = new Random(~seed);
     this.#verifyRandom = new Random(seed ^ 0x5bd1e995);
     this.#takesHashes = this.#verifyRandom.chance(takesHashesChance);
-    this.#mayGraduate = neverFailsToWrite(scenario.faults) && this.#graduationRandom.chance(graduatesChance);
     this.#identity = identityOf(sectorCount);
     const logBytes = logBytesOf(scenario);
     const { journalBytes } = layoutOf(this.#identity.sizeBytes, logBytes);
@@ -143,10 +158,12 @@ export class World {
     const report = (violation: Violation): void => void (this.#violation ??= violation);
     pool.startOver();
     const shared = { logicalBlockBytes, pool, scheduler, random, faults: this.#faults, report };
-    const disks = { source: this.#source, destination: this.#destination, temper: scenario.disks };
+    const guard = this.#guard;
+    const disks = { source: this.#source, destination: this.#destination, temper: scenario.disks, guard };
     this.#io = new SimDiskIo({ ...shared, ...disks });
     const journal = { journalStore: this.#journalStore, identity: this.#identity };
-    this.#engine = new SimEngine({ scenario, pool, io: this.#io, scheduler, takesHashes: this.#takesHashes, start, ...journal });
+    const surroundings = { guard, faults: this.#faults, scheduler, takesHashes: this.#takesHashes };
+    this.#engine = new SimEngine({ scenario, pool, io: this.#io, start, ...surroundings, ...journal });
     this.#operator = new Operator({ engine: this.#engine, io: this.#io, scheduler, random });
     const { requests, router } = this.#engine;
     this.#mapper = new SimMapper({ requests, router, io: this.#io, logicalBlockBytes });
@@ -225,14 +242,23 @@ export class World {
 
   #commit(): Outcome {
     if (!this.#isSynchronized()) return this.#undo();
-    this.#serve(this.#random.low(0, 60));
+    this.#serve(this.#random.low(0, requestsAroundCommit));
     this.#endGraduation();
     const verifies = this.#verifyRandom.chance(verifiesChance);
     if (verifies && !this.#isVerifiedBesideConsumer()) return this.#undo();
-    this.#letConsumerGo();
+    // With device-mapper the consumer goes on over the commit, and leaves only then.
+    const staysOn = !verifies && this.#guardRandom.chance(0.5);
+    if (!staysOn) this.#letConsumerGo();
     if (verifies) this.#verifyWhatIsRotten();
-    if (this.#answerTo((done) => this.#engine.router.flushDestination(done)) < 0) return this.#undo();
+    if (this.#flushDestination() < 0) return this.#undo();
+    if (this.#changeMask({ disk: destination, isMasked: false }) < 0) return this.#undo();
+    if (staysOn) {
+      this.#serve(this.#random.low(0, requestsAroundCommit));
+      this.#letConsumerGo();
+      if (this.#flushDestination() < 0) return this.#undo();
+    }
     this.#checkPlace(this.#destination, this.#model.tick(), 'the committed disk lost something');
+    this.#checkIdentities({ shown: this.#destination, hidden: this.#source });
     return 'committed';
   }
 
@@ -331,14 +357,18 @@ export class World {
     this.#runUntil('nothing is direct any more', () => !this.#isGraduating);
     if (this.#answerTo((done) => this.#engine.enter(jobPhases.undoing, done)) < 0) return 'not undone';
     this.#io.allowWritesToSource();
+    // A commit that has failed may have begun to show it.
+    if (this.#changeMask({ disk: destination, isMasked: true }) < 0) return 'not undone';
     const { leavesBeforeUndo, requestsDuringUndo } = this.scenario;
     if (leavesBeforeUndo) this.#letConsumerGo();
     for (let tries = 0; tries < triesMax; tries += 1) {
       if (!this.#isReturned()) continue;
+      if (this.#changeMask({ disk: source, isMasked: false }) < 0) continue;
       if (!this.#consumer.isStopped) this.#serve(this.#random.low(0, requestsDuringUndo));
       this.#letConsumerGo();
       if (this.#isReturned()) {
         this.#checkPlace(this.#source, this.#model.tick(), 'the undone disk lost something');
+        this.#checkIdentities({ shown: this.#source, hidden: this.#destination });
         return 'undone';
       }
       if (!leavesBeforeUndo) this.#consumer.start();
@@ -353,13 +383,17 @@ export class World {
     const { undo } = this.#engine;
     let end: UndoEnd | undefined;
     let beganAt = this.#model.tick();
+    let faultsAtLast = this.#faultsSeen;
     undo.start();
     this.#faultsWhenReturned = undefined;
     let turns = 0;
     this.#runUntil('undo ends', () => {
       turns += 1;
       if (turns === patientTurns) this.#engine.setSpeed('full');
-      if (undo.isReturning) beganAt = this.#model.tick();
+      if (undo.isReturning) {
+        beganAt = this.#model.tick();
+        faultsAtLast = this.#faultsSeen;
+      }
       end = undo.takeEnd();
       return end !== undefined;
     });
@@ -368,8 +402,16 @@ export class World {
       return false;
     }
     this.#checkPlace(this.#source, beganAt, 'the source lacks what is said to be back');
-    this.#faultsWhenReturned = this.#faultsSeen;
+    this.#faultsWhenReturned = faultsAtLast;
     return true;
+  }
+
+  #flushDestination(): number {
+    return this.#answerTo((done) => this.#engine.router.flushDestination(done));
+  }
+
+  #changeMask(wanted: WantedMask): number {
+    return this.#answerTo((done) => this.#engine.changeMask(wanted, done));
   }
 
   #letConsumerGo(): void {
@@ -468,6 +510,7 @@ export class World {
     const source = this.#source.leftByPowerCut();
     const destination = this.#destination.leftByPowerCut();
     this.#reporting(() => {
+      this.#unmaskLeft(source, destination);
       if (this.scenario.journal === null) this.#checkFlushed(destination);
       else this.#checkLeft(source, destination, this.#recovered(this.#journalStore.leftByPowerCut()));
       if (this.#faultsSeen !== this.#faultsWhenReturned) return;
@@ -494,6 +537,7 @@ export class World {
       const source = this.#source.cutPower();
       const destination = this.#destination.cutPower();
       this.#reporting(() => {
+        this.#unmaskLeft(source, destination);
         const left = this.#recovered(this.#journalStore.cutPower());
         this.#checkLeft(source, destination, left);
         this.#settle(source, destination, left);
@@ -517,6 +561,8 @@ export class World {
     this.#faultsWhenReturned = undefined;
     this.#requestsBefore += this.#consumer.answered;
     countAllAsWritten(left);
+    this.#guard.maskDisk(this.#source);
+    this.#guard.maskDisk(this.#destination);
     this.#startEngine(left);
   }
 
@@ -553,10 +599,29 @@ export class World {
 
   /** After a power cut the disk has what was answered before that time of the model, or something later. */
   #checkPlace(disk: SimDisk, time: number, what: string): void {
-    const left = disk.leftByPowerCut();
+    const left = this.#guard.unmask(disk.leftByPowerCut());
     for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
       this.#model.checkSeen(sector, left[sector] as number, time, what);
     }
+  }
+
+  /** Invariant 7; then what the disks hold is what their users would be shown. */
+  #unmaskLeft(source: Uint32Array, destination: Uint32Array): void {
+    if (this.#guard.showsIdentity(source) && this.#guard.showsIdentity(destination))
+      throw new Violation('a power cut leaves two disks with the same identity');
+    this.#guard.unmask(source);
+    this.#guard.unmask(destination);
+  }
+
+  /** At the end exactly one disk is known, and it holds nothing that is still masked. */
+  #checkIdentities({ shown, hidden }: { readonly shown: SimDisk; readonly hidden: SimDisk }): void {
+    const at = this.#guard.findIdentity(hidden.leftByPowerCut());
+    if (at !== undefined)
+      throw new Violation('the other disk is known as well', at);
+    const left = shown.leftByPowerCut();
+    const masked = left.slice();
+    if (this.#guard.unmask(left).some((stamp, sector) => stamp !== masked[sector]))
+      throw new Violation('the disk is masked still');
   }
 
   #checkFailure(failure: UndoFailure | undefined): void {

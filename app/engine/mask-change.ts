@@ -1,0 +1,140 @@
+/**
+ * Masks or unmasks the identity of one disk while the virtual device is served: the destination's for the
+ * commit, the source's for an undo. Goes from place to place (guard-places.ts). Each is claimed like any
+ * other operation, so no consumer's write to it is under way; then it is read from the disk itself, inverted
+ * if it must be, and written durably; and from then on what is written to it arrives in the new form.
+ *
+ * The flush at the end is for what shows on the disk itself and has been written over, or discarded, in its
+ * cache only: a power cut would bring it back.
+ *
+ * May be cut off anywhere and asked again: each place is decided on what is found in it.
+ */
+import type { BufferPool } from '../base/buffer-pool.ts';
+import { assert } from '../base/error.ts';
+import { blockBytes } from '../base/units.ts';
+import type { Disk, DiskIo, DiskIoClient } from '../devices/disk-io.ts';
+import type { GuardPlaces } from '../devices/guard-places.ts';
+import { invertSector } from '../devices/guard-places.ts';
+import type { MaskedDiskIo } from '../devices/masked-disk-io.ts';
+import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+
+/** Pool bytes that a MaskChange reserves. */
+export const maskChangePoolBytes = blockBytes;
+/** Ranges that it holds at once. */
+export const maskChangeRanges = 1;
+
+export interface MaskChangeOptions {
+  /** The disks themselves, below `masked`. */
+  readonly io: DiskIo;
+  readonly masked: MaskedDiskIo;
+  readonly places: GuardPlaces;
+  readonly ranges: RangesInFlight;
+  readonly pool: BufferPool;
+  readonly logicalBlockBytes: number;
+  /** A durable write has failed, and on a disk without FUA with it a flush of all that was written before. */
+  readonly durableWriteFailed: (disk: Disk, result: number) => void;
+}
+
+export interface WantedMask {
+  readonly disk: Disk;
+  readonly isMasked: boolean;
+}
+
+/** `result` is 0 when the whole disk is so, durably, or a negative errno. */
+type Done = (result: number) => void;
+
+const steps = { read: 0, write: 1, flush: 2 } as const;
+
+export class MaskChange implements RangeOwner, DiskIoClient {
+  readonly #options: MaskChangeOptions;
+  readonly #buffer: number;
+  /** By step. */
+  readonly #offsets = new Float64Array(Object.keys(steps).length);
+  #wanted: WantedMask | undefined;
+  #done: Done | undefined;
+  #place = 0;
+  #range = 0;
+
+  constructor(options: MaskChangeOptions) {
+    this.#options = options;
+    this.#buffer = options.pool.reserve(maskChangePoolBytes);
+  }
+
+  /** One at a time. The disk may be written. */
+  start(wanted: WantedMask, done: Done): void {
+    assert(this.#done === undefined, 'masks change one disk at a time');
+    this.#wanted = wanted;
+    this.#done = done;
+    this.#place = 0;
+    this.#next();
+  }
+
+  rangeReady(): void {
+    const { io, logicalBlockBytes } = this.#options;
+    const offset = this.#options.places.offsetOf(this.#place);
+    this.#offsets.fill(Math.floor(offset / logicalBlockBytes) * logicalBlockBytes);
+    io.read(this.#disk, this.#offsets, logicalBlockBytes, this.#buffer, this, steps.read);
+  }
+
+  diskOperationDone(step: number, result: number): void {
+    if (result < 0 && step !== steps.read) this.#options.durableWriteFailed(this.#disk, result);
+    if (step === steps.flush) this.#end(result);
+    else if (result < 0) this.#release(result);
+    else if (step === steps.read && this.#mustInvert()) this.#invert();
+    else this.#settle();
+  }
+
+  get #disk(): Disk {
+    return this.#isWanted.disk;
+  }
+
+  get #isWanted(): WantedMask {
+    assert(this.#wanted !== undefined, 'a change of masks is under way');
+    return this.#wanted;
+  }
+
+  get #sectorAt(): number {
+    const offset = this.#options.places.offsetOf(this.#place);
+    return this.#buffer + offset - (this.#offsets[steps.read] as number);
+  }
+
+  #next(): void {
+    const { places, ranges } = this.#options;
+    if (this.#place === places.count) {
+      this.#options.io.flush(this.#disk, this, steps.flush);
+      return;
+    }
+    const block = Math.floor(places.offsetOf(this.#place) / blockBytes);
+    this.#range = ranges.claim(block, block + 1, this, 0);
+    if (ranges.isReady(this.#range)) this.rangeReady();
+  }
+
+  #mustInvert(): boolean {
+    const state = this.#options.places.stateOf(this.#place, this.#options.pool.bytes, this.#sectorAt);
+    return state === (this.#isWanted.isMasked ? 'plain' : 'masked');
+  }
+
+  #invert(): void {
+    const { io, pool, logicalBlockBytes } = this.#options;
+    invertSector(pool.bytes, this.#sectorAt);
+    io.write(this.#disk, this.#offsets, logicalBlockBytes, this.#buffer, true, this, steps.write);
+  }
+
+  #settle(): void {
+    this.#options.masked.setMasking(this.#disk, this.#place, this.#isWanted.isMasked);
+    this.#place += 1;
+    this.#release(0);
+  }
+
+  #release(result: number): void {
+    this.#options.ranges.release(this.#range);
+    if (result < 0) this.#end(result);
+    else this.#next();
+  }
+
+  #end(result: number): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.(result);
+  }
+}
