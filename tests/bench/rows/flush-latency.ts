@@ -1,7 +1,8 @@
 /**
  * What a consumer waits for who makes every small write durable: a flush through the virtual device, with
  * whatever the job itself makes durable for it, beside a flush of a disk like the destination and one durable
- * write to a file in the place of a journal. On a real disk and not in memory, where a flush costs nothing. The copy rests.
+ * write to a file in the place of a journal. On a real disk and not in memory, where a flush costs nothing.
+ * The copy rests.
  */
 import { join } from 'node:path';
 import { gibibyte, mebibyte } from '../../../app/base/units.ts';
