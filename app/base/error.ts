@@ -29,6 +29,7 @@ export const errorCodes = [
   'content-not-supported',
   'destination-mounted',
   'destination-exists',
+  'destination-is-member',
   'destination-too-small',
   'logical-block-size-differs',
   'size-not-in-blocks',

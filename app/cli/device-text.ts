@@ -18,6 +18,12 @@ export function deviceText(tree: DeviceTree, depth = 0): string {
   return [...lines, ...tree.children.map((child) => deviceText(child, depth + 1))].join('\n');
 }
 
+const healthTexts = {
+  good: 'health good',
+  failing: styleText('red', 'HEALTH FAILING'),
+  unknown: '',
+} as const;
+
 function headline(tree: DeviceTree): string {
   const { path, kind, sizeBytes, vendor, model, serial, bus, content, mountPoints, backingFile, usedBytes } =
     tree;
@@ -37,6 +43,7 @@ function headline(tree: DeviceTree): string {
     backingFile === null ? '' : `over ${backingFile}`,
     mountPoints.length === 0 ? '' : `on ${mountPoints.join(', ')}`,
     tree.isSwap ? 'swap' : '',
+    tree.health === null ? '' : healthTexts[tree.health.state],
     tree.readOnly ? 'read-only' : '',
   ];
   return parts.filter((part) => part !== '').join('  ');

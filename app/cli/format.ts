@@ -1,23 +1,11 @@
-/**
- * Sizes, rates and times as people read them. Powers of 1024, as disks and memory are measured in Linux
- * tools.
- */
-import prettyBytes from 'pretty-bytes';
-import prettyMilliseconds from 'pretty-ms';
+/** Sizes, rates and times for a terminal; the words of sizes and durations are those of the reports. */
+import { bytesText, durationText } from '../contract/report/words.ts';
 
-export function formatBytes(bytes: number): string {
-  return prettyBytes(bytes, { binary: true, maximumFractionDigits: bytes >= 1024 ** 3 ? 2 : 0 });
-}
+export const formatBytes = bytesText;
+export const formatDuration = durationText;
 
 export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
-}
-
-export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
-  const written = prettyMilliseconds(milliseconds, { secondsDecimalDigits: milliseconds < 10_000 ? 1 : 0 });
-  // "1h 5m 3s" is written the way units are.
-  return written.replaceAll(/(\d)m\b/g, '$1 min').replaceAll(/(\d)([dhs])\b/g, '$1 $2');
 }
 
 export function formatLatency(microseconds: number): string {

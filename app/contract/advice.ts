@@ -76,6 +76,9 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'destination-mounted': refused(
     'Unmount it with "umount {mount}" if its content may be erased, or name another disk.',
   ),
+  'destination-is-member': refused(
+    'Name another disk; if the set is given up, clear its mark with "wipefs --all {member}" first.',
+  ),
   'destination-exists': refused('Leave --create away to overwrite it, or name a new file.'),
   'destination-too-small': refused('Choose a destination that is at least as large as the source.'),
   'logical-block-size-differs': refused(

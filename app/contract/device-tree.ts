@@ -20,6 +20,16 @@ export const eligibilitySchema = z.object({
 });
 export type Eligibility = z.infer<typeof eligibilitySchema>;
 
+export const healthSchema = z.object({
+  state: z.enum(['good', 'failing', 'unknown']),
+  /** Why so, or why it is not known: the end of a sentence. */
+  message: z.string(),
+  temperatureCelsius: z.number().nullable(),
+  poweredOnHours: z.number().nullable(),
+});
+/** What the disk itself says: SMART. */
+export type Health = z.infer<typeof healthSchema>;
+
 const nodeSchema = z.object({
   path: z.string(),
   kind: z.enum(deviceKinds),
@@ -37,6 +47,12 @@ const nodeSchema = z.object({
   bus: z.string().nullable(),
   /** Null when nobody has looked: without udev this needs root. */
   content: contentSchema.nullable(),
+  /** From the partition table. */
+  partitionUuid: z.string().nullable(),
+  /** Null when nobody has asked: that needs root and smartctl. */
+  health: healthSchema.nullable(),
+  /** The running system, or its swap, is on it. */
+  isSystem: z.boolean(),
   mountPoints: z.array(z.string()),
   isSwap: z.boolean(),
   /** Of the mounted file system; null when it is not mounted. */

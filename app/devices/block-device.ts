@@ -70,6 +70,8 @@ export interface BlockDevice {
   readonly content: DeviceContent | null;
   /** Of the mounted file system. */
   readonly usedBytes: number | null;
+  /** From the partition table; null for anything else. */
+  readonly partitionUuid: string | null;
 }
 
 export const noContent: DeviceContent = {

@@ -5,16 +5,23 @@
  *
  * Preflight decides on an inventory alone, so every decision can be tested without the hardware.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { BlockDevice, FileKey, LoopBacking } from './block-device.ts';
 import { probeContent } from './content.ts';
+import type { DriveList } from './drive-list.ts';
+import { readDriveList } from './drive-list.ts';
+import type { Hardware } from './hardware.ts';
+import { noHardware, parseUdevHardware } from './hardware.ts';
 import type { LsblkDevice } from './lsblk.ts';
-import { readLsblk } from './lsblk.ts';
+import { parseLsblk, readLsblk } from './lsblk.ts';
 import type { Mount } from './mounts.ts';
 import { readMounts, sourceDevice } from './mounts.ts';
 import { runProgram } from './program.ts';
+import type { StatOf } from './reachable-stat.ts';
+import { reachableStat } from './reachable-stat.ts';
 import type { Swap } from './swaps.ts';
 import { readSwaps } from './swaps.ts';
 import type { SysfsDevice } from './sysfs.ts';
@@ -34,23 +41,78 @@ export interface Inventory {
   readonly devices: readonly BlockDevice[];
   readonly mounts: readonly MountedVolume[];
   readonly swaps: readonly Swap[];
+  readonly driveList: DriveList;
+}
+
+/** What the machine says, before it is put together. Tests have those of other machines. */
+export interface Sightings {
+  readonly sysfs: readonly SysfsDevice[];
+  /** By `majorMinor`, as of the following. */
+  readonly lsblk: ReadonlyMap<string, LsblkDevice>;
+  readonly udev: (majorMinor: string) => Hardware;
+  /** By the loop device's path. */
+  readonly loopBackings: ReadonlyMap<string, FileKey>;
+  readonly driveList: DriveList;
+  readonly mounts: readonly Mount[];
+  /** By the mount's id. */
+  readonly userOptions: ReadonlyMap<number, readonly string[]>;
+  readonly swaps: readonly Swap[];
+  /** The kernel names of each mounted Btrfs' devices. */
+  readonly btrfsSets: readonly (readonly string[])[];
+  readonly statOf: StatOf;
 }
 
 /** @param probes look at the content of devices that udev has no record of; opens them, so only as root */
 export async function readInventory(options: { readonly probes: boolean }): Promise<Inventory> {
-  const [lsblk, backings, userOptions] = await Promise.all([
+  const found = joinInventory(await look());
+  if (!options.probes) return found;
+  return { ...found, devices: await Promise.all(found.devices.map(withProbedContent)) };
+}
+
+async function look(): Promise<Sightings> {
+  const [lsblk, loopBackings, userOptions, driveList] = await Promise.all([
     readLsblk(),
     readLoopBackings(),
     readUserOptions(),
+    readDriveList(),
   ]);
-  const merged = readSysfsDevices().map((device) => merge(device, lsblk, backings));
-  const devices = options.probes ? await Promise.all(merged.map(withProbedContent)) : merged;
-  const mounts = readMounts().map((mount) => ({
+  return {
+    sysfs: readSysfsDevices(),
+    lsblk: parseLsblk(lsblk, (majorMinor) => existsSync(udevRecord(majorMinor))),
+    udev: readUdevHardware,
+    loopBackings,
+    driveList,
+    mounts: readMounts(),
+    userOptions,
+    swaps: readSwaps(),
+    btrfsSets: readBtrfsSets(),
+    statOf: reachableStat,
+  };
+}
+
+/** Pure. */
+export function joinInventory(seen: Sightings): Inventory {
+  const { userOptions, swaps, driveList } = seen;
+  const devices = seen.sysfs.map((device) => merge(device, seen));
+  const mounts = seen.mounts.map((mount) => ({
     ...mount,
-    devices: devicesUnder(mount, devices),
+    devices: devicesUnder(mount, devices, seen),
     userOptions: userOptions.get(mount.id) ?? [],
   }));
-  return { devices, mounts, swaps: readSwaps() };
+  return { devices, mounts, swaps, driveList };
+}
+
+function udevRecord(majorMinor: string): string {
+  return `/run/udev/data/b${majorMinor}`;
+}
+
+/** No record says nothing, and neither does one that goes away while we look. */
+function readUdevHardware(majorMinor: string): Hardware {
+  try {
+    return parseUdevHardware(readFileSync(udevRecord(majorMinor), 'utf8'));
+  } catch {
+    return noHardware;
+  }
 }
 
 export function findDevice(inventory: Inventory, majorMinor: string): BlockDevice | undefined {
@@ -58,23 +120,26 @@ export function findDevice(inventory: Inventory, majorMinor: string): BlockDevic
 }
 
 /** A partition has the model, serial and bus of its disk. */
-function merge(
-  device: SysfsDevice,
-  lsblk: ReadonlyMap<string, LsblkDevice>,
-  backings: ReadonlyMap<string, FileKey>,
-): BlockDevice {
+function merge(device: SysfsDevice, { lsblk, udev, loopBackings, driveList }: Sightings): BlockDevice {
+  const { hardware, ...rest } = device;
+  const diskMajorMinor = device.partition?.diskMajorMinor ?? device.majorMinor;
   const own = lsblk.get(device.majorMinor);
-  const disk = device.partition === null ? own : lsblk.get(device.partition.diskMajorMinor);
+  const disk = lsblk.get(diskMajorMinor);
+  const drive = driveList.drives.find(({ path }) => path === device.path);
+  const record = udev(diskMajorMinor);
+  const tell = (key: keyof Hardware): string | null =>
+    own?.[key] ?? disk?.[key] ?? hardware[key] ?? record[key];
   return {
-    ...device,
-    loop: device.loop === null ? null : withExactFile(device.loop, backings.get(device.path)),
-    model: own?.model ?? disk?.model ?? null,
-    vendor: own?.vendor ?? disk?.vendor ?? null,
-    serial: own?.serial ?? disk?.serial ?? null,
-    wwn: own?.wwn ?? disk?.wwn ?? null,
-    bus: own?.bus ?? disk?.bus ?? null,
+    ...rest,
+    loop: device.loop === null ? null : withExactFile(device.loop, loopBackings.get(device.path)),
+    model: tell('model'),
+    vendor: tell('vendor'),
+    serial: tell('serial'),
+    wwn: tell('wwn'),
+    bus: own?.bus ?? disk?.bus ?? drive?.bus ?? null,
     content: own?.content ?? null,
     usedBytes: own?.usedBytes ?? null,
+    partitionUuid: device.partition === null ? null : (own?.partitionUuid ?? null),
   };
 }
 
@@ -127,23 +192,36 @@ export function parseLosetup(json: string): Map<string, FileKey> {
 
 // ---- which devices a mounted file system lies on
 
-function devicesUnder(mount: Mount, devices: readonly BlockDevice[]): string[] {
+function devicesUnder(
+  mount: Mount,
+  devices: readonly BlockDevice[],
+  { statOf, btrfsSets }: Sightings,
+): string[] {
   if (devices.some((device) => device.majorMinor === mount.majorMinor)) return [mount.majorMinor];
-  const named = sourceDevice(mount);
+  const named = sourceDevice(mount, statOf);
   if (named === null) return [];
-  return mount.fsType === 'btrfs' ? btrfsMembers(named, devices) : [named];
+  return mount.fsType === 'btrfs' ? btrfsMembers(named, devices, btrfsSets) : [named];
 }
 
-/** All devices of the Btrfs that `member` belongs to, from /sys/fs/btrfs/UUID/devices. */
-function btrfsMembers(member: string, devices: readonly BlockDevice[]): string[] {
-  const name = devices.find((device) => device.majorMinor === member)?.kernelName;
-  const fileSystems = readdirSync('/sys/fs/btrfs', { withFileTypes: true }).filter((entry) =>
-    /^[0-9a-f-]{36}$/.test(entry.name),
-  );
-  for (const { name: uuid } of fileSystems) {
-    const names = readdirSync(`/sys/fs/btrfs/${uuid}/devices`);
-    if (name === undefined || !names.includes(name)) continue;
-    return devices.filter((device) => names.includes(device.kernelName)).map((device) => device.majorMinor);
-  }
-  return [member];
+/** All devices of the Btrfs that `member` belongs to. */
+function btrfsMembers(
+  member: string,
+  devices: readonly BlockDevice[],
+  sets: Sightings['btrfsSets'],
+): string[] {
+  const name = devices.find((device) => device.majorMinor === member)?.kernelName ?? '';
+  const names = sets.find((set) => set.includes(name));
+  if (names === undefined) return [member];
+  return devices.filter((device) => names.includes(device.kernelName)).map((device) => device.majorMinor);
+}
+
+/** From /sys/fs/btrfs/UUID/devices; empty where the kernel has no Btrfs. */
+export function readBtrfsSets(sysPath = '/sys'): string[][] {
+  const folder = join(sysPath, 'fs/btrfs');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^[0-9a-f-]{36}$/.test(name))
+    .map((uuid) => join(folder, uuid, 'devices'))
+    .filter((path) => existsSync(path))
+    .map((path) => readdirSync(path));
 }

@@ -2,7 +2,6 @@
  * What only lsblk tells for everybody: model, serial, bus, and the content that udev has recognised.
  * `--output-all`, because older versions refuse columns that they do not know; each column may be missing.
  */
-import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { DeviceContent } from '../contract/plan.ts';
@@ -23,6 +22,7 @@ const rowSchema = z.looseObject({
   label: column,
   pttype: column,
   ptuuid: column,
+  partuuid: column,
   /** Old versions print numbers as strings. */
   fsused: z.union([z.string(), z.number()]).nullish(),
 });
@@ -37,10 +37,11 @@ export interface LsblkDevice {
   readonly bus: string | null;
   readonly content: DeviceContent | null;
   readonly usedBytes: number | null;
+  readonly partitionUuid: string | null;
 }
 
-/** By `majorMinor`. */
-export async function readLsblk(): Promise<Map<string, LsblkDevice>> {
+/** What parseLsblk reads. */
+export async function readLsblk(): Promise<string> {
   const result = await runProgram('lsblk', ['--json', '--bytes', '--list', '--output-all']);
   // 32: no block devices at all; 64: some vanished meanwhile. Both leave valid output.
   if (![0, 32, 64].includes(result.exitCode)) {
@@ -49,9 +50,10 @@ export async function readLsblk(): Promise<Map<string, LsblkDevice>> {
       `lsblk: ended with ${result.exitCode}: ${result.stderr.trim()}`,
     );
   }
-  return parseLsblk(result.stdout, hasUdevRecord);
+  return result.stdout;
 }
 
+/** By `majorMinor`. */
 export function parseLsblk(
   json: string,
   isProbed: (majorMinor: string) => boolean,
@@ -68,6 +70,7 @@ export function parseLsblk(
       bus: cleaned(row.tran),
       content: contentOf(row, isProbed(majorMinor)),
       usedBytes: row.fsused === null || row.fsused === undefined ? null : Number(row.fsused),
+      partitionUuid: cleaned(row.partuuid),
     });
   }
   return devices;
@@ -90,8 +93,4 @@ function contentOf(row: z.infer<typeof rowSchema>, isProbed: boolean): DeviceCon
 function cleaned(value: string | null | undefined): string | null {
   const text = value?.trim() ?? '';
   return text === '' ? null : text;
-}
-
-function hasUdevRecord(majorMinor: string): boolean {
-  return existsSync(`/run/udev/data/b${majorMinor}`);
 }

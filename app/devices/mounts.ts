@@ -8,6 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { majorMinorOf } from './block-device.ts';
+import type { StatOf } from './reachable-stat.ts';
 import { reachableStat } from './reachable-stat.ts';
 
 export interface Mount {
@@ -100,10 +101,10 @@ export function unescapeOctal(text: string): string {
  * Which block device the mount's source names, or null. Only absolute paths: `tmpfs`, `proc` and network
  * sources are no devices.
  */
-export function sourceDevice(mount: Mount): string | null {
+export function sourceDevice(mount: Mount, statOf: StatOf = reachableStat): string | null {
   if (!mount.source.startsWith('/')) return null;
-  const stat = reachableStat(mount.source);
-  return stat?.isBlockDevice() ? majorMinorOf(stat.rdev) : null;
+  const stat = statOf(mount.source);
+  return stat?.isBlockDevice() === true ? majorMinorOf(stat.rdev) : null;
 }
 
 /** True when `path` is `folder` or lies in it. Both absolute and without links. */

@@ -5,6 +5,16 @@
 import { statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 
+/** As much of stat(2) as they need; tests answer for machines that they have not got. */
+export interface DeviceStat {
+  isBlockDevice(): boolean;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly rdev: bigint;
+}
+
+export type StatOf = (path: string) => DeviceStat | undefined;
+
 /**
  * Undefined when nothing can be learned of it, whatever the reason: a FUSE file system whose server has died
  * says ENOTCONN or ECONNABORTED, a network one ESTALE, EHOSTDOWN or ETIMEDOUT, others say what they like.

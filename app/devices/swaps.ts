@@ -1,8 +1,10 @@
 /** Active swap, from /proc/swaps: block devices and files that the kernel writes to whenever it likes. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { FileKey } from './block-device.ts';
 import { majorMinorOf } from './block-device.ts';
 import { unescapeOctal } from './mounts.ts';
+import type { StatOf } from './reachable-stat.ts';
+import { reachableStat } from './reachable-stat.ts';
 
 export interface Swap {
   readonly path: string;
@@ -12,8 +14,13 @@ export interface Swap {
 }
 
 export function readSwaps(): Swap[] {
-  return parseSwaps(readFileSync('/proc/swaps', 'utf8')).map((path) => {
-    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return swapsFrom(readFileSync('/proc/swaps', 'utf8'), reachableStat);
+}
+
+/** From the text of /proc/swaps. */
+export function swapsFrom(text: string, statOf: StatOf): Swap[] {
+  return parseSwaps(text).map((path) => {
+    const stat = statOf(path);
     if (stat === undefined) return { path, block: null, file: null };
     if (stat.isBlockDevice()) return { path, block: majorMinorOf(stat.rdev), file: null };
     return { path, block: null, file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) } };

@@ -11,13 +11,19 @@ import { sectorBytes } from '../base/units.ts';
 import type { DeviceKind } from '../contract/device-tree.ts';
 import type { BlockDevice, FileKey, LoopBacking, MapperIdentity } from './block-device.ts';
 import { majorMinorOf } from './block-device.ts';
+import type { Hardware } from './hardware.ts';
+import { readSysfsHardware } from './hardware.ts';
+import type { StatOf } from './reachable-stat.ts';
 import { reachableStat } from './reachable-stat.ts';
 
 /** The part of a block device that sysfs knows. */
 export type SysfsDevice = Omit<
   BlockDevice,
-  'model' | 'vendor' | 'serial' | 'wwn' | 'bus' | 'content' | 'usedBytes'
->;
+  'model' | 'vendor' | 'serial' | 'wwn' | 'bus' | 'content' | 'usedBytes' | 'partitionUuid'
+> & {
+  /** Of the whole disk. */
+  readonly hardware: Hardware;
+};
 
 /** What reading an attribute gives when the device has just gone, or never had it. */
 const goneCodes = new Set(['ENOENT', 'ENODEV', 'ENXIO', 'ENOTDIR', 'EINVAL']);
@@ -40,18 +46,21 @@ function listFolder(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
-/** @param sysPath where sysfs is mounted; tests lay out a tree of their own for hardware that they lack */
-export function readSysfsDevices(sysPath = '/sys'): SysfsDevice[] {
+/**
+ * @param sysPath where sysfs is mounted; tests lay out a tree of their own for hardware that they lack
+ * @param statOf what the path of a loop device's file leads to
+ */
+export function readSysfsDevices(sysPath = '/sys', statOf: StatOf = reachableStat): SysfsDevice[] {
   const classPath = join(sysPath, 'class/block');
   const devices: SysfsDevice[] = [];
   for (const name of listFolder(classPath)) {
-    const device = readDevice(classPath, name);
+    const device = readDevice(classPath, name, statOf);
     if (device !== null) devices.push(device);
   }
   return devices;
 }
 
-function readDevice(classPath: string, name: string): SysfsDevice | null {
+function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevice | null {
   const folder = resolveFolder(join(classPath, name));
   if (folder === null) return null;
   const isPartition = existsSync(join(folder, 'partition'));
@@ -81,11 +90,12 @@ function readDevice(classPath: string, name: string): SysfsDevice | null {
           offsetBytes: (readNumber(folder, 'start') ?? 0) * sectorBytes,
         }
       : null,
-    loop: readLoop(folder),
+    loop: readLoop(folder, statOf),
     mapper: readMapper(folder),
     slaves: listFolder(join(folder, 'slaves')).flatMap(
       (slave) => readAttribute(join(classPath, slave), 'dev') ?? [],
     ),
+    hardware: readSysfsHardware(diskFolder),
   };
 }
 
@@ -130,20 +140,20 @@ function readMapper(folder: string): MapperIdentity | null {
   return name === null || uuid === null ? null : { name, uuid };
 }
 
-function readLoop(folder: string): LoopBacking | null {
+function readLoop(folder: string, statOf: StatOf): LoopBacking | null {
   const path = readAttribute(folder, 'loop/backing_file');
   if (path === null) return null;
   return {
     path,
-    ...backingOf(path),
+    ...backingOf(path, statOf),
     offsetBytes: readNumber(folder, 'loop/offset') ?? 0,
     limitBytes: readNumber(folder, 'loop/sizelimit') ?? 0,
   };
 }
 
 /** By path, as everybody may; as root inventory.ts replaces it with what the loop driver itself says. */
-function backingOf(path: string): { file: FileKey | null; block: string | null } {
-  const stat = reachableStat(path);
+function backingOf(path: string, statOf: StatOf): { file: FileKey | null; block: string | null } {
+  const stat = statOf(path);
   if (stat === undefined) return { file: null, block: null };
   if (stat.isBlockDevice()) return { file: null, block: majorMinorOf(stat.rdev) };
   return { file: { device: majorMinorOf(stat.dev), inode: Number(stat.ino) }, block: null };

@@ -5,40 +5,53 @@
  */
 import { DiskferryError } from '../base/error.ts';
 import { adviceFor } from '../contract/advice.ts';
-import type { DeviceTree, Eligibility } from '../contract/device-tree.ts';
+import type { DeviceTree, Eligibility, Health } from '../contract/device-tree.ts';
 import type { BlockDevice } from '../devices/block-device.ts';
 import { readBlockFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
+import { readHealth } from '../devices/health.ts';
 import { readSystemPaths } from './facts.ts';
 import { readUserTables } from '../devices/stack-facts.ts';
 import type { UserTable } from '../devices/stack.ts';
 import { findLivingJobs } from './job-record.ts';
 import { soloObjection } from './preflight.ts';
+import { holdsSystem } from './use-checks.ts';
 import { chooseWay, wayReasons } from './way.ts';
+
+export interface DeviceTrees {
+  readonly trees: readonly DeviceTree[];
+  /** What could not be asked, and why. */
+  readonly notes: readonly string[];
+}
 
 /**
  * Of the machine as it is now. Without root, what lies on disks that udev has no record of stays unknown,
  * verdicts about LVs go by their names, and whether a job moves a disk is not known.
  */
-export async function readDeviceTrees(stateDirectory: string): Promise<DeviceTree[]> {
+export async function readDeviceTrees(stateDirectory: string): Promise<DeviceTrees> {
   const inventory = await readInventory({ probes: true });
   const isRoot = process.geteuid?.() === 0;
-  return makeDeviceTrees({
+  const trees = makeDeviceTrees({
     inventory,
     systemPaths: readSystemPaths(),
     tables: isRoot ? await readTables(inventory) : null,
     jobs: isRoot ? await readJobs(stateDirectory) : new Map(),
+    health: isRoot ? await readAllHealth(inventory) : new Map(),
   });
+  const { refusal } = inventory.driveList;
+  return { trees, notes: refusal === null ? [] : [refusal] };
 }
 
-interface Machine {
+export interface Machine {
   readonly inventory: Inventory;
   readonly systemPaths: readonly string[];
   /** By the device that their owners lie on; null for those who may not read them. */
   readonly tables: ReadonlyMap<string, readonly UserTable[]> | null;
   /** The running job that moves a disk, by the disk. */
   readonly jobs: ReadonlyMap<string, string>;
+  /** By the disk; those that were not asked are missing. */
+  readonly health: ReadonlyMap<string, Health>;
 }
 
 async function readTables({ devices, ...rest }: Inventory): Promise<NonNullable<Machine['tables']>> {
@@ -46,6 +59,13 @@ async function readTables({ devices, ...rest }: Inventory): Promise<NonNullable<
   for (const { majorMinor } of devices)
     tables.set(majorMinor, await readUserTables({ devices, ...rest }, majorMinor));
   return tables;
+}
+
+async function readAllHealth({ devices }: Inventory): Promise<Machine['health']> {
+  const answers = await Promise.all(
+    devices.map(async (device) => [device.majorMinor, await readHealth(device)] as const),
+  );
+  return new Map(answers.flatMap(([disk, health]) => (health === null ? [] : [[disk, health] as const])));
 }
 
 async function readJobs(stateDirectory: string): Promise<Machine['jobs']> {
@@ -78,12 +98,14 @@ function makeTree(machine: Machine, device: BlockDevice): DeviceTree {
   const { inventory } = machine;
   const { path, kind, majorMinor, sizeBytes, logicalBlockBytes, physicalBlockBytes, readOnly, removable } =
     device;
-  const { model, vendor, serial, wwn, bus, content, usedBytes } = device;
+  const { model, vendor, serial, wwn, bus, content, usedBytes, partitionUuid } = device;
   const mounts = inventory.mounts.filter(({ devices }) => devices.includes(majorMinor));
   const children = inventory.devices.filter((other) => lowerDevices(other).includes(majorMinor));
   return {
     ...{ path, kind, majorMinor, sizeBytes, logicalBlockBytes, physicalBlockBytes, readOnly, removable },
-    ...{ model, vendor, serial, wwn, bus, content, usedBytes },
+    ...{ model, vendor, serial, wwn, bus, content, usedBytes, partitionUuid },
+    health: machine.health.get(majorMinor) ?? null,
+    isSystem: holdsSystem(inventory, readBlockFacts(device, path), machine.systemPaths),
     mountPoints: mounts.map(({ target }) => target),
     isSwap: inventory.swaps.some(({ block }) => block === majorMinor),
     offsetBytes: device.partition?.offsetBytes ?? null,

@@ -92,6 +92,20 @@ export function contentObjection(inventory: Inventory, disk: DiskFacts): Objecti
   return part === undefined ? undefined : unfit(disk, part.path, `is ${memberKind(part) ?? ''}`);
 }
 
+/**
+ * A member of a set may be in use without any sign of it in the kernel's books (ZFS), and a set that is not running is
+ * still somebody's data.
+ */
+export function destinationMemberObjection(inventory: Inventory, destination: DiskFacts): Objection {
+  const own = setMembers[destination.content?.fileSystemType ?? ''];
+  const part = devicesOn(inventory, destination.storage).find((device) => memberKind(device) !== undefined);
+  const what = own ?? (part === undefined ? undefined : memberKind(part));
+  if (what === undefined) return undefined;
+  const member = own === undefined && part !== undefined ? part.path : destination.path;
+  const message = `${destination.path}: ${member === destination.path ? 'is' : `its part ${member} is`} ${what}`;
+  return new DiskferryError('destination-is-member', message, { context: { device: destination.path, member } });
+}
+
 function memberKind(device: BlockDevice): string | undefined {
   return setMembers[device.content?.fileSystemType ?? ''];
 }

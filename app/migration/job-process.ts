@@ -21,6 +21,7 @@ import type { Survival } from './ferry.ts';
 import { Job } from './job.ts';
 import { sharedFuseFd } from './job-channel.ts';
 import type { JobOrder, JobProcessMessage, SupervisorMessage } from './job-channel.ts';
+import { keepHistory } from './job-history.ts';
 import { makeJobDirectory, writeJobRecord } from './job-record.ts';
 import { outliveFaults } from './outlive-faults.ts';
 
@@ -61,6 +62,7 @@ async function carryOut(order: JobOrder): Promise<void> {
     const job = new Job({ ...order, survival, emit: (event) => events.add(event) });
     heardOnChannel = () => undo(job);
     await runJob(job, order, events);
+    await tryKeepHistory(order);
     if (job.dataIs !== 'both') await removeRecord(directory);
   });
 }
@@ -134,6 +136,15 @@ async function runJob(job: Job, { directory, plan, job: name, takesOver }: JobOr
     stopListening();
     await control?.close();
     stopOutliving();
+  }
+}
+
+/** For reports, when the job's directory is gone; a move does not fail for it. */
+async function tryKeepHistory(order: JobOrder): Promise<void> {
+  try {
+    await keepHistory(order.plan.stateDirectory, order);
+  } catch (error) {
+    process.stderr.write(`there will be no report of this move: ${messageOf(error)}\n`);
   }
 }
 

@@ -12,6 +12,7 @@ import type { UserTable } from '../devices/stack.ts';
 import {
   accessObjection,
   contentObjection,
+  destinationMemberObjection,
   requireDisk,
   sizeObjection,
   zonedObjection,
@@ -36,6 +37,7 @@ import {
 import {
   destinationHolderObjection,
   destinationMountObjection,
+  driveListObjection,
   exclusiveObjection,
   loopObjection,
   sourceMountObjection,
@@ -130,6 +132,7 @@ function sourceUse(
     () => stackObjection(inventory, source, tables),
     () => sourceMountObjection(inventory, source),
     () => writerObjection(source),
+    () => driveListObjection(inventory, source),
   ];
 }
 
@@ -146,7 +149,9 @@ function destinationUse(
     () => destinationMountObjection(inventory, destination),
     () => zonedObjection(inventory, destination),
     () => destinationHolderObjection(inventory, destination),
+    () => destinationMemberObjection(inventory, destination),
     () => writerObjection(destination),
+    () => driveListObjection(inventory, destination),
   ];
 }
 

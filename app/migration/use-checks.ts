@@ -7,6 +7,7 @@ import { DiskferryError } from '../base/error.ts';
 import type { BlockDevice } from '../devices/block-device.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory, MountedVolume } from '../devices/inventory.ts';
+import { findDevice } from '../devices/inventory.ts';
 import { mountOfPath } from '../devices/mounts.ts';
 import type { Storage } from '../devices/overlap.ts';
 import { devicesOn, everythingBelow, isSameStorage, liesOn, volumeOfFile } from '../devices/overlap.ts';
@@ -97,6 +98,50 @@ export function exclusiveObjection(disk: DiskFacts): Objection {
       ? 'is in use, perhaps by a container or another migration'
       : `cannot be opened: ${refusal}`;
   return new DiskferryError('device-in-use', `${disk.path}: ${why}`, { context: { device: disk.path } });
+}
+
+/** Whether a disk is one that this running system needs, in any use of it. */
+export function holdsSystem(
+  inventory: Inventory,
+  disk: DiskFacts,
+  systemPaths: readonly string[],
+): boolean {
+  return (
+    systemObjection(inventory, disk, systemPaths) !== undefined ||
+    swapObjection(inventory, disk) !== undefined
+  );
+}
+
+/**
+ * drivelist sees the disk mounted where our own walk sees no such mount of it: one of the two is wrong, and which one
+ * cannot be known. Its other words are no objection: what it calls a system disk is any that cannot be unplugged.
+ */
+export function driveListObjection(inventory: Inventory, disk: DiskFacts): Objection {
+  const { storage, path } = disk;
+  const below = everythingBelow(inventory, storage).flatMap((one) =>
+    one.kind === 'block' ? (findDevice(inventory, one.majorMinor)?.path ?? []) : [],
+  );
+  for (const drive of inventory.driveList.drives.filter((one) => below.includes(one.path))) {
+    const device = inventory.devices.find((one) => one.path === drive.path);
+    const unseen = drive.mountPoints.find((target) => !isMountedFrom(inventory, target, device));
+    if (unseen === undefined) continue;
+    return new DiskferryError(
+      'device-in-use',
+      `${path}: drivelist sees ${drive.path} mounted on ${unseen}, where Diskferry sees no mount of it`,
+      { context: { device: path, mount: unseen } },
+    );
+  }
+  return undefined;
+}
+
+function isMountedFrom(inventory: Inventory, target: string, disk: BlockDevice | undefined): boolean {
+  if (disk === undefined) return true;
+  const base: Storage = { kind: 'block', majorMinor: disk.majorMinor };
+  return inventory.mounts.some(
+    (mount) =>
+      mount.target === target &&
+      mount.devices.some((majorMinor) => liesOn(inventory, { kind: 'block', majorMinor }, base)),
+  );
 }
 
 /** The disk that this system, or Diskferry itself, runs from. */

@@ -33,9 +33,9 @@ async function findDevice(path: string) {
 }
 
 async function treeOf(path: string): Promise<DeviceTree | undefined> {
-  const trees = (await readDeviceTrees(scratchOf().stateDirectory)).map((tree) =>
-    deviceTreeSchema.parse(tree),
-  );
+  const { trees: found, notes } = await readDeviceTrees(scratchOf().stateDirectory);
+  expect(notes).toEqual([]);
+  const trees = found.map((tree) => deviceTreeSchema.parse(tree));
   return trees.find((tree) => tree.path === path);
 }
 

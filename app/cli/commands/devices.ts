@@ -1,21 +1,44 @@
 /** `diskferry devices`: what there is on this machine, and what of it can be moved. */
 import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fingerprint, pollMs } from '../../migration/device-watch.ts';
 import { readDeviceTrees } from '../../migration/device-trees.ts';
 import { deviceText } from '../device-text.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
+
+interface DevicesOptions {
+  readonly json?: boolean;
+  readonly stateDir?: string;
+  readonly watch?: boolean;
+}
 
 export function addDevicesCommand(program: Command): void {
   program
     .command('devices')
     .description('show the disks of this machine and what lies on them')
+    .option('--watch', 'go on, and show them again whenever a disk comes, goes or changes')
     .option(
       '--state-dir <path>',
       'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
     )
     .option('--json', 'one JSON object per line on stdout')
-    .action(async ({ json, stateDir }: { readonly json?: boolean; readonly stateDir?: string }) => {
-      for (const tree of await readDeviceTrees(stateDirectoryOf(stateDir))) {
-        process.stdout.write(json === true ? `${JSON.stringify(tree)}\n` : `${deviceText(tree)}\n`);
-      }
-    });
+    .action(showDevices);
+}
+
+async function showDevices(options: DevicesOptions): Promise<void> {
+  for (;;) {
+    // What changes while we look must show the next time.
+    const before = fingerprint();
+    await showOnce(options);
+    if (options.watch !== true) return;
+    while (fingerprint() === before) await sleep(pollMs);
+    if (options.json !== true) process.stdout.write('\n');
+  }
+}
+
+async function showOnce({ json, stateDir }: DevicesOptions): Promise<void> {
+  const { trees, notes } = await readDeviceTrees(stateDirectoryOf(stateDir));
+  for (const note of notes) process.stderr.write(`${note}; its word is missing.\n`);
+  for (const tree of trees)
+    process.stdout.write(json === true ? `${JSON.stringify(tree)}\n` : `${deviceText(tree)}\n`);
 }

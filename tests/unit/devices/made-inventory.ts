@@ -40,6 +40,7 @@ export function blockDevice(majorMinor: string, values: Partial<BlockDevice> = {
     bus: null,
     content: noContent,
     usedBytes: null,
+    partitionUuid: null,
     ...values,
   };
 }
@@ -88,5 +89,5 @@ export function mount(values: Partial<MountedVolume>): MountedVolume {
 }
 
 export function inventoryOf(values: Partial<Inventory>): Inventory {
-  return { devices: [], mounts: [], swaps: [], ...values };
+  return { devices: [], mounts: [], swaps: [], driveList: { drives: [], refusal: null }, ...values };
 }

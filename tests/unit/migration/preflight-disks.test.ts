@@ -1,6 +1,7 @@
 /** Refusals for what the two disks are by themselves and to each other. */
 import { describe, expect, test } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
+import { noContent } from '../../../app/devices/block-device.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import { block, file, partition } from '../devices/made-inventory.ts';
 import { diskFacts, host, imageFacts, makeFacts } from './made-facts.ts';
@@ -18,6 +19,12 @@ import {
 import type { Refusal } from './refusals.ts';
 
 const refusals: Refusal[] = [
+  [
+    'destination in a ZFS pool',
+    'destination-is-member',
+    'a member of a ZFS pool',
+    destination({ content: { ...noContent, fileSystemType: 'zfs_member' } }),
+  ],
   [
     'source missing',
     'device-missing',

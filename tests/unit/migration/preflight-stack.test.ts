@@ -185,7 +185,7 @@ describe('devices', () => {
       inventory,
       systemPaths: ['/'],
       tables: new Map([['8:16', tables]]),
-      jobs: new Map(),
+      jobs: new Map(), health: new Map(),
     }).find(({ path }) => path === root);
   };
 
