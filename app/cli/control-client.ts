@@ -20,7 +20,7 @@ import {
 } from '../contract/control.ts';
 import type { JobEvent } from '../contract/events.ts';
 import { jobEventSchema } from '../contract/events.ts';
-import { isRefusedAccess, notOurs } from '../migration/job-record.ts';
+import { isRefusedAccess, notOurs } from '../migration/refused-access.ts';
 
 /** An answer that came last is still being taken apart when the socket closes. */
 const lastAnswerMs = 100;

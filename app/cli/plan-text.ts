@@ -23,7 +23,10 @@ export function planText(plan: Plan, stream: { readonly columns?: number }): str
     ...mappedUsers.map((user) => ['', userText(user)] as const),
     ...mounts.map(({ target, fsType }) => ['', `${target} (${fsType})`] as const),
     ['Copy', copyText(plan)],
-    ['Needs', `${formatBytes(plan.memoryBytes)} of memory; state in ${plan.stateDirectory}`],
+    [
+      'Needs',
+      `${formatBytes(plan.memoryBytes)} of memory, ${formatBytes(plan.journalBytes)} in ${plan.stateDirectory}`,
+    ],
     ['Truth', 'Which disk holds the valid data:'],
     ...plan.phases.map(({ phase, meaning }) => ['', `${phase}: ${meaning}`] as const),
     ...plan.cutOver.map((step, index) => [index === 0 ? 'Ends' : '', `${index + 1}. ${step}`] as const),

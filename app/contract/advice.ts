@@ -33,6 +33,11 @@ function refused(advice: string): Advice {
   return { advice, dataIs: 'untouched', exitCode: exitCodes.refused };
 }
 
+/** A job that died stays as it is. */
+function refusedRecovery(advice: string): Advice {
+  return { advice, dataIs: 'both', exitCode: exitCodes.refused };
+}
+
 function failed(dataIs: DataPlace, advice: string): Advice {
   return { advice, dataIs, exitCode: exitCodes.failed };
 }
@@ -97,6 +102,11 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'Use image files or loop devices, or add --experimental-no-journal if you accept that.',
   ),
   'state-directory-unusable': refused('Name a directory on another local disk with --state-dir.'),
+  'state-directory-full': refused('Free space there, or name a directory with more with --state-dir.'),
+  'journal-failed': failed(
+    'both',
+    'Free space where the journal lies, or mend its disk, then try again; disconnect neither disk.',
+  ),
   'socket-unusable': refused(
     'Name with --socket a path of at most 107 bytes where nothing exists yet, in a directory that you may write to.',
   ),
@@ -167,11 +177,31 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'takeover-impossible': failed('both', 'The job goes on; if its process is killed, its users get errors.'),
   'earlier-job-died': {
     advice:
-      'To give up what was written then: unmount the volume, detach the loop device over ' +
-      '{directory}/virtual-device, unmount that, and remove {directory}.',
+      'Run "diskferry recover {job}" to go on with it, or "diskferry recover --undo {job}" to go back to its source.',
     dataIs: 'both',
     exitCode: exitCodes.refused,
   },
+  'disk-not-found': refusedRecovery(
+    'Connect the disk (a loop device: attach its file again with "losetup --find"), or disconnect its copy; then recover again.',
+  ),
+  'source-changed': refusedRecovery(
+    'Go on from a backup, or give up what was written during the job: the source alone is whole as it is now. Then remove the ' +
+      "job's directory.",
+  ),
+  'virtual-device-held': refusedRecovery(
+    'Unmount or deactivate what uses it, or restart the machine; then recover again.',
+  ),
+  'record-unreadable': refusedRecovery(
+    'Put the file back from a copy if there is one; without it nobody knows which disks the job moved.',
+  ),
+  'journal-missing': refusedRecovery(
+    'Put the journal back if it was moved; without it nobody knows which disk holds what, and a backup is the way out.',
+  ),
+  'journal-damaged': refusedRecovery(
+    'Check the disk that it lies on (smartctl, fsck) and read it again; otherwise a backup is the way out.',
+  ),
+  'journal-from-the-future': refusedRecovery('Recover the job with that version of Diskferry.'),
+  'journal-mismatch': refusedRecovery("Put the record and the journal of one job into the job's directory."),
   'job-missing': {
     advice: 'List the jobs with "diskferry status".',
     dataIs: 'unknown',

@@ -120,6 +120,7 @@ export type CopyScope = z.infer<typeof copyScopeSchema>;
 
 export const planWarningCodes = [
   'no-journal',
+  'state-not-durable',
   'duplicate-identity',
   'destination-not-empty',
   'destination-space',
@@ -164,6 +165,8 @@ export const planSchema = z.object({
   copy: copyScopeSchema,
   /** What the flags and the fixed buffers take. */
   memoryBytes: bytes,
+  /** What its journal takes in the state directory, from the start. */
+  journalBytes: bytes,
   stateDirectory: z.string(),
   /** True when the job itself must run as root. */
   needsRoot: z.boolean(),

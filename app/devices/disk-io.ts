@@ -20,6 +20,8 @@ export const destination = 1;
 export const journal = 2;
 /** Which of the job's two disks. */
 export type Disk = typeof source | typeof destination;
+/** Everything that a job writes to. */
+export type Store = Disk | typeof journal;
 
 /** Bytes from the disk's start, by tag. */
 export type Offsets = Float64Array;

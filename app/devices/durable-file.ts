@@ -4,22 +4,43 @@
  * made durable, and then given its name.
  */
 import { constants } from 'node:fs';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { mebibyte } from '../base/units.ts';
+
+const zeroPieceBytes = mebibyte;
 
 /** Fails when the file exists. For its owner only. */
 export async function writeNewFile(path: string, text: string): Promise<void> {
   const draft = `${path}.new`;
-  const handle = await open(draft, 'wx', 0o600);
+  await writeDraft(draft, text, 'wx');
+  // Unlike rename(2), link(2) takes nobody's place.
+  await link(draft, path);
+  await unlink(draft);
+  await syncDirectory(dirname(path));
+}
+
+/** Takes the place of the file that is there; after a power cut it is the old or the new one, whole. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`;
+  await writeDraft(draft, text, 'w');
+  await rename(draft, path);
+  await syncDirectory(dirname(path));
+}
+
+/** Creates the file, which must not exist yet, at its full length: later writes need no more room. */
+export async function writeZeroedFile(path: string, start: Uint8Array, lengthBytes: number): Promise<void> {
+  const handle = await open(path, 'wx', 0o600);
   try {
-    await handle.writeFile(text);
+    const zeroes = new Uint8Array(Math.min(zeroPieceBytes, lengthBytes));
+    for (let at = start.length; at < lengthBytes; at += zeroes.length)
+      await writeWhole(handle, zeroes.subarray(0, Math.min(zeroes.length, lengthBytes - at)), at);
+    await writeWhole(handle, start, 0);
     await handle.sync();
   } finally {
     await handle.close();
   }
-  // Unlike rename(2), link(2) takes nobody's place.
-  await link(draft, path);
-  await unlink(draft);
   await syncDirectory(dirname(path));
 }
 
@@ -34,6 +55,23 @@ export async function makeNewDirectory(path: string): Promise<void> {
   for (let holder = parent; ; holder = dirname(holder)) {
     await syncDirectory(holder);
     if (holder === last) return;
+  }
+}
+
+async function writeDraft(path: string, text: string, flags: 'w' | 'wx'): Promise<void> {
+  const handle = await open(path, flags, 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeWhole(handle: FileHandle, bytes: Uint8Array, offsetBytes: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offsetBytes + done);
+    done += bytesWritten;
   }
 }
 

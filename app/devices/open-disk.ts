@@ -111,7 +111,7 @@ export async function dropCache(disk: OpenDisk): Promise<void> {
 }
 
 /** What O_EXCL is for block devices. The lock goes with the last close of this handle. */
-function lockFile(path: string, handle: FileHandle): void {
+export function lockFile(path: string, handle: FileHandle): void {
   try {
     addon().lockExclusive(handle.fd);
   } catch (cause) {
@@ -124,7 +124,7 @@ function lockFile(path: string, handle: FileHandle): void {
 }
 
 /** Direct I/O where the file system can do it in sectors. */
-async function openFile(path: string, mode: number): Promise<Opened> {
+export async function openFile(path: string, mode: number): Promise<Opened> {
   const buffered = await openPath(path, mode);
   const alignment = addon().directIoAlignmentBytes(buffered.fd);
   if (alignment === 0 || alignment > sectorBytes) return { handle: buffered, isDirect: false };

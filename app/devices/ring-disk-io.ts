@@ -1,5 +1,5 @@
 /**
- * DiskIo over io_uring: the two real disks of a job. Owns the operations in flight and what the kernel may do
+ * DiskIo over io_uring: the two real disks of a job and its journal. Owns the operations in flight and what the kernel may do
  * to them: short transfers are continued, interrupted ones repeated, zeroes written by hand where a disk
  * cannot zero by itself. Used on the worker thread only; slots are preallocated.
  */
@@ -9,7 +9,7 @@ import { assert } from '../base/error.ts';
 import { mebibyte } from '../base/units.ts';
 import type { Ring } from '../../native/ring.ts';
 import { tagOf } from '../../native/ring.ts';
-import type { Disk, DiskIo, DiskIoClient, Offsets } from './disk-io.ts';
+import type { Disk, DiskIo, DiskIoClient, JournalIo, Offsets, Store } from './disk-io.ts';
 
 /** linux/falloc.h. On a block device both take the fast way of the disk or fail; neither changes its size. */
 const punchHole = 0x02 | 0x01; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
@@ -40,12 +40,18 @@ export interface RingDiskIoOptions {
   readonly pool: BufferPool;
   readonly sourceFd: number;
   readonly destinationFd: number;
+  /** Undefined for an engine without a journal. */
+  readonly journalFd?: number | undefined;
 }
 
-export class RingDiskIo implements DiskIo {
+/** The kernel answers EBADF to it. */
+const noFd = -1;
+
+export class RingDiskIo implements DiskIo, JournalIo {
   readonly #ring: Ring;
   readonly #ringOwner: number;
-  readonly #fds: [number, number];
+  /** By store. */
+  readonly #fds: [number, number, number];
   readonly #zeroBuffer: number;
   /** How zeroes are written to each disk; downgraded for good when the disk says that it cannot. */
   readonly #zeroKind: [Kind, Kind] = [kinds.punchZeroes, kinds.punchZeroes];
@@ -68,7 +74,7 @@ export class RingDiskIo implements DiskIo {
   constructor(options: RingDiskIoOptions) {
     this.#ring = options.ring;
     this.#ringOwner = options.ringOwner;
-    this.#fds = [options.sourceFd, options.destinationFd];
+    this.#fds = [options.sourceFd, options.destinationFd, options.journalFd ?? noFd];
     this.#zeroBuffer = options.pool.reserve(zeroBufferBytes);
   }
 
@@ -96,7 +102,7 @@ export class RingDiskIo implements DiskIo {
   }
 
   write(
-    disk: Disk,
+    disk: Store,
     offsets: Offsets,
     lengthBytes: number,
     buffer: number,
@@ -107,7 +113,7 @@ export class RingDiskIo implements DiskIo {
     this.#startAt(offsets, this.#claim(kinds.write, disk, lengthBytes, buffer, fua, client, tag));
   }
 
-  flush(disk: Disk, client: DiskIoClient, tag: number): void {
+  flush(disk: Store, client: DiskIoClient, tag: number): void {
     this.#start(this.#claim(kinds.flush, disk, 0, 0, false, client, tag));
   }
 
@@ -165,7 +171,7 @@ export class RingDiskIo implements DiskIo {
   }
 
   #start(operation: number): void {
-    const fd = this.#fds[this.#disk[operation] as Disk];
+    const fd = this.#fds[this.#disk[operation] as Store];
     const remaining = this.#remaining[operation] as number;
     const buffer = this.#buffer[operation] as number;
     const fua = this.#fua[operation] === 1;
@@ -227,7 +233,7 @@ export class RingDiskIo implements DiskIo {
 
   #claim(
     kind: Kind,
-    disk: Disk,
+    disk: Store,
     lengthBytes: number,
     buffer: number,
     fua: boolean,

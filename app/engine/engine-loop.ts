@@ -22,8 +22,11 @@ import { RingDiskIo, diskIoPoolBytes } from '../devices/ring-disk-io.ts';
 import { crossedPrefixBytes, markDirect } from '../flags/crossed-prefix.ts';
 import { FlagMap } from '../flags/flag-map.ts';
 import { RangesInFlight } from '../flags/ranges-in-flight.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
+import { jobPhases } from '../journal/job-phase.ts';
+import { Journal, journalPoolBytes } from '../journal/journal.ts';
 import { runKinds } from '../journal/record.ts';
-import type { RoundJournal } from '../journal/round-journal.ts';
+import type { PhaseJournal } from '../journal/round-journal.ts';
 import { NoJournal } from '../journal/round-journal.ts';
 import type { Frontend } from '../frontends/frontend.ts';
 import { FuseFrontend } from '../frontends/fuse/fuse-frontend.ts';
@@ -67,8 +70,8 @@ export class EngineLoop {
   readonly #written: FlagMap;
   readonly #copied: CopiedBlocks;
   readonly #ranges: RangesInFlight;
-  readonly #journal: RoundJournal = new NoJournal();
   readonly #io: RingDiskIo;
+  readonly #journal: PhaseJournal;
   readonly #router: Router;
   readonly #pace: Pace;
   readonly #copy: CopyLoop;
@@ -83,6 +86,7 @@ export class EngineLoop {
   readonly #undoPace: Pace;
   readonly #busyWait: BusyWait;
   readonly #liveMap: LiveMap | undefined;
+  #phase: JobPhase;
   #skippedBytes = 0;
   #hasReportedCopyEnd = false;
   #isFrontendAwaited = false;
@@ -93,14 +97,17 @@ export class EngineLoop {
     this.#mailbox = mailbox;
     const { sizeBytes, logicalBlockBytes } = setting.geometry;
     const frontendBytes = frontendPoolBytes(setting.frontend);
-    const poolBytes = requestSlots * requestSlotBytes + copyPoolBytes + diskIoPoolBytes + frontendBytes;
+    const journalBytes = setting.journal === undefined ? 0 : journalPoolBytes();
+    const poolBytes =
+      requestSlots * requestSlotBytes + copyPoolBytes + diskIoPoolBytes + frontendBytes + journalBytes;
     this.#pool = new BufferPool(poolBytes, (view) => addon().misalignmentBytes(view));
     this.#ring = new Ring(this.#pool);
     this.#requests = new RequestTable(requestSlots, this.#pool);
     this.#copyBuffers = this.#pool.reserve(copyPoolBytes);
     const blockCount = Math.ceil(sizeBytes / blockBytes);
-    this.#flags = new FlagMap(blockCount);
-    this.#written = new FlagMap(blockCount);
+    const maps = setting.journal?.maps;
+    this.#flags = mapOf(blockCount, maps?.flags);
+    this.#written = mapOf(blockCount, maps?.written);
     this.#liveMap = this.#startLiveMap();
     const contents = new PoolContents(this.#pool, addon().addBlockHashes);
     this.#copied = new CopiedBlocks({
@@ -115,7 +122,10 @@ export class EngineLoop {
       pool: this.#pool,
       sourceFd: setting.sourceFd,
       destinationFd: setting.destinationFd,
+      journalFd: setting.journal?.fd,
     });
+    this.#journal = this.#makeJournal();
+    this.#phase = setting.journal?.phase ?? jobPhases.copying;
     const meter = new ConsumerMeter(setting.consumerCells);
     this.#progress = new ProgressCells(setting.progressCells);
     this.#router = new Router({
@@ -247,11 +257,13 @@ export class EngineLoop {
         this.#frontend.stopAccepting();
         this.#isFrontendAwaited = true;
         break;
+      case 'enter-phase':
+        this.#enter(message.phase, (errno) => this.#mailbox.post({ kind: 'phase-entered', errno }));
+        break;
       case 'return-written':
         this.#copy.pause();
         this.#verification.stop();
-        this.#io.useFd(source, message.sourceFd);
-        this.#undo.start();
+        this.#returnWritten(message.sourceFd);
         break;
       case 'stop':
         this.#copy.pause();
@@ -260,6 +272,32 @@ export class EngineLoop {
         this.#isStopping = true;
         break;
     }
+  }
+
+  /**
+   * The source may be written only when the journal says so durably (invariant 5). When it has said already
+   * that the source is the truth, somebody may be writing there past us, and it never says less again.
+   */
+  #returnWritten(sourceFd: number): void {
+    const begin = (errno: number): void => {
+      if (this.#isStopping) return;
+      if (errno !== 0) {
+        this.#mailbox.post({ kind: 'return-failed', failure: { operation: 'journal', errno } });
+        return;
+      }
+      this.#io.useFd(source, sourceFd);
+      this.#undo.start();
+    };
+    const isSaid = this.#phase === jobPhases.undoing || this.#phase === jobPhases.undone;
+    if (isSaid) begin(0);
+    else this.#enter(jobPhases.undoing, begin);
+  }
+
+  #enter(phase: JobPhase, done: (errno: number) => void): void {
+    this.#journal.enter(phase, (errno) => {
+      if (errno === 0) this.#phase = phase;
+      done(errno);
+    });
   }
 
   /** Only whole blocks inside the extents: a partial one belongs in part to somebody who relies on it. */
@@ -340,6 +378,19 @@ export class EngineLoop {
     this.#ring.beforeHandOver = () => map.publish(router.flushFailure);
   }
 
+  #makeJournal(): PhaseJournal {
+    const { journal } = this.#setting;
+    if (journal === undefined) return new NoJournal();
+    const { identity, logBytes, position, phase, isBehind } = journal;
+    return new Journal({
+      ...{ identity, logBytes, position, phase, isBehind },
+      io: this.#io,
+      pool: this.#pool,
+      flags: this.#flags,
+      written: this.#written,
+    });
+  }
+
   #copyLoop(pending: PendingBlocks, pace: Pace, copied?: CopiedBlocks): CopyLoop {
     return new CopyLoop({
       pending,
@@ -372,6 +423,10 @@ export class EngineLoop {
         return new NbdFrontend(setting, choice);
     }
   }
+}
+
+function mapOf(blockCount: number, bytes: Uint8Array | undefined): FlagMap {
+  return bytes === undefined ? new FlagMap(blockCount) : FlagMap.from(blockCount, bytes);
 }
 
 /** Beside the buffers of the requests. */

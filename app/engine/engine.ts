@@ -22,10 +22,11 @@ import type { CopyFailure } from '../copy/copy-loop.ts';
 import type { VerifyResult } from '../copy/verify-loop.ts';
 import type { Speed } from '../copy/pace.ts';
 import { readIoCounts } from '../devices/io-counts.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
 import { addon } from '../../native/binding.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../router/consumer-meter.ts';
 import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
-import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
+import type { ControlMessage, JournalFailure, WorkerMessage, WorkerSetting } from './messages.ts';
 import type { EngineProgress } from './progress-cells.ts';
 import type { UndoFailure } from './undo.ts';
 import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
@@ -34,9 +35,11 @@ export interface DiskNames {
   readonly source: string;
   readonly destination: string;
 }
+/** For an engine without one. */
+const noJournalName = 'the journal';
 export type EngineSetting = Omit<WorkerSetting, 'wakeFd' | 'consumerCells' | 'progressCells'> & {
   /** For messages. */
-  readonly names: DiskNames;
+  readonly names: DiskNames & { readonly journal?: string };
 };
 type MessageKind = WorkerMessage['kind'];
 type MessageOf<Kind extends MessageKind> = Extract<WorkerMessage, { kind: Kind }>;
@@ -49,7 +52,7 @@ const wakeOnce = new Uint8Array(new BigUint64Array([1n]).buffer);
 export class Engine {
   readonly #worker: Worker;
   readonly #wakeFd: number;
-  readonly #names: DiskNames;
+  readonly #names: DiskNames & { readonly journal: string };
   readonly #meter: ConsumerMeter;
   readonly #progress: ProgressCells;
   readonly #listeners = new Set<Listener>();
@@ -71,12 +74,13 @@ export class Engine {
     const progressCells = new SharedArrayBuffer(progressCellsBytes);
     this.#meter = new ConsumerMeter(consumerCells);
     this.#progress = new ProgressCells(progressCells);
-    this.#names = setting.names;
+    this.#names = { journal: noJournalName, ...setting.names };
     this.#wakeFd = addon().eventFd();
     const workerData: WorkerSetting = { ...setting, wakeFd: this.#wakeFd, consumerCells, progressCells };
     const script = import.meta.url.endsWith('.ts') ? '../../build/app/engine/worker.js' : './worker.js';
     this.#worker = new Worker(new URL(script, import.meta.url), {
       workerData,
+      transferList: mapsOf(setting),
       // The ring opens sockets that Node does not know of; it would warn when the worker closes them.
       trackUnmanagedFds: false,
     });
@@ -179,6 +183,12 @@ export class Engine {
     throw new DiskferryError('verification-failed', `verifying has stopped: ${message.message}`);
   }
 
+  /** What the job is about from now on is durable when this resolves. Throws `journal-failed`. */
+  async enterPhase(phase: JobPhase): Promise<void> {
+    const { errno } = await this.#ask({ kind: 'enter-phase', phase }, 'phase-entered');
+    if (errno !== 0) throw journalError(this.#names.journal, errno);
+  }
+
   /** Resolves when no consumer can reach the virtual device any more and nothing is in flight. */
   async closeFrontend(): Promise<void> {
     await this.#ask({ kind: 'close-frontend' }, 'frontend-closed');
@@ -192,8 +202,10 @@ export class Engine {
   async returnWritten(sourceFd: number): Promise<void> {
     this.#send({ kind: 'return-written', sourceFd });
     const message = await this.#next('returned', 'return-failed');
-    if (message.kind === 'return-failed')
-      throw copyError(message.failure, { from: 'destination', to: 'source', names: this.#names });
+    if (message.kind === 'returned') return;
+    const { failure } = message;
+    if (failure.operation === 'journal') throw journalError(this.#names.journal, failure.errno);
+    throw copyError(failure, { from: 'destination', to: 'source', names: this.#names });
   }
 
   /** Ends the worker when what is in flight has ended. Idempotent, also after the worker's death. */
@@ -269,6 +281,17 @@ interface CopyDirection {
   readonly from: keyof DiskNames;
   readonly to: keyof DiskNames;
   readonly names: DiskNames;
+}
+
+/** They are the worker's from then on. */
+function mapsOf({ journal }: EngineSetting): ArrayBuffer[] {
+  if (journal?.maps === undefined) return [];
+  return [journal.maps.flags, journal.maps.written].map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+function journalError(path: string, errno: JournalFailure['errno']): DiskferryError {
+  const message = `${path}: the journal cannot be written: ${getSystemErrorName(errno)}`;
+  return new DiskferryError('journal-failed', message, { context: { path } });
 }
 
 function copyError(failure: CopyFailure | UndoFailure, { from, to, names }: CopyDirection): DiskferryError {

@@ -19,7 +19,8 @@ import type { DeviceHost, DeviceKeeper, VirtualDevice } from './device-host.ts';
 import type { FrontendChoice } from './messages.ts';
 import { WriteBack } from './write-back.ts';
 
-const fileName = 'virtual-device';
+/** In the job's directory. */
+export const virtualFileName = 'virtual-device';
 /** struct fuse_out_header with FUSE_NOTIFY_RESEND in the place of the error (linux/fuse.h, kernel 6.9). */
 const resendNotice = new Uint8Array(new Uint32Array([16, 7, 0, 0]).buffer);
 
@@ -56,7 +57,7 @@ export class FuseHost implements DeviceHost {
 
   /** Mounts a file named `virtual-device` in `directory`. */
   static async mount({ directory, job, sharedFd, keeper }: FuseOptions): Promise<FuseHost> {
-    const path = join(directory, fileName);
+    const path = join(directory, virtualFileName);
     try {
       const deviceFd = sharedFd ?? openFuse();
       await writeFile(path, '', { flag: 'wx', mode: 0o600 });
@@ -71,7 +72,7 @@ export class FuseHost implements DeviceHost {
 
   /** Goes on with what was mounted for a process that was killed. */
   static takeOver({ directory, sharedFd, keeper }: FuseOptions): FuseHost {
-    return new FuseHost(join(directory, fileName), present(sharedFd, 'the connection to take over'), keeper);
+    return new FuseHost(join(directory, virtualFileName), present(sharedFd, 'the connection to take over'), keeper);
   }
 
   private constructor(path: string, fuseFd: number, keeper: DeviceKeeper | undefined) {

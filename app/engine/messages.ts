@@ -9,6 +9,9 @@ import type { Speed } from '../copy/pace.ts';
 import type { VerifyEnd } from './verification.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import type { LiveMapSetting } from './live-map.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
+import type { JournalIdentity } from '../journal/layout.ts';
+import type { JournalPosition } from '../journal/recovery.ts';
 import type { UndoFailure } from './undo.ts';
 import type { NumberForm } from '../../native/ublk.ts';
 
@@ -28,6 +31,28 @@ export interface WorkerSetting {
   readonly verifies?: boolean;
   readonly consumerCells: SharedArrayBuffer;
   readonly progressCells: SharedArrayBuffer;
+  /** Undefined: nobody can continue the job after a crash. */
+  readonly journal?: JournalSetting | undefined;
+}
+
+/** The job's journal, and where it goes on. */
+export interface JournalSetting {
+  readonly fd: number;
+  readonly identity: JournalIdentity;
+  readonly logBytes: number;
+  readonly position: JournalPosition;
+  readonly phase: JobPhase;
+  /** The maps that a live map holds are ahead of it: everything is to be recorded anew. */
+  readonly isBehind?: boolean | undefined;
+  /** What recovery has found, as `FlagMap.toBytes` makes it; undefined: nothing has crossed yet. */
+  readonly maps?: { readonly flags: Uint8Array; readonly written: Uint8Array } | undefined;
+}
+
+/** The journal could not be written. */
+export interface JournalFailure {
+  readonly operation: 'journal';
+  /** Negative. */
+  readonly errno: number;
 }
 
 /** What a successor needs when this process is killed; undefined: there can be none. */
@@ -65,10 +90,12 @@ export type ControlMessage =
   | { readonly kind: 'verify' }
   /** Take no new consumers and let those that are there go; answered by `frontend-closed`. */
   | { readonly kind: 'close-frontend' }
+  /** Make durable what the job is about from now on; answered by `phase-entered`. One at a time. */
+  | { readonly kind: 'enter-phase'; readonly phase: JobPhase }
   /**
    * Undo: carry what the consumer wrote back to the source, through an fd that may write to it and stays open
-   * until the worker has ended. Copying pauses, and from then on writes go to both disks. Answered by
-   * `returned` when the source has everything durably, or by `return-failed`; may be asked again.
+   * until the worker has ended. Copying pauses, and from then on writes go to both disks. The
+   * journal says so first. Answered by `returned` when the source has everything durably, or by `return-failed`; may be asked again.
    */
   | { readonly kind: 'return-written'; readonly sourceFd: number }
   /** End the worker; everything in flight ends first. */
@@ -87,5 +114,6 @@ export type WorkerMessage =
   | VerifyEnd
   | { readonly kind: 'frontend-closed' }
   | { readonly kind: 'returned' }
-  | { readonly kind: 'return-failed'; readonly failure: UndoFailure }
+  | { readonly kind: 'return-failed'; readonly failure: UndoFailure | JournalFailure }
+  | { readonly kind: 'phase-entered'; readonly errno: number }
   | { readonly kind: 'stopped' };

@@ -72,6 +72,25 @@ export class FlagMap {
       this.loadChunk(chunk, this.#bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes));
   }
 
+  /** From what `toBytes` made. */
+  static from(blockCount: number, bytes: Uint8Array): FlagMap {
+    const map = new FlagMap(blockCount);
+    const chunkBytes = chunkBlocks / 8;
+    assert(bytes.length === map.chunkCount * chunkBytes, 'a map has all of its chunks');
+    for (let chunk = 0; chunk < map.chunkCount; chunk += 1)
+      map.loadChunk(chunk, bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes));
+    return map;
+  }
+
+  /** All chunks, one after the other, as `copyChunk` makes them: to hand a map to another thread. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const chunkBytes = chunkBlocks / 8;
+    const bytes = new Uint8Array(this.chunkCount * chunkBytes);
+    for (let chunk = 0; chunk < this.chunkCount; chunk += 1)
+      this.copyChunk(chunk, bytes, chunk * chunkBytes);
+    return bytes;
+  }
+
   get setCount(): number {
     return this.#setCount;
   }

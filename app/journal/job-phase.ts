@@ -9,6 +9,12 @@ export const jobPhases = {
   copying: 1,
   /** Writes go to the source as well, and written blocks go back to it. */
   undoing: 2,
+  /** Every block has crossed; what makes the destination the truth is under way and is carried through. */
+  committing: 3,
+  /** The destination is the truth, and may be used without us. */
+  committed: 4,
+  /** The source has everything, and may be used without us. */
+  undone: 5,
 } as const;
 export type JobPhase = (typeof jobPhases)[keyof typeof jobPhases];
 

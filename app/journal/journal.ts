@@ -28,7 +28,7 @@ import { PendingRuns, pendingRunsPoolBytes, pooledRecord, usualRunsMax } from '.
 import type { RunKind } from './record.ts';
 import { recordBytes, sealRecord } from './record.ts';
 import type { JournalPosition } from './recovery.ts';
-import type { JournalClient, RoundJournal } from './round-journal.ts';
+import type { JournalClient, PhaseJournal } from './round-journal.ts';
 
 /** A crash makes us copy at most about this much again. */
 const unrecordedBlocksMax = gibibyte / blockBytes;
@@ -59,9 +59,11 @@ export interface JournalOptions {
   readonly flags: FlagMap;
   readonly written: FlagMap;
   readonly runsMax?: number;
+  /** The maps have more than the journal does: the first round writes a checkpoint of all of it. */
+  readonly isBehind?: boolean | undefined;
 }
 
-export class Journal implements RoundJournal, DiskIoClient {
+export class Journal implements PhaseJournal, DiskIoClient {
   readonly #io: JournalIo;
   readonly #pool: BufferPool;
   readonly #identity: JournalIdentity;
@@ -109,6 +111,7 @@ export class Journal implements RoundJournal, DiskIoClient {
     this.#nextSequence = position.nextSequence;
     this.#usedLogBytes = position.usedLogBytes;
     this.#phase = options.phase;
+    if (options.isBehind === true) this.#runs.countAllAsDropped();
   }
 
   /** The first failure, as a negative errno, or 0. */
@@ -159,10 +162,7 @@ export class Journal implements RoundJournal, DiskIoClient {
     else this.#writeRecord();
   }
 
-  /**
-   * The job enters another phase; `done` gets 0 when that is durable. Before, nothing may be written that
-   * only the new phase allows. Needs no flush of the disks, so it is possible also when one has failed.
-   */
+  /** Needs no flush of the disks, so it is possible also when one has failed. */
   enter(phase: JobPhase, done: (result: number) => void): void {
     assert(this.#enterDone === undefined, 'a job enters one phase at a time');
     this.#phase = phase;

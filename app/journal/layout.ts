@@ -59,11 +59,11 @@ export interface JournalLayout {
 }
 
 /**
- * As long as the maps: the next checkpoint then costs at most as much as the records before it. And never so
- * short that a checkpoint follows the other.
+ * As long as the maps: the next checkpoint then costs at most as much as the records before it. But never so
+ * short that a checkpoint follows the other, nor so long that a huge disk's journal is mostly empty logs.
  */
 export function usualLogBytes(sizeBytes: number): number {
-  return Math.max(8 * mebibyte, layoutOf(sizeBytes, unitBytes).mapBytes);
+  return Math.min(256 * mebibyte, Math.max(8 * mebibyte, layoutOf(sizeBytes, unitBytes).mapBytes));
 }
 
 export function layoutOf(sizeBytes: number, logBytes: number): JournalLayout {

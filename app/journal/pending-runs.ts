@@ -110,6 +110,13 @@ export class PendingRuns {
     else this.#append(kind, first, end);
   }
 
+  /** Anything may have been written that was not noted: only a checkpoint makes it durable. */
+  countAllAsDropped(): void {
+    this.#hasOverflowed = true;
+    this.#writtenCount += 1;
+    this.#writtenTurn.fill(this.#turn);
+  }
+
   /** Whether a write of these blocks may not be recorded yet; sometimes also of blocks near one. */
   isUnrecorded(first: number, end: number): boolean {
     const last = Math.floor((end - 1) / regionBlocks);

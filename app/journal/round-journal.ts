@@ -3,6 +3,7 @@
  * changed, and each round takes it through `prepare`, the flush of the disks, and `commit`. A job without a
  * journal has one that has nothing to do.
  */
+import type { JobPhase } from './job-phase.ts';
 import type { RunKind } from './record.ts';
 
 /** Who runs the rounds. A `result` is 0 or a negative errno. */
@@ -31,8 +32,17 @@ export interface RoundJournal {
   commit(): void;
 }
 
+/** What the job as a whole wants of it besides. */
+export interface PhaseJournal extends RoundJournal {
+  /**
+   * The job enters another phase; `done` gets 0 when that is durable, or a negative errno. Before, nothing
+   * may be written that only the new phase allows. One at a time.
+   */
+  enter(phase: JobPhase, done: (result: number) => void): void;
+}
+
 /** For a job that nobody can continue after a crash. */
-export class NoJournal implements RoundJournal {
+export class NoJournal implements PhaseJournal {
   readonly mustRecord = false;
   readonly wantsRound = false;
   #client: JournalClient | undefined;
@@ -50,5 +60,9 @@ export class NoJournal implements RoundJournal {
 
   commit(): void {
     this.#client?.journalCommitted(0);
+  }
+
+  enter(_phase: JobPhase, done: (result: number) => void): void {
+    done(0);
   }
 }

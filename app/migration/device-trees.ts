@@ -14,7 +14,7 @@ import { readHealth } from '../devices/health.ts';
 import { readSystemPaths } from './facts.ts';
 import { readUserTables } from '../devices/stack-facts.ts';
 import type { UserTable } from '../devices/stack.ts';
-import { findLivingJobs } from './job-record.ts';
+import { findLivingJobs } from './recorded-jobs.ts';
 import { soloObjection } from './preflight.ts';
 import { holdsSystem } from './use-checks.ts';
 import { chooseWay, wayReasons } from './way.ts';
@@ -70,8 +70,12 @@ async function readAllHealth({ devices }: Inventory): Promise<Machine['health']>
 
 async function readJobs(stateDirectory: string): Promise<Machine['jobs']> {
   const jobs = await findLivingJobs(stateDirectory);
-  const disks = jobs.flatMap(({ job, record: { source, destination } }) =>
-    [source, destination].map((disk) => [disk?.identity?.majorMinor ?? '', job] as const),
+  const disks = jobs.flatMap(({ job, record }) =>
+    'defect' in record
+      ? []
+      : [record.plan.source, record.plan.destination].map(
+          ({ identity }) => [identity?.majorMinor ?? '', job] as const,
+        ),
   );
   return new Map(disks);
 }

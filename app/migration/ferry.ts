@@ -28,13 +28,17 @@ import { NbdSocket } from '../engine/nbd-device.ts';
 import { NbdKernelHost } from '../engine/nbd-kernel-device.ts';
 import { UblkHost } from '../engine/ublk-device.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
+import { readMappedUsers } from '../substitution/mapped-users.ts';
 import { BypassWatch } from '../substitution/bypass-watch.ts';
 import type { Place } from '../substitution/mapped-volume.ts';
+import { jobPhases } from '../journal/job-phase.ts';
+import type { JobJournal } from './job-journal.ts';
 
 export interface FerryOptions {
   readonly job: string;
   readonly plan: Plan;
   readonly speed: Speed;
+  readonly journal: JobJournal;
   /** The job's own directory; the FUSE file is mounted in it. */
   readonly directory: string;
   /** Where the nbd-socket frontend listens. */
@@ -45,6 +49,10 @@ export interface FerryOptions {
    * path.
    */
   readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
+  /** The source is claimed, and nobody has used the virtual device yet. */
+  readonly beforeUse: (source: OpenDisk) => Promise<void>;
+  /** The job goes on after a crash: nobody uses either disk, and both are claimed whole. */
+  readonly isRecovered: boolean;
   /** What it takes for a successor to go on when this process is killed; undefined where none can. */
   readonly survival?: Survival | undefined;
 }
@@ -131,10 +139,13 @@ export class Ferry {
 
   /**
    * Makes the destination durable and what it is seen as: the instant of the commit. Every block has crossed.
+   * Once the journal says `committing`, a crash does not lead back any more.
    */
   async commit(): Promise<void> {
     await this.engine.flushDestination();
+    await this.engine.enterPhase(jobPhases.committing);
     await dropCache(this.#destination);
+    await this.engine.enterPhase(jobPhases.committed);
   }
 
   /** `majorMinor` of the virtual device, for device-mapper's tables. */
@@ -189,6 +200,23 @@ export class Ferry {
     return majorMinor;
   }
 
+  /** Where what lies on the virtual device by device-mapper begins there. */
+  async usersBegin(): Promise<number[]> {
+    const users = await readMappedUsers(this.virtualNumber);
+    return users.flatMap(({ segments }) =>
+      segments.flatMap(({ mapping }) =>
+        'place' in mapping && mapping.place.device === this.virtualNumber
+          ? [mapping.place.startSector * sectorBytes]
+          : [],
+      ),
+    );
+  }
+
+  /** For a look at it. */
+  get sourceDisk(): OpenDisk {
+    return this.#source;
+  }
+
   /** On the source itself: to make durable what consumers have written there. */
   get sourceFd(): number {
     return this.#source.base.fd;
@@ -201,7 +229,22 @@ export class Ferry {
    */
   returnWritten(): Promise<void> {
     // One after the other: the end of an earlier call must not be taken for the end of this one.
-    const returned = this.#lastReturn.then(() => this.#return());
+    return this.#afterLastReturn(() => this.#return());
+  }
+
+  /**
+   * The same while nobody writes, and the source is the truth then, also after a crash: from now on its users
+   * may write to it without us. Those who stay on the virtual device for a while are mirrored still.
+   */
+  returnAll(): Promise<void> {
+    return this.#afterLastReturn(async () => {
+      await this.#return();
+      await this.engine.enterPhase(jobPhases.undone);
+    });
+  }
+
+  #afterLastReturn(act: () => Promise<void>): Promise<void> {
+    const returned = this.#lastReturn.then(act);
     this.#lastReturn = returned.catch(() => undefined);
     return returned;
   }
@@ -255,13 +298,16 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
     speed: options.speed,
     live: options.survival?.live.setting,
     verifies: plan.verifies,
+    journal: options.journal.setting,
   };
   const host = await makeHost(options);
   held.add('the frontend', () => host.release());
-  const names = { source: plan.source.path, destination: plan.destination.path };
+  const { path: journal } = options.journal;
+  const names = { source: plan.source.path, destination: plan.destination.path, journal };
   const engine = await Engine.start({ ...disks, names, frontend: host.choice });
   held.add('the engine', () => engine.stop());
   if (freeExtents.length > 0) await engine.skip(freeExtents);
+  if (takenOver === undefined) await options.beforeUse(source);
   const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
   keepImage();
@@ -289,12 +335,15 @@ function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | un
   return toBeCreated ? createImageFile(path, sizeBytes) : undefined;
 }
 
+type DiskRole = 'source' | 'destination';
+
 /** The source's own consumers stay on it when it is moved live; nobody else may have either disk. */
-function open({ job, plan, survival }: FerryOptions, role: 'source' | 'destination'): Promise<OpenDisk> {
+function open({ job, plan, survival, isRecovered }: FerryOptions, role: DiskRole): Promise<OpenDisk> {
   const planned: PlannedDisk = plan[role];
   const access = role === 'source' ? 'read' : 'write';
-  const claim: Claim = role === 'source' && plan.way === 'live' ? 'shared' : 'exclusive';
-  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim, survival?.live.found === undefined ? 'by-plan' : 'by-boot');
+  const claim: Claim = role === 'source' && plan.way === 'live' && !isRecovered ? 'shared' : 'exclusive';
+  const known = survival?.live.found === undefined ? 'by-plan' : 'by-boot';
+  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim, known);
   return openPrivateDisk(planned, { name: `diskferry-${job}-${role}`, access, claim });
 }
 

@@ -6,22 +6,14 @@
  * Secrets cross as bytes, and who has read them wipes them.
  */
 import type { JobEvent } from '../contract/events.ts';
-import type { Plan, Speed } from '../contract/plan.ts';
-import type { UsersToStop } from '../substitution/users.ts';
+import type { JobRequest } from './job-record.ts';
 
 /** All that a job needs to begin. */
 export interface JobOrder {
-  readonly job: string;
-  /** The plan that was confirmed. */
-  readonly plan: Plan;
+  /** With the plan that was confirmed. */
+  readonly request: JobRequest;
   /** The job's own directory; the job process makes it, and removes it when nothing in it is needed. */
   readonly directory: string;
-  /** Where the nbd-socket frontend listens. */
-  readonly socketPath: string;
-  readonly speed: Speed;
-  /** Wait at `synchronized` until told to cut over. */
-  readonly hold: boolean;
-  readonly users: UsersToStop;
   /** Of the LUKS container that lies on the source, where the plan says that it is needed. */
   readonly passphrase: Uint8Array | undefined;
   /** The supervisor keeps /dev/fuse open, as `sharedFuseFd` in the job process. */
@@ -32,10 +24,26 @@ export interface JobOrder {
 
 /** Behind the channel's descriptor. */
 export const sharedFuseFd = 4;
+/** A job that died, to go on with. */
+export interface RecoverOrder {
+  /** Its name. */
+  readonly recovers: string;
+  readonly directory: string;
+  /** Back to the source. */
+  readonly goesBack: boolean;
+  /** Wait at `synchronized` until told to cut over. */
+  readonly hold: boolean;
+}
+
+export type AnyOrder = JobOrder | RecoverOrder;
+
+export function jobOf(order: Pick<JobOrder, 'request'> | RecoverOrder): string {
+  return 'request' in order ? order.request.job : order.recovers;
+}
 
 export type SupervisorMessage =
   /** The first and only once. */
-  | { readonly kind: 'start'; readonly order: JobOrder }
+  | { readonly kind: 'start'; readonly order: AnyOrder }
   /** Go back to the source, as on a signal; what cannot be done is said on stderr. */
   | { readonly kind: 'undo' }
   /** It holds the device that it was asked to keep, or none any more. */

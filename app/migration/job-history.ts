@@ -8,7 +8,7 @@ import { DiskferryError } from '../base/error.ts';
 import { eventsFileName, jobsDirectoryName } from '../contract/control.ts';
 import type { JobEvent } from '../contract/events.ts';
 import { jobEventSchema } from '../contract/events.ts';
-import { isRefusedAccess, notOurs } from './job-record.ts';
+import { isRefusedAccess, notOurs } from './refused-access.ts';
 
 export const historyDirectoryName = 'history';
 const keptMax = 500;

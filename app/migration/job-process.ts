@@ -12,18 +12,32 @@ import { join } from 'node:path';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { controlSocketName } from '../contract/control.ts';
 import type { JobEventOf } from '../contract/events.ts';
+import type { Speed } from '../contract/plan.ts';
 import type { DeviceKeeper } from '../engine/device-host.ts';
 import { LiveFiles } from '../engine/live-files.ts';
 import { ControlServer } from './control-server.ts';
 import { EventLog } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
+import { finishRecovered } from './finish-recovered.ts';
 import type { Survival } from './ferry.ts';
 import { Job } from './job.ts';
 import { sharedFuseFd } from './job-channel.ts';
-import type { JobOrder, JobProcessMessage, SupervisorMessage } from './job-channel.ts';
+import type {
+  AnyOrder,
+  JobOrder,
+  JobProcessMessage,
+  RecoverOrder,
+  SupervisorMessage,
+} from './job-channel.ts';
 import { keepHistory } from './job-history.ts';
-import { makeJobDirectory, writeJobRecord } from './job-record.ts';
+import { JobJournal } from './job-journal.ts';
+import type { JobOptions } from './job-options.ts';
+import type { JobRecord } from './job-record.ts';
+import { makeJobDirectory, newJobRecord, requireRecord, writeJobRecord } from './job-record.ts';
 import { outliveFaults } from './outlive-faults.ts';
+import { takeOverJournal } from './read-journal.ts';
+import type { RecoverableJob } from './recovery.ts';
+import { prepareRecovery } from './recovery.ts';
 
 /** A supervisor that does not read is told no more progress than this; the other events are few. */
 const unsentMax = 64;
@@ -45,26 +59,109 @@ function tellSupervisor(message: JobProcessMessage): void {
   allSent = allSent.then(() => sent);
 }
 
-async function carryOut(order: JobOrder): Promise<void> {
-  const { directory, takesOver } = order;
+async function carryOut(order: AnyOrder): Promise<void> {
+  if (!('request' in order)) await recover(order);
+  else if (order.takesOver === undefined) await begin(order);
+  else await takeOver(order);
+}
+
+async function begin(order: JobOrder): Promise<void> {
+  const { request, directory, passphrase } = order;
+  const record = await newJobRecord(request);
+  let journal: JobJournal;
   try {
-    if (takesOver === undefined) await prepareState(directory, () => makeJobDirectory(directory));
-    // The socket of a process that was killed stays.
-    else await rm(join(directory, controlSocketName), { force: true });
+    journal = await prepare(directory, record);
   } catch (error) {
-    tellSupervisor({ kind: 'event', event: failedEvent(error, { job: order.job }) });
+    tellSupervisor({ kind: 'event', event: failedEvent(error, { job: record.job }) });
     return;
   }
-  const events = new EventLog(directory);
-  if (takesOver !== undefined) events.loadKept();
-  events.onAdd((event) => tellSupervisor({ kind: 'event', event }));
+  const events = toldLog(directory);
+  await surviving(order, events, (survival) =>
+    runInPlace({ record, directory, journal, passphrase, survival }, events),
+  );
+}
+
+/** The process that served the job has been killed, and its users stay where they are. */
+async function takeOver(order: JobOrder): Promise<void> {
+  const { request, directory } = order;
+  const { job } = request;
+  // The socket of a process that was killed stays.
+  await rm(join(directory, controlSocketName), { force: true });
+  const events = toldLog(directory);
+  events.loadKept();
   await surviving(order, events, async (survival) => {
-    const job = new Job({ ...order, survival, emit: (event) => events.add(event) });
-    heardOnChannel = () => undo(job);
-    await runJob(job, order, events);
-    await tryKeepHistory(order);
-    if (job.dataIs !== 'both') await removeRecord(directory);
+    try {
+      const record = await requireRecord(directory, job);
+      // Only now has its last request ended.
+      const journal = await takeOverJournal(directory, record);
+      await runInPlace({ record, directory, journal, survival }, events);
+    } catch (error) {
+      events.add(failedEvent(error, { job, dataIs: 'both' }));
+    }
   });
+}
+
+/** What keeps a dead job from going on changes nothing about it. */
+async function recover({ recovers: job, directory, goesBack, hold }: RecoverOrder): Promise<void> {
+  let dead: RecoverableJob;
+  try {
+    dead = await prepareRecovery({ job, directory, goesBack });
+  } catch (error) {
+    tellSupervisor({ kind: 'event', event: failedEvent(error, { job }) });
+    return;
+  }
+  const record = { ...dead.record, hold };
+  const recovered = { plan: dead.plan, goesBack: dead.continuation === 'go-back' };
+  const { journal, continuation } = dead;
+  if (continuation === 'finish-on-destination' || continuation === 'finish-on-source') await finish(dead);
+  else await runInPlace({ record, directory, journal, recovered }, toldLog(directory));
+}
+
+async function finish(dead: RecoverableJob): Promise<void> {
+  const { directory, record, journal, continuation } = dead;
+  const { job } = record;
+  const events = toldLog(directory);
+  try {
+    await finishRecovered(dead, (event) => events.add({ ...event, job, timeMs: Date.now() }));
+    await removeRecord(directory);
+  } catch (error) {
+    const dataIs = continuation === 'finish-on-destination' ? 'destination' : 'source';
+    events.add(failedEvent(error, { job, dataIs }));
+  } finally {
+    await journal.close();
+  }
+}
+
+/** A directory with a journal and no record is one in which nothing has been done yet. */
+async function prepare(directory: string, record: JobRecord): Promise<JobJournal> {
+  await prepareState(directory, () => makeJobDirectory(directory));
+  try {
+    return await JobJournal.create(directory, record);
+  } catch (error) {
+    await removeRecord(directory);
+    throw error;
+  }
+}
+
+/** Told to the supervisor as well. */
+function toldLog(directory: string): EventLog {
+  const events = new EventLog(directory);
+  events.onAdd((event) => tellSupervisor({ kind: 'event', event }));
+  return events;
+}
+
+async function runInPlace(options: Omit<JobOptions, 'emit'>, events: EventLog): Promise<void> {
+  const { record, directory, journal, recovered, survival } = options;
+  const job = new Job({ ...options, emit: (event) => events.add(event) });
+  heardOnChannel = () => undo(job);
+  const isNew = recovered === undefined && survival?.live.found === undefined;
+  try {
+    await runJob(job, { directory, record, events, isNew });
+  } finally {
+    await journal.close();
+    await tryKeepHistory(record, directory);
+    if (job.dataIs !== 'both') await removeRecord(directory);
+  }
 }
 
 /** With what a successor would need, where there can be one; it has gone when the job has. */
@@ -78,10 +175,10 @@ async function surviving(
     if (order.sharesFuse) live = await liveFiles(order, events);
   } catch (error) {
     if (order.takesOver !== undefined) {
-      events.add(failedEvent(error, { job: order.job, dataIs: 'both' }));
+      events.add(failedEvent(error, { job: order.request.job, dataIs: 'both' }));
       return;
     }
-    warn(events, order.job, { code: 'takeover-impossible', message: messageOf(error) });
+    warn(events, order.request.job, { code: 'takeover-impossible', message: messageOf(error) });
   }
   try {
     const why = order.takesOver?.why ?? '';
@@ -91,8 +188,9 @@ async function surviving(
   }
 }
 
-async function liveFiles({ job, plan, takesOver }: JobOrder, events: EventLog): Promise<LiveFiles> {
-  const { sizeBytes, path } = plan.source;
+async function liveFiles({ request, takesOver }: JobOrder, events: EventLog): Promise<LiveFiles> {
+  const { job } = request;
+  const { sizeBytes, path } = request.plan.source;
   if (takesOver === undefined) return LiveFiles.make({ job, sizeBytes });
   const message = `${path}: what the process that died was writing is still on its way to a disk; it is waited for`;
   const onWait = (): void => warn(events, job, { code: 'taken-over', message });
@@ -121,17 +219,25 @@ function askToKeep(device: string | null): Promise<void> {
   });
 }
 
-async function runJob(job: Job, { directory, plan, job: name, takesOver }: JobOrder, events: EventLog): Promise<void> {
+interface RunPlace {
+  readonly directory: string;
+  readonly record: JobRecord;
+  readonly events: EventLog;
+  /** Its record is still to be written. */
+  readonly isNew: boolean;
+}
+
+async function runJob(job: Job, { directory, record, events, isNew }: RunPlace): Promise<void> {
   const stopOutliving = outliveFaults();
   const stopListening = undoOnSignals(job);
   let control: ControlServer | undefined;
   try {
     control = await listenForControl(job, directory, events);
-    if (takesOver === undefined) await prepareState(directory, () => writeJobRecord(directory, plan));
+    if (isNew) await prepareState(directory, () => writeJobRecord(directory, record));
     await job.run();
   } catch (error) {
     if (!(error instanceof DiskferryError)) sayBug(error);
-    events.add(failedEvent(error, { job: name, dataIs: job.dataIs }));
+    events.add(failedEvent(error, { job: record.job, dataIs: job.dataIs }));
   } finally {
     stopListening();
     await control?.close();
@@ -140,9 +246,9 @@ async function runJob(job: Job, { directory, plan, job: name, takesOver }: JobOr
 }
 
 /** For reports, when the job's directory is gone; a move does not fail for it. */
-async function tryKeepHistory(order: JobOrder): Promise<void> {
+async function tryKeepHistory({ job, plan }: JobRecord, directory: string): Promise<void> {
   try {
-    await keepHistory(order.plan.stateDirectory, order);
+    await keepHistory(plan.stateDirectory, { job, directory });
   } catch (error) {
     process.stderr.write(`there will be no report of this move: ${messageOf(error)}\n`);
   }
@@ -180,7 +286,7 @@ async function listenForControl(job: Job, directory: string, events: EventLog): 
     watch: () => job.status(),
     pause: () => job.pause(),
     resume: () => job.resume(),
-    speed: ({ speed }: { speed: JobOrder['speed'] }) => job.setSpeed(speed),
+    speed: ({ speed }: { speed: Speed }) => job.setSpeed(speed),
     verify: () => job.verify(),
     cutover: () => job.cutOver(),
     undo: () => job.undo(),
@@ -220,7 +326,7 @@ let heardKept: (() => void) | undefined;
 /** What to do about `undo`; nothing once the job has ended. */
 let heardOnChannel: (() => void) | undefined;
 
-function takeOrder(): Promise<JobOrder | undefined> {
+function takeOrder(): Promise<AnyOrder | undefined> {
   return new Promise((resolve) => {
     process.on('message', (message: SupervisorMessage) => {
       switch (message.kind) {

@@ -11,27 +11,29 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BugError, DiskferryError, messageOf, present } from '../base/error.ts';
-import type { Extent } from '../base/units.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
-import type { EventBody, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
+import type { EventBody, JobEventOf, JobReport } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import type { LivePhase, LiveState } from '../engine/live-files.ts';
 import type { BypassWatch } from '../substitution/bypass-watch.ts';
-import type { UsersToStop } from '../substitution/users.ts';
 import { Choice } from './choice.ts';
 import type { ChoiceName } from './choice.ts';
 import { cutOverSteps } from './cut-over-steps.ts';
 import { showPartitions } from './destination-partitions.ts';
-import type { Ferry, Survival } from './ferry.ts';
+import type { Ferry } from './ferry.ts';
 import { Graduation } from './graduation.ts';
 import { Interruptions } from './interruptions.ts';
 import type { Command } from './job-choices.ts';
 import { choicesAfter, phaseOf, statesFor } from './job-choices.ts';
-import { readFreeSpace, trimMounted } from './free-space.ts';
+import type { JobOptions } from './job-options.ts';
+import { placementFor } from './job-options.ts';
+import type { JobRecord } from './job-record.ts';
+import { makeReport } from './job-report.ts';
+import { KeptSample } from './kept-sample.ts';
+import { trimMounted } from './free-space.ts';
 import type { Placement } from './placement.ts';
 import { differsText, repairedText } from './verify-text.ts';
-import { makePlacement } from './placement.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
 const progressMs = 1000;
@@ -39,24 +41,6 @@ const letGoPollMs = 500;
 const retryMs = 2000;
 const failedText =
   "a disk failed what the volume's users asked for; what they wrote then may be on neither disk";
-
-export interface JobOptions {
-  readonly job: string;
-  readonly plan: Plan;
-  /** The job's own directory; it exists. */
-  readonly directory: string;
-  /** Where the nbd-socket frontend listens. */
-  readonly socketPath: string;
-  readonly speed: Speed;
-  /** Wait at `synchronized` until told to cut over. */
-  readonly hold: boolean;
-  readonly users: UsersToStop;
-  /** Of the LUKS container that lies on the source, where the plan says that it is needed; it is wiped. */
-  readonly passphrase?: Uint8Array | undefined;
-  /** What a successor needs, or has found; undefined where none can take over. */
-  readonly survival?: Survival | undefined;
-  readonly emit: (event: JobEvent) => void;
-}
 
 function takenOverText({ source }: Plan, why: string): string {
   const what = 'another one has taken over, and nothing that was acknowledged is lost';
@@ -67,7 +51,11 @@ export type JobOutcome = 'finished' | 'undone';
 
 export class Job {
   readonly #options: JobOptions;
+  readonly #record: JobRecord;
+  /** The record's, with both disks as they are named now. */
+  readonly #plan: Plan;
   readonly #placement: Placement;
+  readonly #sample: KeptSample;
   readonly #meter: ProgressMeter;
   readonly #startedMs = performance.now();
   readonly #choice = new Choice();
@@ -86,24 +74,24 @@ export class Job {
   #isPaused = false;
   #livePhase: LivePhase | undefined;
   #isCommitting = false;
+  /** Before anything else, once the virtual device is there. */
+  #goesBack: boolean;
 
   constructor(options: JobOptions) {
-    const { plan } = options;
+    const { recovered } = options;
+    const plan = recovered?.plan ?? options.record.plan;
     this.#options = options;
-    this.#speed = options.speed;
+    this.#record = options.record;
+    this.#plan = plan;
+    if (recovered !== undefined) this.#dataIs = 'both';
+    this.#goesBack = recovered?.goesBack ?? false;
+    this.#speed = options.record.speed;
     this.#meter = new ProgressMeter(plan.source.sizeBytes);
-    this.#placement = makePlacement({
-      users: options.users,
-      passphrase: options.passphrase,
-      ferry: {
-        findFree: (descriptor) => this.#findFree(descriptor),
-        job: options.job,
-        plan,
-        speed: options.speed,
-        directory: options.directory,
-        socketPath: options.socketPath,
-        survival: options.survival,
-      },
+    this.#sample = new KeptSample(options, plan);
+    this.#placement = placementFor(options, {
+      plan,
+      warn: (message) => this.#warn('allocation-unknown', message),
+      beforeUse: (source) => this.#sample.beforeUse(source),
     });
     this.#interruptions = new Interruptions({
       plan,
@@ -120,7 +108,8 @@ export class Job {
   // ---- commands, from a signal or another terminal
 
   status(): JobStatus {
-    const { job, plan } = this.#options;
+    const { job } = this.#record;
+    const plan = this.#plan;
     return {
       ...{ job, processId: process.pid },
       state: this.#isPaused && this.#state === 'copying' ? 'paused' : this.#state,
@@ -207,7 +196,7 @@ export class Job {
   }
 
   async #begin(): Promise<Ferry> {
-    this.#emit({ event: 'planned', plan: this.#options.plan });
+    this.#emit({ event: 'planned', plan: this.#plan });
     const ferry = await this.#interruptions.during('start', () => this.#start());
     this.#saveLive('serving');
     this.#emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
@@ -223,7 +212,7 @@ export class Job {
     this.#saveLive(phase);
     ferry.engine.setSpeed(speed);
     this.#graduation = this.#makeGraduation(ferry, undefined);
-    this.#warn('taken-over', takenOverText(this.#options.plan, this.#options.survival?.why ?? ''));
+    this.#warn('taken-over', takenOverText(this.#plan, this.#options.survival?.why ?? ''));
     return ferry;
   }
 
@@ -243,8 +232,19 @@ export class Job {
     this.#ferry = ferry;
     this.#dataIs = 'both';
     ferry.engine.setSpeed(this.#speed);
+    if (this.#options.recovered === undefined) await this.#settle(ferry);
+    else await this.#settleAgain(ferry);
+    this.#watch = ferry.watchDisks();
+    this.#graduation = this.#makeGraduation(ferry, this.#watch);
+    if (this.#options.recovered !== undefined) return ferry;
+    for (const warning of await trimMounted(this.#plan)) this.#warn('allocation-unknown', warning);
+    return ferry;
+  }
+
+  async #settle(ferry: Ferry): Promise<void> {
     try {
       await this.#placement.settle(ferry);
+      await this.#sample.whenSettled(ferry);
     } catch (error) {
       try {
         await this.#goBack(ferry);
@@ -254,10 +254,19 @@ export class Job {
       }
       throw error;
     }
-    this.#watch = ferry.watchDisks();
-    this.#graduation = this.#makeGraduation(ferry, this.#watch);
-    for (const warning of await trimMounted(this.#options.plan)) this.#warn('allocation-unknown', warning);
-    return ferry;
+  }
+
+  /** Whoever cannot use the volume yet is no reason to go back: it is there, and a person decides. */
+  async #settleAgain(ferry: Ferry): Promise<void> {
+    while (!this.#goesBack) {
+      try {
+        await this.#placement.settle(ferry);
+        return;
+      } catch (error) {
+        this.#goesBack = !(await this.#decide(ferry, error));
+        this.#state = 'starting';
+      }
+    }
   }
 
   async #withProgress<T>(act: () => Promise<T>): Promise<T> {
@@ -279,12 +288,12 @@ export class Job {
   }
 
   async #ferryAcross(ferry: Ferry): Promise<JobOutcome> {
-    if (!(await this.#copyAll(ferry))) return this.#undo(ferry);
+    if (this.#goesBack || !(await this.#copyAll(ferry))) return this.#undo(ferry);
     this.#state = 'synchronized';
     this.#emitProgress();
     this.#emit({ event: 'synchronized' });
-    if (this.#options.plan.verifies && !(await this.#verifyAll(ferry))) return this.#undo(ferry);
-    const mustWait = this.#options.hold || this.#isPaused;
+    if (this.#plan.verifies && !(await this.#verifyAll(ferry))) return this.#undo(ferry);
+    const mustWait = this.#record.hold || this.#isPaused;
     if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
     if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
     this.#emit({ event: 'finished', verified: this.#isVerified && this.#hasComparedAll, report: this.#report(ferry) });
@@ -319,7 +328,7 @@ export class Job {
         continue;
       }
       // The end of a pause is no word to cut over when one is waited for.
-      if (end.choice === 'cutover' || !this.#options.hold) return true;
+      if (end.choice === 'cutover' || !this.#record.hold) return true;
     }
   }
 
@@ -340,7 +349,7 @@ export class Job {
   }
 
   async #verifyOnce(ferry: Ferry): Promise<void> {
-    const { path } = this.#options.plan.destination;
+    const { path } = this.#plan.destination;
     const result = await ferry.engine.verify();
     if (result.repairedBytes > 0) this.#warn('destination-repaired', repairedText(path, result));
     if (result.failedBytes > 0) throw new DiskferryError('verification-failed', differsText(path, result));
@@ -351,13 +360,13 @@ export class Job {
 
   /** What goes direct may be changed unseen, and could not be compared any more. */
   #graduating<T>(work: Promise<T>): Promise<T> {
-    const mustVerify = this.#options.plan.verifies && !this.#isVerified;
+    const mustVerify = this.#plan.verifies && !this.#isVerified;
     return this.#graduation === undefined || mustVerify ? work : this.#graduation.during(work);
   }
 
   #makeGraduation(ferry: Ferry, watch: BypassWatch | undefined): Graduation {
     return new Graduation({
-      ...{ ferry, placement: this.#placement, watch, plan: this.#options.plan },
+      ...{ ferry, placement: this.#placement, watch, plan: this.#plan },
       emit: (event) => this.#emit(event),
       warnOnce: (message) => this.#warnOnce('graduation-failed', message),
     });
@@ -414,9 +423,9 @@ export class Job {
     this.#emit({ event: 'committed' });
     await this.#leaveVirtualDevice(ferry);
     await this.#release(ferry);
-    const oldPartitions = await showPartitions(this.#options.plan.destination);
+    const oldPartitions = await showPartitions(this.#plan.destination);
     if (oldPartitions !== undefined) this.#warn('partitions-not-updated', oldPartitions);
-    await this.#placement.settleOn(this.#options.plan.destination.path);
+    await this.#placement.settleOn(this.#plan.destination.path);
     return true;
   }
 
@@ -482,7 +491,7 @@ export class Job {
       }
     }
     await this.#release(ferry);
-    await this.#placement.settleOn(this.#options.plan.source.path);
+    await this.#placement.settleOn(this.#plan.source.path);
     return performance.now() - awaySinceMs;
   }
 
@@ -514,7 +523,7 @@ export class Job {
   /** Nobody can be stopped who came by himself: the one who attached the device lets it go. */
   #isOnlyBusy(error: unknown): error is DiskferryError {
     const isBusy = error instanceof DiskferryError && error.code === 'volume-busy';
-    return isBusy && this.#options.plan.way === 'attach';
+    return isBusy && this.#plan.way === 'attach';
   }
 
   /** Says once what is waited for, and waits a moment. False: undo. */
@@ -529,17 +538,10 @@ export class Job {
     return !(end.kind === 'chosen' && end.choice === 'undo');
   }
 
-  async #findFree(descriptor: string): Promise<readonly Extent[]> {
-    if (this.#options.plan.copy.scope === 'all') return [];
-    const { extents, warning } = await readFreeSpace(this.#options.plan, descriptor);
-    if (warning !== undefined) this.#warn('allocation-unknown', warning);
-    return extents;
-  }
-
   #expect(command: Command): void {
     const circumstances = { isPaused: this.#isPaused, isCommitting: this.#isCommitting };
     if (statesFor(command, circumstances).includes(this.#state)) return;
-    const { job } = this.#options;
+    const { job } = this.#record;
     throw new DiskferryError('job-state', `${job}: cannot ${command}: the job is ${this.#state}`);
   }
 
@@ -560,28 +562,21 @@ export class Job {
     const fields = { ...measured, directBytes: this.#graduation?.directBytes ?? 0 };
     // Consumers were told of each, but what they do about it few people see.
     if (consumer.failedRequests > 0)
-      this.#warnOnce('consumer-failed', `${this.#options.plan.source.path}: ${failedText}`);
-    this.#lastProgress = { event: 'progress', job: this.#options.job, timeMs: Date.now(), ...fields };
+      this.#warnOnce('consumer-failed', `${this.#plan.source.path}: ${failedText}`);
+    this.#lastProgress = { event: 'progress', job: this.#record.job, timeMs: Date.now(), ...fields };
     this.#options.emit(this.#lastProgress);
   }
 
   #emit(body: EventBody): void {
-    this.#options.emit({ ...body, job: this.#options.job, timeMs: Date.now() });
+    this.#options.emit({ ...body, job: this.#record.job, timeMs: Date.now() });
   }
 
   #report(ferry: Ferry): JobReport {
-    const { copiedBytes, skippedBytes } = ferry.engine.progress;
-    return {
-      elapsedMs: Math.round(performance.now() - this.#startedMs),
-      copiedBytes,
-      redirectedBytes: ferry.engine.consumer.writtenBytes,
-      skippedBytes,
-      totalBytes: this.#options.plan.source.sizeBytes,
-      interruptions: this.#interruptions.all,
+    return makeReport({
+      ...{ ferry, startedMs: this.#startedMs, totalBytes: this.#plan.source.sizeBytes },
+      ...{ interruptions: this.#interruptions.all, warnings: this.#warnings },
       graduation: this.#graduation?.report ?? { changes: 0, longestPauseMs: 0 },
       staysOn: this.#isCommitted ? this.#placement.staysOn : null,
-      longestStallMs: Math.round(ferry.engine.consumer.longestUs / 1000),
-      warnings: this.#warnings,
-    };
+    });
   }
 }

@@ -64,6 +64,11 @@ export class LivePlacement implements Placement {
 
   async settle(ferry: Ferry): Promise<void> {
     const { name } = ferry.device;
+    // Nobody lies on a source that is claimed; who comes finds the volume on the virtual device.
+    if (this.#options.ferry.isRecovered) {
+      this.#place = name;
+      return;
+    }
     await this.#moveFrom({ number: this.#sourceNumber }, name, (users) =>
       users.moveTo({ to: ferry.virtualNumber, flushFd: ferry.sourceFd }),
     );
@@ -104,8 +109,8 @@ export class LivePlacement implements Placement {
   async goBack(ferry: Ferry): Promise<void> {
     await this.#moveFrom({ number: ferry.virtualNumber }, this.#plan.source.path, (users) =>
       users.isEmpty
-        ? ferry.returnWritten()
-        : users.moveAfter(this.#sourceNumber, () => ferry.returnWritten()),
+        ? ferry.returnAll()
+        : users.moveAfter(this.#sourceNumber, () => ferry.returnAll()),
     );
     await ferry.detach();
   }

@@ -21,7 +21,10 @@ import { PlainPlacement } from './plain-placement.ts';
 import { RemountPlacement } from './remount-placement.ts';
 
 export interface Placement {
-  /** The virtual device is there, for the users to settle on. */
+  /**
+   * The virtual device is there, for the users to settle on. Of a job that goes on after a crash nobody has
+   * the volume, and when this fails nobody gets it: the source alone is not it any more.
+   */
   putIn(): Promise<Ferry>;
   /** Instead of `putIn` and `settle`, by a successor: everybody stays where he is. Absent where that cannot be. */
   adopt?(): Promise<Ferry>;
@@ -63,6 +66,8 @@ export interface PlacementOptions {
 export function makePlacement({ users, passphrase, ferry }: PlacementOptions): Placement {
   const { plan } = ferry;
   if (plan.way === 'live') return new LivePlacement({ ferry, passphrase });
-  const options = { users: new Users(users), mounts: new VolumeMounts(plan.mounts), ferry };
+  const options = ferry.isRecovered
+    ? { users: new Users(users, 'stopped'), mounts: new VolumeMounts(plan.mounts, 0), ferry }
+    : { users: new Users(users), mounts: new VolumeMounts(plan.mounts), ferry };
   return plan.usesDeviceMapper ? new RemountPlacement(options) : new PlainPlacement(options);
 }

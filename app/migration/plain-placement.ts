@@ -25,6 +25,7 @@ export class PlainPlacement implements Placement {
 
   async putIn(): Promise<Ferry> {
     const { path } = this.#options.ferry.plan.source;
+    if (this.#options.ferry.isRecovered) return Ferry.bringUp(this.#options.ferry);
     try {
       await this.#stopUsers(path);
       return await Ferry.bringUp(this.#options.ferry);
@@ -62,7 +63,7 @@ export class PlainPlacement implements Placement {
 
   async goBack(ferry: Ferry): Promise<void> {
     await this.beforeCommit(ferry);
-    await ferry.returnWritten();
+    await ferry.returnAll();
   }
 
   async settleOn(device: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { CopyScope, FrontendName, PlanWarning, Way } from '../contract/plan
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { Facts } from './facts.ts';
 import type { CheckedDisks } from './preflight.ts';
+import { statePlaceWarning } from './state-checks.ts';
 
 export interface WarningInput {
   readonly facts: Facts;
@@ -17,6 +18,7 @@ export interface WarningInput {
 export function findWarnings(input: WarningInput): PlanWarning[] {
   return [
     noJournal(),
+    stateNotDurable(input),
     destinationNotEmpty(input),
     stopsUsers(input),
     volumeGroupFrozen(input),
@@ -35,9 +37,14 @@ function noJournal(): Finding {
   return {
     code: 'no-journal',
     message:
-      'A power cut or crash of this machine during the job would lose track of which disk holds what: ' +
-      'have a backup.',
+      'After a power cut or crash during the job, run "diskferry recover" before anything uses either disk: ' +
+      'until then both may be taken for the volume. Have a backup.',
   };
+}
+
+function stateNotDurable({ facts, checked: { source, destination } }: WarningInput): Finding {
+  const { inventory, stateDirectory: state } = facts;
+  return statePlaceWarning({ inventory, state, source, destination });
 }
 
 function destinationNotEmpty({ checked: { destination } }: WarningInput): Finding {

@@ -21,6 +21,7 @@ import type { Facts } from './facts.ts';
 import { cutOverSteps } from './cut-over-steps.ts';
 import { chooseFrontend } from './frontend-choice.ts';
 import { neededMemoryBytes } from './host-checks.ts';
+import { journalFileBytes } from './job-journal.ts';
 import type { DestinationShape } from './pair-checks.ts';
 import { preflight } from './preflight.ts';
 import type { CheckedDisks } from './preflight.ts';
@@ -81,6 +82,7 @@ export function decidePlan(facts: Facts, options: PlanOptions): Plan {
     verifies: options.verifies === true,
     copy,
     memoryBytes: neededMemoryBytes(source.sizeBytes),
+    journalBytes: journalFileBytes(source.sizeBytes),
     stateDirectory: facts.stateDirectory.path,
     needsRoot: checked.needsRoot,
     warnings: findWarnings({ facts, checked, frontend, way, usesDeviceMapper, copy }),

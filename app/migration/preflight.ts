@@ -24,7 +24,6 @@ import {
   ioUringObjection,
   journalObjection,
   memoryObjection,
-  stateDirectoryObjection,
 } from './host-checks.ts';
 import type { DestinationShape } from './pair-checks.ts';
 import { blockSizeObjection, roomObjection, storageObjection } from './pair-checks.ts';
@@ -46,6 +45,7 @@ import {
   virtualDeviceObjection,
   writerObjection,
 } from './use-checks.ts';
+import { stateDirectoryObjection, stateRoomObjection } from './state-checks.ts';
 import { chooseWay } from './way.ts';
 
 export interface PreflightOptions {
@@ -85,6 +85,7 @@ export function preflight(facts: Facts, options: PreflightOptions): CheckedDisks
   const isInUse = chooseWay(inventory, source) !== 'attach';
   const needsRoot =
     options.frontend !== 'nbd-socket' || source.kind === 'block' || destination?.kind === 'block';
+  const statePlace = { inventory, state: facts.stateDirectory, source, destination };
   const asksAccess = !needsRoot || host.userId === 0;
   refuse([
     () => storageObjection(inventory, source, shape),
@@ -99,7 +100,8 @@ export function preflight(facts: Facts, options: PreflightOptions): CheckedDisks
     () => frontendObjection(host, options.frontend, isInUse),
     () => ioUringObjection(host, needsRoot),
     () => memoryObjection(host, source),
-    () => stateDirectoryObjection(inventory, facts.stateDirectory, source),
+    () => stateDirectoryObjection(statePlace),
+    () => stateRoomObjection(statePlace),
     () => (options.allowsNoJournal ? undefined : journalObjection(inventory, source)),
     () => (options.allowsNoJournal ? undefined : journalObjection(inventory, shape)),
     // What is plainly mounted, or lies under device-mapper, is held by that: no refusal, but another way.

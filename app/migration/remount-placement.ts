@@ -34,9 +34,10 @@ export class RemountPlacement implements Placement {
   }
 
   async putIn(): Promise<Ferry> {
-    const { plan } = this.#options.ferry;
+    const { plan, isRecovered } = this.#options.ferry;
+    await ensureDeviceMapper();
+    if (isRecovered) return this.#bringUp();
     try {
-      await ensureDeviceMapper();
       await this.#stopUsers(plan.source.path);
       return await this.#bringUp();
     } catch (error) {
@@ -77,7 +78,7 @@ export class RemountPlacement implements Placement {
     } catch (error) {
       throw ferry.device.isAttached ? await afterFailure(error, () => this.#settleAgain(ferry)) : error;
     }
-    await ferry.returnWritten();
+    await ferry.returnAll();
   }
 
   async settleOn(device: string): Promise<void> {

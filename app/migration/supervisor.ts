@@ -16,7 +16,6 @@ import { fileURLToPath } from 'node:url';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobEvent, JobEventName } from '../contract/events.ts';
-import type { Plan } from '../contract/plan.ts';
 import { inOwnSession } from '../devices/own-session.ts';
 import { canBeTakenOver, openFuse } from '../engine/fuse-device.ts';
 import { hardenedNode } from '../engine/hardening.ts';
@@ -24,9 +23,17 @@ import { LiveFiles } from '../engine/live-files.ts';
 import type { LastEvent } from './event-log.ts';
 import { isLast } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
-import type { JobOrder, JobProcessMessage, SupervisorMessage } from './job-channel.ts';
+import type {
+  AnyOrder,
+  JobOrder,
+  JobProcessMessage,
+  RecoverOrder,
+  SupervisorMessage,
+} from './job-channel.ts';
+import { jobOf } from './job-channel.ts';
 
-export type SupervisedOrder = Omit<JobOrder, 'sharesFuse' | 'takesOver'>;
+export type NewOrder = Omit<JobOrder, 'sharesFuse' | 'takesOver'>;
+export type SupervisedOrder = NewOrder | RecoverOrder;
 
 export interface SupervisorOptions {
   readonly order: SupervisedOrder;
@@ -49,7 +56,7 @@ export class Supervisor {
   /** When those of late were started. */
   #successorsMs: number[] = [];
   #child: ChildProcess;
-  #order: JobOrder;
+  #order: AnyOrder;
   #keptFd: number | undefined;
   #isReady = false;
   #isUndoWanted = false;
@@ -62,8 +69,9 @@ export class Supervisor {
 
   private constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#fuseFd = openShared(options.order.plan);
-    this.#order = { ...options.order, sharesFuse: this.#fuseFd !== undefined };
+    this.#fuseFd = openShared(options.order);
+    const { order } = options;
+    this.#order = 'request' in order ? { ...order, sharesFuse: this.#fuseFd !== undefined } : order;
     this.#child = this.#spawn();
     this.#ended = this.#follow();
   }
@@ -88,7 +96,7 @@ export class Supervisor {
     this.#isReady = false;
     // The name is there for whoever looks at the list of processes.
     const child = inOwnSession((own) =>
-      fork(scriptPath, [this.#order.job], {
+      fork(scriptPath, [jobOf(this.#order)], {
         ...own,
         ...hardenedNode(),
         serialization: 'advanced',
@@ -104,8 +112,8 @@ export class Supervisor {
       for (;;) {
         const how = await endOf(this.#child);
         if (this.#last !== undefined) return this.#last;
-        if (!this.#mayTakeOver()) {
-          LiveFiles.discard(this.#order.job);
+        if (!('request' in this.#order) || !this.#mayTakeOver()) {
+          LiveFiles.discard(jobOf(this.#order));
           return this.#death(how);
         }
         this.#order = { ...this.#order, takesOver: { why: how } };
@@ -150,7 +158,7 @@ export class Supervisor {
   #start(): void {
     this.#isReady = true;
     this.#send({ kind: 'start', order: this.#order });
-    this.#order.passphrase?.fill(0);
+    if ('request' in this.#order) this.#order.passphrase?.fill(0);
     if (this.#isUndoWanted) this.#send({ kind: 'undo' });
   }
 
@@ -171,7 +179,7 @@ export class Supervisor {
   }
 
   #death(how: string): LastEvent {
-    const { job } = this.#order;
+    const job = jobOf(this.#order);
     const often = this.#successorsMs.length >= successorsMax ? ', and so did those that took over' : '';
     const error = new DiskferryError('engine-died', `${job}: the job's process has died: ${how}${often}`);
     const event = failedEvent(error, { job, dataIs: this.#dataPlace() });
@@ -182,7 +190,8 @@ export class Supervisor {
   /** Before the plan is told no disk has been touched. */
   #dataPlace(): DataPlace {
     if (this.#seen.has('committed')) return 'destination';
-    return this.#seen.has('planned') ? 'both' : 'untouched';
+    const isBegun = this.#seen.has('planned') || !('request' in this.#options.order);
+    return isBegun ? 'both' : 'untouched';
   }
 }
 
@@ -195,7 +204,9 @@ function endOf(child: ChildProcess): Promise<string> {
 }
 
 /** Where a successor can take over: over FUSE, and where users can stay as they are. */
-function openShared({ frontend, usesDeviceMapper }: Plan): number | undefined {
+function openShared(order: SupervisedOrder): number | undefined {
+  if (!('request' in order)) return undefined;
+  const { frontend, usesDeviceMapper } = order.request.plan;
   if (frontend !== 'fuse' || usesDeviceMapper || !canBeTakenOver()) return undefined;
   try {
     return openFuse();

@@ -30,18 +30,19 @@ interface Step {
 export class Users {
   readonly #steps: readonly Step[];
 
-  constructor(users: UsersToStop) {
+  /** `state`: how they are now. */
+  constructor(users: UsersToStop, state: 'running' | 'stopped' = 'running') {
     const steps: Step[] = users.units.map((unit) => ({
       stop: () => runCommand('systemctl', ['stop', unit], `stopping ${unit}`),
       start: () => runCommand('systemctl', ['start', unit], `starting ${unit}`),
-      state: 'running',
+      state,
     }));
     const { stopCommand, startCommand } = users;
     if (stopCommand !== undefined || startCommand !== undefined) {
       steps.push({
         stop: () => runShell(stopCommand, 'the stop command'),
         start: () => runShell(startCommand, 'the start command'),
-        state: 'running',
+        state,
       });
     }
     this.#steps = steps;

@@ -29,10 +29,10 @@ export class VolumeMounts {
   /** Mounted at the moment: the first so many of the list. */
   #mountedCount: number;
 
-  /** `mounts` are in place now, in the order of mounting. */
-  constructor(mounts: readonly PlannedMount[]) {
+  /** In the order of mounting; the first so many of them are in place now. */
+  constructor(mounts: readonly PlannedMount[], mountedCount = mounts.length) {
     this.#mounts = mounts;
-    this.#mountedCount = mounts.length;
+    this.#mountedCount = mountedCount;
   }
 
   /** Unmounts everything from `device`. Throws `volume-busy` with everything mounted as before. */

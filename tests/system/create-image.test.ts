@@ -8,6 +8,7 @@ import { gatherFacts } from '../../app/migration/facts.ts';
 import { decidePlan } from '../../app/migration/plan.ts';
 import { findMount, makeFileSystem, mount, unmount } from './support/file-system.ts';
 import { makeImage, makeLoopDisk } from './support/loop-disk.ts';
+import { makeJobOptions } from './support/made-job.ts';
 import { Migration } from './support/migration.ts';
 import { useScratch } from './support/scratch.ts';
 
@@ -26,21 +27,21 @@ async function makePlan(destinationPath: string): Promise<Plan> {
   return decidePlan(facts, { frontend: 'nbd-socket', mode: 'redirect', createBytes: sizeBytes });
 }
 
+const unrecovered = { isRecovered: false, beforeUse: () => Promise.resolve() };
+
 /** A start that fails when the image has been made; `meanwhile` happens before. */
 async function failToStart(destinationPath: string, meanwhile: () => void): Promise<void> {
   const directory = scratchOf().directory;
-  const options = {
-    job: 'test',
-    directory,
-    socketPath: scratchOf().path('nbd.sock'),
-    speed: 'full',
-  } as const;
   const findFree = (): never => {
     meanwhile();
     throw new Error('a failure for the test');
   };
   const plan = await makePlan(destinationPath);
-  await expect(Ferry.bringUp({ ...options, plan, findFree })).rejects.toThrow('a failure for the test');
+  const { record, journal } = await makeJobOptions({ job: 'test', plan, directory });
+  await expect(Ferry.bringUp({ ...record, directory, journal, findFree, ...unrecovered })).rejects.toThrow(
+    'a failure for the test',
+  );
+  await journal.close();
 }
 
 describe.skipIf(!isRoot)('the image made by --create (needs root)', () => {

@@ -78,10 +78,9 @@ class TracedJob {
     const planned = await runCli('plan', ...disks, ...how, '--json');
     const { plan } = plannedSchema.parse(JSON.parse(planned.stdout));
     const directory = join(scratch.stateDirectory, jobsDirectoryName, name);
-    const order: JobOrder = {
-      ...{ job: name, plan, directory, socketPath: scratch.path('nbd.sock') },
-      ...{ speed: 'balanced', hold: true, users: { units: [] }, passphrase: undefined, sharesFuse: false },
-    };
+    const asked = { speed: 'balanced', hold: true, users: { units: [] } } as const;
+    const request = { job: name, plan, socketPath: scratch.path('nbd.sock'), ...asked };
+    const order: JobOrder = { request, directory, passphrase: undefined, sharesFuse: false };
     const program = TracedProgram.start(scratch, jobProgram, [name]);
     await program.message(isReady);
     program.send({ kind: 'start', order });

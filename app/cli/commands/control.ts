@@ -2,17 +2,18 @@
  * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, verify,
  * cutover, undo.
  */
+import { dirname } from 'node:path';
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus, StatusLine } from '../../contract/control.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
-import type { RecordedJob } from '../../migration/job-record.ts';
-import { deathOf, findDeadJobs, listJobs } from '../../migration/job-record.ts';
+import type { RecordedJob } from '../../migration/recorded-jobs.ts';
+import { deathOf, findDeadJobs, listJobs } from '../../migration/recorded-jobs.ts';
 import { askJob } from '../control-client.ts';
 import { eventText } from '../event-text.ts';
-import { stateDirectoryOf } from '../state-directory.ts';
+import { controlCommand, stateDirectoryOf } from '../state-directory.ts';
 
 export interface ControlOptions {
   readonly stateDir?: string;
@@ -80,9 +81,9 @@ async function statuses(directory: string, job: string | undefined, isDead: bool
 
 function showDead(dead: RecordedJob, { json }: ControlOptions): void {
   const { job, record, directory } = dead;
-  const { source, destination } = record;
+  const plan = 'defect' in record ? undefined : record.plan;
   if (json === true) {
-    const [from, to] = [source?.path ?? null, destination?.path ?? null];
+    const [from, to] = [plan?.source.path ?? null, plan?.destination.path ?? null];
     writeLine({
       job,
       processId: null,
@@ -96,8 +97,9 @@ function showDead(dead: RecordedJob, { json }: ControlOptions): void {
     });
     return;
   }
-  const disks = source === null ? 'every disk that it may have moved' : 'both disks';
-  process.stderr.write(`${deathOf(dead).message}. Keep ${disks}. Its remains are in ${directory}.\n`);
+  const disks = plan === undefined ? 'every disk that it may have moved' : 'both disks';
+  const goOn = controlCommand('recover', job, dirname(dirname(directory)));
+  process.stderr.write(`${deathOf(dead).message}. Keep ${disks}, and run "${goOn}".\n`);
 }
 
 async function tell<Name extends ControlRequestName>(

@@ -9,23 +9,19 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../../contract/control.ts';
-import type { JobEvent } from '../../contract/events.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { assertAsConfirmed } from '../../migration/confirmed-plan.ts';
-import type { SupervisedOrder } from '../../migration/supervisor.ts';
-import { refuseAfterDeath } from '../../migration/job-record.ts';
-import { outliveFaults } from '../../migration/outlive-faults.ts';
-import { Supervisor } from '../../migration/supervisor.ts';
+import { refuseAfterDeath } from '../../migration/recorded-jobs.ts';
+import type { NewOrder } from '../../migration/supervisor.ts';
 import { confirmPlan } from '../confirm.ts';
-import { JobView } from '../job-view.ts';
+import { followJob } from '../follow-job.ts';
 import { readPassphrase } from '../passphrase.ts';
 import type { PlanOptions } from '../plan-options.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
 import { planText } from '../plan-text.ts';
 import { requireFreeSocketPath, requireSocketLength } from '../socket-path.ts';
-import { controlCommand } from '../state-directory.ts';
 
 interface MigrateOptions extends PlanOptions {
   readonly yes?: boolean;
@@ -80,7 +76,9 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
   requireSocketLength(join(directory, controlSocketName), 'state-directory-unusable');
   const plan = options.yes === true ? first : await confirm(first, options);
   const passphrase = await readPassphrase(plan, options.keyFile);
-  return follow(makeOrder(plan, { name, directory, passphrase, options }), options.json === true);
+  const order = makeOrder(plan, { name, directory, passphrase, options });
+  const { stateDirectory } = plan;
+  return followJob({ order, json: options.json === true, hold: order.request.hold, verifies: plan.verifies, stateDirectory });
 }
 
 /** Throws the first of all that speaks against the job. */
@@ -145,40 +143,13 @@ interface OrderParts {
   readonly options: MigrateOptions;
 }
 
-function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderParts): SupervisedOrder {
+function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderParts): NewOrder {
   const { stopUnit = [], stopCommand, startCommand } = options;
-  return {
-    job: name,
-    plan,
-    directory,
+  const request = {
+    ...{ job: name, plan, speed: options.speed },
     socketPath: resolve(options.socket ?? join(directory, 'nbd.sock')),
-    speed: options.speed,
     hold: options.hold === true,
     users: { units: stopUnit, stopCommand, startCommand },
-    passphrase,
   };
-}
-
-/** Ctrl-C, a polite kill and a closed terminal go back to the source, as far as the job allows. */
-async function follow(order: SupervisedOrder, json: boolean): Promise<ExitCode> {
-  const view = new JobView({ json });
-  const stopOutliving = outliveFaults();
-  const onEvent = (event: JobEvent): void => {
-    view.show(event);
-    if (event.event === (order.plan.verifies ? 'verified' : 'synchronized') && order.hold) view.note(waitingText(order));
-  };
-  const supervisor = Supervisor.start({ order, onEvent });
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const undo = (): void => supervisor.undo();
-  for (const signal of signals) process.on(signal, undo);
-  try {
-    return view.end(await supervisor.ended());
-  } finally {
-    for (const signal of signals) process.off(signal, undo);
-    stopOutliving();
-  }
-}
-
-function waitingText({ job, plan }: SupervisedOrder): string {
-  return `It waits, in use, for "${controlCommand('cutover', job, plan.stateDirectory)}".`;
+  return { request, directory, passphrase };
 }

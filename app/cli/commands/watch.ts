@@ -7,7 +7,7 @@ import { DiskferryError } from '../../base/error.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { LastEvent } from '../../migration/event-log.ts';
 import { isLast } from '../../migration/event-log.ts';
-import { deathOf, findDeadJobs } from '../../migration/job-record.ts';
+import { deathOf, findDeadJobs } from '../../migration/recorded-jobs.ts';
 import { watchJob } from '../control-client.ts';
 import { JobView } from '../job-view.ts';
 import { stateDirectoryOf } from '../state-directory.ts';

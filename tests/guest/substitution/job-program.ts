@@ -3,7 +3,9 @@
  * what it would move itself; the scene of devices that lie on a source is none of that.
  */
 import { assert, DiskferryError, messageOf } from '../../../app/base/error.ts';
+import type { JobOutcome } from '../../../app/migration/job.ts';
 import { Job } from '../../../app/migration/job.ts';
+import { makeJobOptions } from '../../system/support/made-job.ts';
 import type { JobAnswer, JobOrder } from './job-process.ts';
 
 let job: Job | undefined;
@@ -12,13 +14,14 @@ function answer(message: JobAnswer): void {
   assert(process.send?.(message) !== undefined, 'started with a channel to its parent');
 }
 
-function start({ plan, directory, name }: JobOrder & { kind: 'start' }): void {
-  job = new Job({
-    ...{ job: name, plan, directory, socketPath: `${directory}/socket`, speed: 'balanced', hold: true },
-    users: { units: [] },
-    emit: (event) => answer({ kind: 'event', event }),
-  });
-  job.run().then(
+async function run({ plan, directory, name }: JobOrder & { kind: 'start' }): Promise<JobOutcome> {
+  const made = await makeJobOptions({ job: name, plan, directory });
+  job = new Job({ ...made, emit: (event) => answer({ kind: 'event', event }) });
+  return job.run();
+}
+
+function start(order: JobOrder & { kind: 'start' }): void {
+  run(order).then(
     (outcome) => answer({ kind: 'end', outcome }),
     (error: unknown) => {
       const code = error instanceof DiskferryError ? error.code : 'bug';

@@ -15,6 +15,7 @@ import { Job } from '../../../app/migration/job.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import type { LoopDisk } from '../../system/support/loop-disk.ts';
 import { makeLoopDisk } from '../../system/support/loop-disk.ts';
+import { makeJobOptions } from '../../system/support/made-job.ts';
 import type { Scratch } from '../../system/support/scratch.ts';
 import { waitUntil } from '../../system/support/wait.ts';
 
@@ -68,11 +69,9 @@ export interface LiveJob {
 export async function startLive(scratch: Scratch, plan: Plan): Promise<LiveJob> {
   const events: JobEvent[] = [];
   const directory = await scratch.makeDirectory('job');
-  const job = new Job({
-    ...{ job: liveJob, plan, directory, socketPath: `${directory}/socket`, speed: 'balanced', hold: true },
-    users: { units: [] },
-    emit: (event) => events.push(event),
-  });
+  const made = await makeJobOptions({ job: liveJob, plan, directory });
+  scratch.onRelease('the journal', () => made.journal.close());
+  const job = new Job({ ...made, emit: (event) => events.push(event) });
   const end = job.run();
   const has = (name: JobEvent['event']): boolean => events.some(({ event }) => event === name);
   const reached = (name: JobEvent['event']): Promise<void> =>

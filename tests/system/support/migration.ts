@@ -75,6 +75,15 @@ export class Migration {
     const { source, destination } = disks;
     const always = ['--yes', '--json', '--state-dir', scratch.stateDirectory, ...onAnyKernel];
     const all = ['migrate', '--source', source, '--destination', destination, ...always, ...parameters];
+    return Migration.#run(scratch, all);
+  }
+
+  /** The only job that has died, gone on with. */
+  static recover(scratch: Scratch, ...parameters: string[]): Migration {
+    return Migration.#run(scratch, ['recover', '--json', '--state-dir', scratch.stateDirectory, ...parameters]);
+  }
+
+  static #run(scratch: Scratch, all: readonly string[]): Migration {
     const child = spawn(process.execPath, [cliProgram, ...all], { detached: true, cwd: scratch.directory });
     const migration = new Migration(child, scratch.stateDirectory);
     scratch.onRelease('the migration', () => migration.kill());

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ErrorCode } from '../../../app/base/error.ts';
 import { errorCodes } from '../../../app/base/error.ts';
 import { adviceFor, adviceTable, dataPlaceTexts, explain } from '../../../app/contract/advice.ts';
 import { exitCodes } from '../../../app/contract/exit-codes.ts';
@@ -15,18 +16,33 @@ describe('advice', () => {
     expect(dataPlaceTexts[dataIs]).toMatch(/\.$/);
   });
 
-  // An earlier job has changed things before this refusal, and knows best where the data is.
+  // A job that died has changed things before these refusals, and they leave it as it is.
+  const ofDeadJobs: readonly ErrorCode[] = [
+    'earlier-job-died',
+    'disk-not-found',
+    'source-changed',
+    'virtual-device-held',
+    'record-unreadable',
+    'journal-missing',
+    'journal-damaged',
+    'journal-from-the-future',
+    'journal-mismatch',
+  ];
   const refusals = errorCodes.filter((code) => adviceTable[code].exitCode === exitCodes.refused);
-  test.each(refusals.filter((code) => code !== 'earlier-job-died'))(
+  test.each(refusals.filter((code) => !ofDeadJobs.includes(code)))(
     '%s: a refusal says that nothing was changed',
     (code) => {
       expect(adviceTable[code].dataIs).toBe('untouched');
     },
   );
 
-  test('of a job that died says to unmount the volume before anything under it is taken away', () => {
-    const { advice } = adviceTable['earlier-job-died'];
-    expect(advice).toMatch(/unmount the volume, detach the loop device .* unmount that, and remove/);
+  test.each(ofDeadJobs)('%s: is about a job that died, and says to keep both disks', (code) => {
+    expect(adviceTable[code].dataIs).toBe('both');
+  });
+
+  test('of a job that died names the command that goes on with it', () => {
+    const error = { code: 'earlier-job-died', context: { job: 'sdb-1234' } } as const;
+    expect(adviceFor(error).advice).toContain('diskferry recover sdb-1234');
   });
 
   test.each(['job-missing', 'job-state'] as const)(

@@ -8,14 +8,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DeviceIdentity, Plan, PlannedDisk } from '../../../app/contract/plan.ts';
 import { noContent } from '../../../app/devices/block-device.ts';
-import {
-  findDeadJobs,
-  isSameDisk,
-  makeJobDirectory,
-  refuseAfterDeath,
-  writeJobRecord,
-} from '../../../app/migration/job-record.ts';
+import type { JobRecord } from '../../../app/migration/job-record.ts';
+import { makeJobDirectory, newJobRecord, writeJobRecord } from '../../../app/migration/job-record.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
+import { findDeadJobs, refuseAfterDeath } from '../../../app/migration/recorded-jobs.ts';
+import { isSameDisk } from '../../../app/migration/same-disk.ts';
 import { makeFacts } from './made-facts.ts';
 import { options } from './refusals.ts';
 
@@ -39,6 +36,11 @@ function planned(identity: DeviceIdentity | null, path = '/dev/sdb'): PlannedDis
   const shape = { sizeBytes: 1 << 30, logicalBlockBytes: 512, physicalBlockBytes: 512 };
   const rest = { model: null, serial: null, bus: null, content: null };
   return { path, kind: 'block', toBeCreated: identity === null, ...shape, ...rest, identity };
+}
+
+function recordOf(plan: Plan): Promise<JobRecord> {
+  const asked = { speed: 'balanced', hold: false, users: { units: [] }, socketPath: '/nbd.sock' } as const;
+  return newJobRecord({ job: 'sdb-1234', plan, ...asked });
 }
 
 type Case = readonly [title: string, recorded: DeviceIdentity, change: Partial<DeviceIdentity>];
@@ -73,7 +75,7 @@ describe('the record of a job', () => {
 
   async function leaveRecord(): Promise<void> {
     await makeJobDirectory(directory());
-    await writeJobRecord(directory(), plan);
+    await writeJobRecord(directory(), await recordOf(plan));
   }
 
   beforeEach(() => {
@@ -86,7 +88,7 @@ describe('the record of a job', () => {
   test('tells of a job that does not answer which disks it moved', async () => {
     await leaveRecord();
     expect(await findDeadJobs(stateDirectory)).toMatchObject([
-      { job: 'sdb-1234', record: { source: { path: '/dev/sdb' }, destination: { path: '/dev/sdc' } } },
+      { job: 'sdb-1234', record: { plan: { source: { path: '/dev/sdb' }, destination: { path: '/dev/sdc' } } } },
     ]);
     await expect(refuseAfterDeath(plan)).rejects.toMatchObject({ code: 'earlier-job-died' });
   });
@@ -106,7 +108,7 @@ describe('the record of a job', () => {
     const before = readFileSync(recordPath(), 'utf8');
     const other = { ...plan, source: plan.destination, destination: plan.source };
     await expect(makeJobDirectory(directory())).rejects.toThrow('EEXIST');
-    await expect(writeJobRecord(directory(), other)).rejects.toThrow('EEXIST');
+    await expect(writeJobRecord(directory(), await recordOf(other))).rejects.toThrow('EEXIST');
     expect(readFileSync(recordPath(), 'utf8')).toBe(before);
   });
 
@@ -115,13 +117,16 @@ describe('the record of a job', () => {
     ['has been cut off', (text: string) => text.slice(0, text.length / 2)],
     ['is garbage', () => '\0\0\0\0'],
     ['is of another kind', () => '{"startedMs":1}'],
+    ['is of a newer version', (text: string) => text.replace('"version":1', '"version":2')],
   ])('refuses every move, and says why, when it %s', async (_, damage) => {
     await leaveRecord();
     writeFileSync(recordPath(), damage(readFileSync(recordPath(), 'utf8')));
     const refusal: unknown = await refuseAfterDeath(plan).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: 'earlier-job-died', context: { directory: directory() } });
     expect(refusal).toMatchObject({ message: expect.stringContaining(recordPath()) as string });
-    expect(await findDeadJobs(stateDirectory)).toMatchObject([{ job: 'sdb-1234', record: { source: null } }]);
+    expect(await findDeadJobs(stateDirectory)).toMatchObject([
+      { job: 'sdb-1234', record: { defect: expect.stringContaining(recordPath()) as string } },
+    ]);
   });
 });
 

@@ -2,16 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
-import { loopOver, mount, partition } from '../devices/made-inventory.ts';
+import { loopOver, partition } from '../devices/made-inventory.ts';
 import { diskFacts, host, makeFacts, rootFolder } from './made-facts.ts';
 import { absent, expectRefusal, image, inventory, options, otherImage, sourceMount } from './refusals.ts';
 import type { Refusal } from './refusals.ts';
-
-/** As in a container. */
-const overlayState = {
-  ...inventory({ mounts: [mount({ target: '/', majorMinor: '0:62', fsType: 'overlay' })] }),
-  stateDirectory: { ...rootFolder, device: '0:62', existing: '/' },
-};
 
 const refusals: Refusal[] = [
   ['no /dev/fuse', 'no-frontend', '/dev/fuse', { host: { ...host, hasFuse: false } }],
@@ -40,36 +34,6 @@ const refusals: Refusal[] = [
     'memory-too-small',
     'MiB',
     { host: { ...host, availableMemoryBytes: 130 * mebibyte } },
-  ],
-  [
-    'state on the source',
-    'state-directory-unusable',
-    '/dev/sdb',
-    { ...inventory({ mounts: [sourceMount] }), stateDirectory: { ...rootFolder, device: '8:16' } },
-  ],
-  [
-    'state over the network',
-    'state-directory-unusable',
-    'nfs4',
-    {
-      ...inventory({ mounts: [mount({ target: '/net', majorMinor: '0:60', fsType: 'nfs4' })] }),
-      stateDirectory: { ...rootFolder, device: '0:60', existing: '/net/a' },
-    },
-  ],
-  [
-    'state where no files can be',
-    'state-directory-unusable',
-    'proc',
-    {
-      ...inventory({ mounts: [mount({ target: '/proc', majorMinor: '0:61', fsType: 'proc' })] }),
-      stateDirectory: { ...rootFolder, device: '0:61', existing: '/proc' },
-    },
-  ],
-  [
-    'state of a real disk where nobody knows on which disk it lies',
-    'state-directory-unusable',
-    'overlay',
-    overlayState,
   ],
   ['a real source without a journal', 'no-journal-yet', '/dev/sdb', {}, { allowsNoJournal: false }],
   [
@@ -128,11 +92,6 @@ describe('preflight, the machine and the options', () => {
       destination: otherImage,
     });
     expect(decidePlan(facts, { ...options, allowsNoJournal: false }).destination.path).toBe('/srv/b.img');
-  });
-
-  test('lets images keep their state in a container, on whose overlay they may lie themselves', () => {
-    const facts = makeFacts({ ...overlayState, source: image, destination: otherImage });
-    expect(decidePlan(facts, options).source.path).toBe('/srv/a.img');
   });
 
   test('takes a sparse 16 TiB image on a machine with 2 GiB of free memory', () => {

@@ -1,0 +1,49 @@
+/**
+ * The end of a job that died when one disk was the truth already: nothing is left to move, so its users get
+ * that disk, and the job is over. No engine, and nothing is written to a disk.
+ */
+import { statSync } from 'node:fs';
+import type { EventBody, JobReport } from '../contract/events.ts';
+import type { PlannedMount } from '../contract/plan.ts';
+import { majorMinorOf } from '../devices/block-device.ts';
+import { readMounts, sourceDevice } from '../devices/mounts.ts';
+import { Users } from '../substitution/users.ts';
+import { VolumeMounts } from '../substitution/volume-mounts.ts';
+import type { RecoverableJob } from './recovery.ts';
+
+export async function finishRecovered(
+  { plan, record, continuation }: RecoverableJob,
+  emit: (event: EventBody) => void,
+): Promise<void> {
+  const isOnDestination = continuation === 'finish-on-destination';
+  emit({ event: 'planned', plan });
+  if (isOnDestination) emit({ event: 'committed' });
+  const { path, kind } = isOnDestination ? plan.destination : plan.source;
+  const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
+  // Where the machine has mounted all of it by itself, its users were started as well.
+  if (missing.length > 0) {
+    await new VolumeMounts(missing, 0).mountAll(path);
+    await new Users(record.users, 'stopped').start();
+  }
+  const report = reportOf(plan.source.sizeBytes, record.startedMs);
+  if (isOnDestination) emit({ event: 'finished', verified: false, report });
+  else emit({ event: 'undone', report });
+}
+
+function isMountedFrom({ target }: PlannedMount, path: string): boolean {
+  const top = readMounts().findLast((mount) => mount.target === target);
+  if (top === undefined) return false;
+  const majorMinor = majorMinorOf(statSync(path, { bigint: true }).rdev);
+  return top.majorMinor === majorMinor || sourceDevice(top) === majorMinor;
+}
+
+/** What the dead job has moved went with it. */
+function reportOf(totalBytes: number, startedMs: number): JobReport {
+  return {
+    elapsedMs: Math.max(0, Date.now() - startedMs),
+    ...{ copiedBytes: 0, redirectedBytes: 0, skippedBytes: 0, totalBytes },
+    interruptions: [],
+    graduation: { changes: 0, longestPauseMs: 0 },
+    ...{ staysOn: null, longestStallMs: 0, warnings: [] },
+  };
+}

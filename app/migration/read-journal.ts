@@ -1,0 +1,106 @@
+/**
+ * A dead job's journal: read, judged, and opened for the engine that goes on with it. What recovery refuses
+ * becomes one line each.
+ */
+import { constants, fsyncSync, readSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ErrorCode } from '../base/error.ts';
+import { afterFailure, DiskferryError } from '../base/error.ts';
+import { lockFile, openFile, openPath } from '../devices/open-disk.ts';
+import type { JournalSetting } from '../engine/messages.ts';
+import { usualLogBytes } from '../journal/layout.ts';
+import type { RecoveryRefusal } from '../journal/recovery-decision.ts';
+import type { JournalReader, RecoveredJournal } from '../journal/recovery.ts';
+import { countAllAsWritten, recoverJournal } from '../journal/recovery.ts';
+import { JobJournal, journalIdentity, journalName } from './job-journal.ts';
+import type { JobRecord } from './job-record.ts';
+
+const refusals: Readonly<Record<RecoveryRefusal, readonly [code: ErrorCode, why: string]>> = {
+  'no-journal': ['journal-missing', 'holds no journal'],
+  damaged: ['journal-damaged', 'is damaged: neither of its checkpoints is whole'],
+  'records-missing': ['journal-damaged', 'is damaged: records that were written are missing'],
+  'two-of-one-generation': ['journal-damaged', 'is damaged: two checkpoints claim to be the newest'],
+  'from-the-future': ['journal-from-the-future', 'was written by a newer version of Diskferry'],
+  'other-job': ['journal-mismatch', 'belongs to another job than the record beside it'],
+  'other-disks': ['journal-mismatch', 'is about other disks than the record beside it'],
+};
+
+/** After a crash all that has crossed counts as written. Nobody else can open it so until it is closed. */
+export async function openJournal(directory: string, record: JobRecord): Promise<JobJournal> {
+  const { recovered, ...found } = await openFound(directory, record);
+  countAllAsWritten(recovered);
+  const maps = { flags: recovered.flags.toBytes(), written: recovered.written.toBytes() };
+  return new JobJournal(found.path, found.handle, { ...found.setting, maps });
+}
+
+/**
+ * For a process that goes on with the live map of one that was killed, when that one's last request has
+ * ended. The live map has more than the journal.
+ */
+export async function takeOverJournal(directory: string, record: JobRecord): Promise<JobJournal> {
+  const { path, handle, setting } = await openFound(directory, record);
+  return new JobJournal(path, handle, { ...setting, isBehind: true });
+}
+
+interface FoundJournal {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly setting: JournalSetting;
+  readonly recovered: RecoveredJournal;
+}
+
+async function openFound(directory: string, record: JobRecord): Promise<FoundJournal> {
+  const path = join(directory, journalName);
+  const { handle } = await openFile(path, constants.O_RDWR).catch((error: unknown) => {
+    throw isMissing(error) ? refusal(path, 'no-journal') : error;
+  });
+  try {
+    lockFile(path, handle);
+    const recovered = await readJournal(path, record);
+    const identity = journalIdentity(record);
+    const logBytes = usualLogBytes(identity.sizeBytes);
+    const { phase, position } = recovered;
+    return { path, handle, recovered, setting: { fd: handle.fd, identity, logBytes, phase, position } };
+  } catch (error) {
+    throw await afterFailure(error, () => handle.close());
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof DiskferryError && error.code === 'device-missing';
+}
+
+async function readJournal(path: string, record: JobRecord): Promise<RecoveredJournal> {
+  const handle = await openPath(path, constants.O_RDONLY);
+  try {
+    // What is only in a cache could vanish at the next power cut.
+    fsyncSync(handle.fd);
+    const { size } = await handle.stat();
+    const result = recoverJournal(readerOf(handle.fd, size), journalIdentity(record));
+    if (result.kind === 'recovered') return result;
+    throw refusal(path, result.reason);
+  } finally {
+    await handle.close();
+  }
+}
+
+function readerOf(fd: number, sizeBytes: number): JournalReader {
+  return {
+    sizeBytes,
+    read(offsetBytes, lengthBytes) {
+      const bytes = new Uint8Array(lengthBytes);
+      for (let done = 0; done < lengthBytes;) {
+        const count = readSync(fd, bytes, done, lengthBytes - done, offsetBytes + done);
+        if (count === 0) break;
+        done += count;
+      }
+      return bytes;
+    },
+  };
+}
+
+function refusal(path: string, reason: RecoveryRefusal): DiskferryError {
+  const [code, why] = refusals[reason];
+  return new DiskferryError(code, `${path}: ${why}`, { context: { path, reason } });
+}

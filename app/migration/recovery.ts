@@ -1,0 +1,84 @@
+/**
+ * What must be before a dead job can go on: its record can be read, it runs nowhere, both disks are found
+ * whatever they are called now, its journal is whole, and what it has left in the kernel is gone. Nothing is
+ * written to any disk here; each refusal is one line.
+ */
+import { DiskferryError } from '../base/error.ts';
+import type { Plan, PlannedDisk } from '../contract/plan.ts';
+import { readInventory } from '../devices/inventory.ts';
+import type { Inventory } from '../devices/inventory.ts';
+import { jobPhases } from '../journal/job-phase.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
+import { findDisk } from './disk-places.ts';
+import type { JobJournal } from './job-journal.ts';
+import type { JobRecord } from './job-record.ts';
+import { readBootId, requireRecord } from './job-record.ts';
+import { openJournal } from './read-journal.ts';
+import { clearRemains } from './remains.ts';
+import { isAlive } from './recorded-jobs.ts';
+
+/** What is to be done, by what the journal says. */
+export type Continuation =
+  /** The virtual device comes back and copying goes on. */
+  | 'go-on'
+  /** The virtual device comes back for a moment, and what was written goes back to the source. */
+  | 'go-back'
+  /** The destination is the truth: all that is left is to use it. */
+  | 'finish-on-destination'
+  | 'finish-on-source';
+
+export interface RecoverableJob {
+  readonly directory: string;
+  readonly record: JobRecord;
+  /** With both disks as they are named now. */
+  readonly plan: Plan;
+  readonly journal: JobJournal;
+  readonly continuation: Continuation;
+}
+
+export interface RecoverRequest {
+  readonly job: string;
+  readonly directory: string;
+  /** Asked for by the person. */
+  readonly goesBack: boolean;
+}
+
+const continuations: Readonly<Record<JobPhase, Continuation>> = {
+  [jobPhases.copying]: 'go-on',
+  [jobPhases.undoing]: 'go-back',
+  [jobPhases.committing]: 'finish-on-destination',
+  [jobPhases.committed]: 'finish-on-destination',
+  [jobPhases.undone]: 'finish-on-source',
+};
+
+/** Throws `job-state` when an undo is asked for and it is too late. */
+export function decideContinuation(phase: JobPhase, goesBack: boolean, job: string): Continuation {
+  const byItself = continuations[phase];
+  if (!goesBack) return byItself;
+  if (byItself === 'finish-on-destination')
+    throw new DiskferryError('job-state', `${job}: cannot undo: the destination has taken the source's place`);
+  return byItself === 'go-on' ? 'go-back' : byItself;
+}
+
+export async function prepareRecovery({ job, directory, goesBack }: RecoverRequest): Promise<RecoverableJob> {
+  const record = await requireRecord(directory, job);
+  if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
+  const inventory = await readInventory({ probes: true });
+  const plan = await findDisks(inventory, record);
+  const journal = await openJournal(directory, record);
+  try {
+    const continuation = decideContinuation(journal.setting.phase, goesBack, job);
+    await clearRemains(inventory, { directory, record });
+    return { directory, record, plan, journal, continuation };
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
+
+async function findDisks(inventory: Inventory, { plan, places, bootId }: JobRecord): Promise<Plan> {
+  const isSameBoot = bootId === (await readBootId());
+  const find = (role: 'source' | 'destination'): PlannedDisk =>
+    findDisk(inventory, { role, disk: plan[role], place: places[role], isSameBoot });
+  return { ...plan, source: find('source'), destination: find('destination') };
+}

@@ -1,0 +1,75 @@
+/**
+ * What a dead job has left in the kernel and in its directory: its control socket, a file served by nobody
+ * with a loop device over it, a stopped ublk disk, device-mapper devices. Taken away before the job goes on,
+ * but never from under somebody: who still has the dead virtual device must let it go first.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DiskferryError, messageOf } from '../base/error.ts';
+import { controlSocketName } from '../contract/control.ts';
+import { runCommand } from '../devices/command.ts';
+import { removeMapped } from '../devices/device-mapper.ts';
+import { findDevice } from '../devices/inventory.ts';
+import type { Inventory } from '../devices/inventory.ts';
+import { devicesOn } from '../devices/overlap.ts';
+import { virtualFileName } from '../engine/fuse-device.ts';
+import { removeAbandoned } from '../engine/ublk-disk.ts';
+import type { JobRecord } from './job-record.ts';
+
+export interface DeadJob {
+  readonly directory: string;
+  readonly record: JobRecord;
+}
+
+/** Throws `volume-busy` while somebody has the dead job's virtual device. */
+export async function clearRemains(inventory: Inventory, dead: DeadJob): Promise<void> {
+  const { directory, record } = dead;
+  await removeMappedRemains(inventory, record.job);
+  await clearFuse(inventory, join(directory, virtualFileName));
+  if (record.plan.needsRoot) await removeAbandoned();
+  for (const path of [join(directory, controlSocketName), record.socketPath]) await rm(path, { force: true });
+}
+
+/** In the order in which they lie on each other: what users have, what leads past, the two private ones. */
+async function removeMappedRemains(inventory: Inventory, job: string): Promise<void> {
+  for (const suffix of ['', '-direct', '-source', '-destination']) {
+    const name = `diskferry-${job}${suffix}`;
+    const device = inventory.devices.find(({ mapper }) => mapper?.name === name);
+    if (device === undefined) continue;
+    requireUnused(inventory, device.majorMinor);
+    await takeAway(device.path, () => removeMapped(name));
+  }
+}
+
+async function clearFuse(inventory: Inventory, path: string): Promise<void> {
+  for (const { loop, majorMinor, path: device } of inventory.devices) {
+    if (loop?.path !== path) continue;
+    requireUnused(inventory, majorMinor);
+    await takeAway(device, () => runCommand('losetup', ['--detach', device], `detaching ${device}`));
+  }
+  if (inventory.mounts.some(({ target }) => target === path))
+    await takeAway(path, () => runCommand('umount', ['--lazy', '--', path], `unmounting ${path}`));
+  await rm(path, { force: true });
+}
+
+function requireUnused(inventory: Inventory, majorMinor: string): void {
+  const path = findDevice(inventory, majorMinor)?.path ?? majorMinor;
+  const mount = inventory.mounts.find(({ devices }) => devices.includes(majorMinor));
+  const [holder] = devicesOn(inventory, { kind: 'block', majorMinor });
+  const user = mount === undefined ? holder?.path : `what is mounted on ${mount.target}`;
+  if (user === undefined) return;
+  throw new DiskferryError(
+    'virtual-device-held',
+    `${path}: the virtual device of the dead job is still used by ${user}`,
+    { context: { device: path, user } },
+  );
+}
+
+async function takeAway(path: string, act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (cause) {
+    const message = `${path}: the dead job's device cannot be taken away: ${messageOf(cause)}`;
+    throw new DiskferryError('virtual-device-held', message, { context: { device: path }, cause });
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Whether the source is still as the job left it: a hash of those of its parts that change when anybody mounts
+ * it or writes to it without the job. Taken when nobody uses the source any more and before anybody uses the
+ * virtual device; compared before a job goes on, because what has crossed and a source that was changed since
+ * would be mixed.
+ *
+ * The parts are the first MiB of the disk, of each of its partitions, and of what device-mapper lays on it,
+ * where file systems keep what they rewrite at each mount, and the last MiB of the disk.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { z } from 'zod';
+import { DiskferryError } from '../base/error.ts';
+import { mebibyte } from '../base/units.ts';
+import type { Extent } from '../base/units.ts';
+import type { Inventory } from '../devices/inventory.ts';
+import type { OpenDisk } from '../devices/open-disk.ts';
+import { descriptorPath, dropCache, openPath } from '../devices/open-disk.ts';
+
+const partBytes = mebibyte;
+
+export const sourceSampleSchema = z.object({
+  extents: z.array(z.object({ offsetBytes: z.int().nonnegative(), lengthBytes: z.int().positive() })),
+  sha256: z.string(),
+});
+export type SourceSample = z.infer<typeof sourceSampleSchema>;
+
+export interface SampledDisk {
+  readonly majorMinor: string;
+  readonly sizeBytes: number;
+  /** Where something begins that was seen on the disk besides its partitions. */
+  readonly begins: readonly number[];
+}
+
+export function extentsToSample(inventory: Inventory, { majorMinor, sizeBytes, begins }: SampledDisk): Extent[] {
+  const partitions = inventory.devices.flatMap(({ partition }) =>
+    partition?.diskMajorMinor === majorMinor ? [partition.offsetBytes] : [],
+  );
+  const starts = new Set([0, Math.max(0, sizeBytes - partBytes), ...partitions, ...begins]);
+  return [...starts]
+    .filter((offsetBytes) => offsetBytes < sizeBytes)
+    .sort((one, other) => one - other)
+    .map((offsetBytes) => ({ offsetBytes, lengthBytes: Math.min(partBytes, sizeBytes - offsetBytes) }));
+}
+
+export async function takeSample(disk: OpenDisk, extents: readonly Extent[]): Promise<SourceSample> {
+  // Others may have read the disk before its last user had written everything.
+  await dropCache(disk);
+  const handle = await openPath(descriptorPath(disk.base), constants.O_RDONLY);
+  try {
+    const hash = createHash('sha256');
+    for (const { offsetBytes, lengthBytes } of extents) {
+      const bytes = new Uint8Array(lengthBytes);
+      for (let done = 0; done < lengthBytes;) {
+        const { bytesRead } = await handle.read(bytes, done, lengthBytes - done, offsetBytes + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      hash.update(bytes);
+    }
+    return { extents: [...extents], sha256: hash.digest('hex') };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Throws `source-changed`. */
+export async function requireSample(path: string, disk: OpenDisk, before: SourceSample): Promise<void> {
+  const now = await takeSample(disk, before.extents);
+  if (now.sha256 === before.sha256) return;
+  throw new DiskferryError(
+    'source-changed',
+    `${path}: has been written to since the job died, so what is on it does not fit what has crossed`,
+    { context: { device: path } },
+  );
+}
