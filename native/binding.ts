@@ -138,14 +138,14 @@ export interface Addon {
    * Adds to `sums`, pair number `index` of 32-bit halves, the hash of each block of 4096 bytes in the pool from
    * `buffer` on; the last may be short, in whole sectors. A hash depends on the block's number.
    */
-  addBlockHashes(
+  readonly addBlockHashes: (
     pool: Uint8Array,
     buffer: number,
     lengthBytes: number,
     firstBlock: number,
     sums: Int32Array,
     index: number,
-  ): void;
+  ) => void;
   /** FITRIM on the file system that `fd` lies on; resolves to how many bytes it says it has discarded. */
   trimFileSystem(fd: number): Promise<number>;
   /**

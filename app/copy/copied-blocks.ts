@@ -11,7 +11,7 @@
  * counts as written, so that nothing on disk could serve anybody.
  */
 import { blockBytes, mebibyte } from '../base/units.ts';
-import { FlagMap } from '../flags/flag-map.ts';
+import type { FlagMap } from '../flags/flag-map.ts';
 import type { BlockContents } from './block-contents.ts';
 
 export const spanBlocks = mebibyte / blockBytes;

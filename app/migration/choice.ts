@@ -3,6 +3,7 @@
  * anybody asks is kept, so that an undo during a step takes effect when the step allows it; undo outweighs
  * the others.
  */
+import { BugError } from '../base/error.ts';
 
 export type ChoiceName = 'cutover' | 'verify' | 'retry' | 'undo';
 
@@ -54,5 +55,12 @@ export class Choice {
     this.#asker = undefined;
     this.#made = undefined;
     asker(choice);
+  }
+
+  /** What the person chooses, however long it takes; throws when the engine dies meanwhile. */
+  async whileServing(died: Promise<never>): Promise<ChoiceName> {
+    const end = await this.during(died);
+    if (end.kind === 'chosen') return end.choice;
+    throw end.kind === 'failed' ? end.error : new BugError('the engine has died without a reason');
   }
 }

@@ -6,6 +6,7 @@ import { DiskferryError } from '../base/error.ts';
 import type { ErrorCode } from '../base/error.ts';
 import type { ControlRequestName, JobState } from '../contract/control.ts';
 import type { JobEventOf, JobPhase } from '../contract/events.ts';
+import type { Plan } from '../contract/plan.ts';
 
 const tryAgain = { choice: 'resume', meaning: 'try again' };
 const putBack = {
@@ -62,4 +63,9 @@ export function phaseOf(state: JobState): JobPhase {
     default:
       return 'copying';
   }
+}
+
+/** Nobody can be stopped who came by himself: the one who attached the device lets it go. */
+export function isOnlyBusy(error: unknown, way: Plan['way']): error is DiskferryError {
+  return error instanceof DiskferryError && error.code === 'volume-busy' && way === 'attach';
 }

@@ -10,42 +10,36 @@
  *                 └── needs-decision ──┴─ undoing → undone
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BugError, DiskferryError, messageOf, present } from '../base/error.ts';
+import { DiskferryError, messageOf, present } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
-import type { EventBody, JobEventOf, JobReport } from '../contract/events.ts';
+import type { JobReport } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import type { LivePhase, LiveState } from '../engine/live-files.ts';
 import type { BypassWatch } from '../substitution/bypass-watch.ts';
 import { Choice } from './choice.ts';
 import type { ChoiceName } from './choice.ts';
-import { cutOverSteps } from './cut-over-steps.ts';
 import { showPartitions } from './destination-partitions.ts';
 import type { Ferry } from './ferry.ts';
 import { Graduation } from './graduation.ts';
 import { Interruptions } from './interruptions.ts';
 import type { Command } from './job-choices.ts';
-import { choicesAfter, phaseOf, statesFor } from './job-choices.ts';
+import { choicesAfter, isOnlyBusy, statesFor } from './job-choices.ts';
 import type { JobOptions } from './job-options.ts';
 import { placementFor } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
 import { makeReport } from './job-report.ts';
+import { statusOf } from './job-status.ts';
+import { JobVerification } from './job-verification.ts';
+import { JobVoice, takenOverText } from './job-voice.ts';
 import { KeptSample } from './kept-sample.ts';
+import { leaveVirtualDevice } from './leave-virtual-device.ts';
+import { LiveRecord } from './live-record.ts';
 import { trimMounted } from './free-space.ts';
 import type { Placement } from './placement.ts';
-import { differsText, repairedText } from './verify-text.ts';
-import { ProgressMeter } from './progress-meter.ts';
 
 const progressMs = 1000;
 const letGoPollMs = 500;
-const retryMs = 2000;
-const failedText =
-  "a disk failed what the volume's users asked for; what they wrote then may be on neither disk";
-
-function takenOverText({ source }: Plan, why: string): string {
-  const what = 'another one has taken over, and nothing that was acknowledged is lost';
-  return `${source.path}: the process that served it died (${why}); ${what}`;
-}
 
 export type JobOutcome = 'finished' | 'undone';
 
@@ -56,23 +50,19 @@ export class Job {
   readonly #plan: Plan;
   readonly #placement: Placement;
   readonly #sample: KeptSample;
-  readonly #meter: ProgressMeter;
+  readonly #voice: JobVoice;
   readonly #startedMs = performance.now();
   readonly #choice = new Choice();
   readonly #interruptions: Interruptions;
-  readonly #warnings: string[] = [];
+  readonly #verification: JobVerification;
+  readonly #live: LiveRecord;
   #state: JobState = 'starting';
   #speed: Speed;
   #dataIs: DataPlace = 'untouched';
   #ferry: Ferry | undefined;
   #watch: BypassWatch | undefined;
   #graduation: Graduation | undefined;
-  #lastProgress: JobEventOf<'progress'> | undefined;
-  /** The last verification has found nothing that is wrong. */
-  #isVerified = false;
-  #hasComparedAll = false;
   #isPaused = false;
-  #livePhase: LivePhase | undefined;
   #isCommitting = false;
   /** Before anything else, once the virtual device is there. */
   #goesBack: boolean;
@@ -86,17 +76,19 @@ export class Job {
     if (recovered !== undefined) this.#dataIs = 'both';
     this.#goesBack = recovered?.goesBack ?? false;
     this.#speed = options.record.speed;
-    this.#meter = new ProgressMeter(plan.source.sizeBytes);
+    this.#voice = new JobVoice({ job: options.record.job, source: plan.source, emit: options.emit });
+    this.#verification = new JobVerification(plan, this.#voice);
+    this.#live = new LiveRecord(options.survival);
     this.#sample = new KeptSample(options, plan);
     this.#placement = placementFor(options, {
       plan,
-      warn: (message) => this.#warn('allocation-unknown', message),
+      warn: (message) => this.#voice.warn('allocation-unknown', message),
       beforeUse: (source) => this.#sample.beforeUse(source),
     });
     this.#interruptions = new Interruptions({
       plan,
       placement: this.#placement,
-      emit: (event) => this.#emit(event),
+      emit: (event) => this.#voice.emit(event),
     });
   }
 
@@ -108,33 +100,22 @@ export class Job {
   // ---- commands, from a signal or another terminal
 
   status(): JobStatus {
-    const { job } = this.#record;
-    const plan = this.#plan;
-    return {
-      ...{ job, processId: process.pid },
+    return statusOf({
+      ...{ job: this.#record.job, plan: this.#plan, speed: this.#speed },
       state: this.#isPaused && this.#state === 'copying' ? 'paused' : this.#state,
-      source: plan.source.path,
-      destination: plan.destination.path,
       device: this.#ferry === undefined ? null : this.#placement.deviceOf(this.#ferry),
-      speed: this.#speed,
-      progress: this.#lastProgress ?? null,
-      cutOver: cutOverSteps({
-        ...plan,
-        destinationPath: plan.destination.path,
-        job,
-        isDirect: this.#graduation?.isComplete ?? false,
-      }),
-    };
+      progress: this.#voice.lastProgress ?? null,
+      isDirect: this.#graduation?.isComplete ?? false,
+    });
   }
 
   pause(): JobStatus {
     this.#expect('pause');
-    if (!this.#isPaused) {
-      this.#isPaused = true;
-      this.#saveLive();
-      this.#ferry?.engine.pauseCopy();
-      this.#emit({ event: 'paused' });
-    }
+    if (this.#isPaused) return this.status();
+    this.#isPaused = true;
+    this.#saveLive();
+    this.#ferry?.engine.pauseCopy();
+    this.#voice.emit({ event: 'paused' });
     return this.status();
   }
 
@@ -146,7 +127,7 @@ export class Job {
       this.#saveLive();
       // A start copies when it has succeeded, and what waits for a decision may be an undo, beside which nothing is.
       if (this.#state === 'copying') this.#ferry?.engine.startCopy();
-      this.#emit({ event: 'resumed' });
+      this.#voice.emit({ event: 'resumed' });
     }
     if (this.#state === 'synchronized' || this.#state === 'needs-decision') this.#choice.make('retry');
     return this.status();
@@ -160,22 +141,16 @@ export class Job {
   }
 
   verify(): JobStatus {
-    this.#expect('verify');
-    this.#choice.make('verify');
-    return { ...this.status(), state: 'verifying' };
+    return { ...this.#choose('verify'), state: 'verifying' };
   }
 
   cutOver(): JobStatus {
-    this.#expect('cutover');
-    this.#choice.make('cutover');
-    return { ...this.status(), state: 'cutting-over' };
+    return { ...this.#choose('cutover'), state: 'cutting-over' };
   }
 
   /** Takes effect as soon as the step under way allows it; refused once the commit has begun. */
   undo(): JobStatus {
-    this.#expect('undo');
-    this.#choice.make('undo');
-    return { ...this.status(), state: 'undoing' };
+    return { ...this.#choose('undo'), state: 'undoing' };
   }
 
   // ---- the job
@@ -189,17 +164,17 @@ export class Job {
         found?.phase === 'undoing' ? this.#undo(ferry) : this.#ferryAcross(ferry),
       );
     } catch (error) {
-      if (this.#dataIs === 'both') await this.#abandon();
+      if (this.#dataIs === 'both') await this.#release(() => this.#ferry?.abandon());
       if (!this.#isCommitted) this.#state = 'failed';
       throw error;
     }
   }
 
   async #begin(): Promise<Ferry> {
-    this.#emit({ event: 'planned', plan: this.#plan });
+    this.#voice.emit({ event: 'planned', plan: this.#plan });
     const ferry = await this.#interruptions.during('start', () => this.#start());
     this.#saveLive('serving');
-    this.#emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
+    this.#voice.emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
     return ferry;
   }
 
@@ -212,18 +187,12 @@ export class Job {
     this.#saveLive(phase);
     ferry.engine.setSpeed(speed);
     this.#graduation = this.#makeGraduation(ferry, undefined);
-    this.#warn('taken-over', takenOverText(this.#plan, this.#options.survival?.why ?? ''));
+    this.#voice.warn('taken-over', takenOverText(this.#plan.source.path, this.#options.survival?.why ?? ''));
     return ferry;
   }
 
-  /** What a successor would have to go on with. */
   #saveLive(phase?: LivePhase): void {
-    // While users settle for the first time there is nothing to go on with yet.
-    if (this.#livePhase !== undefined || phase === 'serving' || this.#options.survival?.live.found !== undefined)
-      this.#livePhase = phase ?? this.#livePhase;
-    if (this.#ferry === undefined || this.#livePhase === undefined) return;
-    const { name: device } = this.#ferry.device;
-    this.#options.survival?.live.save({ phase: this.#livePhase, device, isPaused: this.#isPaused, speed: this.#speed });
+    this.#live.save(this.#ferry, { isPaused: this.#isPaused, speed: this.#speed }, phase);
   }
 
   /** When the users cannot settle on the virtual device, all of it is taken back. */
@@ -237,7 +206,7 @@ export class Job {
     this.#watch = ferry.watchDisks();
     this.#graduation = this.#makeGraduation(ferry, this.#watch);
     if (this.#options.recovered !== undefined) return ferry;
-    for (const warning of await trimMounted(this.#plan)) this.#warn('allocation-unknown', warning);
+    for (const warning of await trimMounted(this.#plan)) this.#voice.warn('allocation-unknown', warning);
     return ferry;
   }
 
@@ -278,12 +247,12 @@ export class Job {
     }
   }
 
-  /** What cannot be released, such as a device in use, must not hide why the job has failed. */
-  async #abandon(): Promise<void> {
+  /** What cannot be released, such as a device in use, changes nothing of where the data is or why a job failed. */
+  async #release(letGo: () => Promise<void> | undefined): Promise<void> {
     try {
-      await this.#ferry?.abandon();
+      await letGo();
     } catch (error) {
-      this.#warn('release-failed', messageOf(error));
+      this.#voice.warn('release-failed', messageOf(error));
     }
   }
 
@@ -291,12 +260,12 @@ export class Job {
     if (this.#goesBack || !(await this.#copyAll(ferry))) return this.#undo(ferry);
     this.#state = 'synchronized';
     this.#emitProgress();
-    this.#emit({ event: 'synchronized' });
+    this.#voice.emit({ event: 'synchronized' });
     if (this.#plan.verifies && !(await this.#verifyAll(ferry))) return this.#undo(ferry);
     const mustWait = this.#record.hold || this.#isPaused;
     if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
     if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
-    this.#emit({ event: 'finished', verified: this.#isVerified && this.#hasComparedAll, report: this.#report(ferry) });
+    this.#voice.emit({ event: 'finished', verified: this.#verification.isComplete, report: this.#report(ferry) });
     return 'finished';
   }
 
@@ -336,51 +305,31 @@ export class Job {
   async #verifyAll(ferry: Ferry): Promise<boolean> {
     for (;;) {
       this.#state = 'verifying';
-      this.#isVerified = false;
       this.#emitProgress();
-      const end = await this.#choice.during(this.#unlessBypassed(this.#verifyOnce(ferry)));
+      const end = await this.#choice.during(this.#unlessBypassed(this.#verification.run(ferry)));
       if (end.kind === 'chosen' && end.choice === 'undo') return false;
       if (end.kind === 'failed' && !(await this.#decide(ferry, end.error))) return false;
       if (end.kind === 'done') break;
     }
-    this.#isVerified = true;
     this.#emitProgress();
     return true;
   }
 
-  async #verifyOnce(ferry: Ferry): Promise<void> {
-    const { path } = this.#plan.destination;
-    const result = await ferry.engine.verify();
-    if (result.repairedBytes > 0) this.#warn('destination-repaired', repairedText(path, result));
-    if (result.failedBytes > 0) throw new DiskferryError('verification-failed', differsText(path, result));
-    const { checkedBytes, repairedBytes, writtenBytes, unknownBytes } = result;
-    this.#hasComparedAll = unknownBytes === 0;
-    this.#emit({ event: 'verified', checkedBytes, repairedBytes, writtenBytes, unknownBytes });
-  }
-
   /** What goes direct may be changed unseen, and could not be compared any more. */
   #graduating<T>(work: Promise<T>): Promise<T> {
-    const mustVerify = this.#plan.verifies && !this.#isVerified;
-    return this.#graduation === undefined || mustVerify ? work : this.#graduation.during(work);
+    return this.#graduation === undefined || this.#verification.isDue ? work : this.#graduation.during(work);
   }
 
   #makeGraduation(ferry: Ferry, watch: BypassWatch | undefined): Graduation {
     return new Graduation({
       ...{ ferry, placement: this.#placement, watch, plan: this.#plan },
-      emit: (event) => this.#emit(event),
-      warnOnce: (message) => this.#warnOnce('graduation-failed', message),
+      emit: (event) => this.#voice.emit(event),
+      warnOnce: (message) => this.#voice.warnOnce('graduation-failed', message),
     });
   }
 
   #unlessBypassed<T>(work: Promise<T>): Promise<T> {
     return this.#watch === undefined ? work : Promise.race([work, this.#watch.bypassed()]);
-  }
-
-  /** What the person chooses; throws when the engine dies meanwhile. */
-  async #nextChoice(ferry: Ferry): Promise<ChoiceName> {
-    const end = await this.#choice.during(ferry.engine.died());
-    if (end.kind === 'chosen') return end.choice;
-    throw end.kind === 'failed' ? end.error : new BugError('the engine has died without a reason');
   }
 
   /** True when committed; false when the job is to be undone. */
@@ -394,7 +343,7 @@ export class Job {
         this.#isCommitting = false;
         if (ferry.device.isAttached) this.#saveLive('serving');
         this.#watch?.start();
-        const goesOn = this.#isOnlyBusy(error)
+        const goesOn = isOnlyBusy(error, this.#plan.way)
           ? await this.#waitUntilLetGo(ferry, error)
           : await this.#decide(ferry, error);
         if (!goesOn) return false;
@@ -420,36 +369,13 @@ export class Job {
     await ferry.commit();
     this.#state = 'committed';
     this.#dataIs = 'destination';
-    this.#emit({ event: 'committed' });
-    await this.#leaveVirtualDevice(ferry);
-    await this.#release(ferry);
+    this.#voice.emit({ event: 'committed' });
+    await leaveVirtualDevice(this.#placement, ferry, this.#voice);
+    await this.#release(() => ferry.release());
     const oldPartitions = await showPartitions(this.#plan.destination);
-    if (oldPartitions !== undefined) this.#warn('partitions-not-updated', oldPartitions);
+    if (oldPartitions !== undefined) this.#voice.warn('partitions-not-updated', oldPartitions);
     await this.#placement.settleOn(this.#plan.destination.path);
     return true;
-  }
-
-  /** The destination is the truth already, so this is tried until it succeeds; consumers go on meanwhile. */
-  async #leaveVirtualDevice(ferry: Ferry): Promise<void> {
-    for (;;) {
-      try {
-        await this.#placement.afterCommit(ferry);
-        return;
-      } catch (error) {
-        const why = `the volume still goes through the virtual device; it is tried again: ${messageOf(error)}`;
-        this.#warnOnce('cut-over-pending', why);
-        await sleep(retryMs);
-      }
-    }
-  }
-
-  /** Nothing that is left behind changes where the data is. */
-  async #release(ferry: Ferry): Promise<void> {
-    try {
-      await ferry.release();
-    } catch (error) {
-      this.#warn('release-failed', messageOf(error));
-    }
   }
 
   async #undo(ferry: Ferry): Promise<JobOutcome> {
@@ -459,7 +385,7 @@ export class Job {
     this.#emitProgress();
     this.#interruptions.note('undo', elapsedMs);
     this.#state = 'undone';
-    this.#emit({ event: 'undone', report: this.#report(ferry) });
+    this.#voice.emit({ event: 'undone', report: this.#report(ferry) });
     return 'undone';
   }
 
@@ -487,10 +413,10 @@ export class Job {
         break;
       } catch (error) {
         if (ferry.device.isAttached) this.#saveLive('undoing');
-        await (this.#isOnlyBusy(error) ? this.#waitUntilLetGo(ferry, error) : this.#decide(ferry, error));
+        await (isOnlyBusy(error, this.#plan.way) ? this.#waitUntilLetGo(ferry, error) : this.#decide(ferry, error));
       }
     }
-    await this.#release(ferry);
+    await this.#release(() => ferry.release());
     await this.#placement.settleOn(this.#plan.source.path);
     return performance.now() - awaySinceMs;
   }
@@ -503,8 +429,8 @@ export class Job {
     if (error instanceof DiskferryError && error.code === 'engine-died') throw error;
     const choices = choicesAfter(error, this.#state);
     this.#state = 'needs-decision';
-    this.#emit({ event: 'decision', message: messageOf(error), choices });
-    const goesOn = (await this.#nextChoice(ferry)) !== 'undo';
+    this.#voice.emit({ event: 'decision', message: messageOf(error), choices });
+    const goesOn = (await this.#choice.whileServing(ferry.engine.died())) !== 'undo';
     if (goesOn && error instanceof DiskferryError && error.code === 'table-changed')
       return this.#putBack(ferry);
     return goesOn;
@@ -520,22 +446,22 @@ export class Job {
     }
   }
 
-  /** Nobody can be stopped who came by himself: the one who attached the device lets it go. */
-  #isOnlyBusy(error: unknown): error is DiskferryError {
-    const isBusy = error instanceof DiskferryError && error.code === 'volume-busy';
-    return isBusy && this.#plan.way === 'attach';
-  }
-
   /** Says once what is waited for, and waits a moment. False: undo. */
   async #waitUntilLetGo(ferry: Ferry, error: DiskferryError): Promise<boolean> {
     const isUndoing = this.#state === 'undoing';
     if (!isUndoing) this.#state = 'synchronized';
     const what = isUndoing ? 'goes back to the source' : 'cuts over';
     const message = `${error.message}; the job ${what} as soon as it is let go`;
-    this.#warnOnce('volume-busy', message);
+    this.#voice.warnOnce('volume-busy', message);
     const end = await this.#choice.during(sleep(letGoPollMs));
     if (end.kind === 'chosen' && end.choice === 'verify') return this.#verifyAll(ferry);
     return !(end.kind === 'chosen' && end.choice === 'undo');
+  }
+
+  #choose(command: Command & ChoiceName): JobStatus {
+    this.#expect(command);
+    this.#choice.make(command);
+    return this.status();
   }
 
   #expect(command: Command): void {
@@ -545,36 +471,15 @@ export class Job {
     throw new DiskferryError('job-state', `${job}: cannot ${command}: the job is ${this.#state}`);
   }
 
-  #warn(code: JobEventOf<'warning'>['code'], message: string): void {
-    this.#warnings.push(message);
-    this.#emit({ event: 'warning', code, message });
-  }
-
-  #warnOnce(code: JobEventOf<'warning'>['code'], message: string): void {
-    if (!this.#warnings.includes(message)) this.#warn(code, message);
-  }
-
   #emitProgress(): void {
-    const engine = this.#ferry?.engine;
-    if (engine === undefined) return;
-    const { progress, consumer } = engine;
-    const measured = this.#meter.measure(phaseOf(this.#state), performance.now(), progress, consumer);
-    const fields = { ...measured, directBytes: this.#graduation?.directBytes ?? 0 };
-    // Consumers were told of each, but what they do about it few people see.
-    if (consumer.failedRequests > 0)
-      this.#warnOnce('consumer-failed', `${this.#plan.source.path}: ${failedText}`);
-    this.#lastProgress = { event: 'progress', job: this.#record.job, timeMs: Date.now(), ...fields };
-    this.#options.emit(this.#lastProgress);
-  }
-
-  #emit(body: EventBody): void {
-    this.#options.emit({ ...body, job: this.#record.job, timeMs: Date.now() });
+    const directBytes = this.#graduation?.directBytes ?? 0;
+    if (this.#ferry !== undefined) this.#voice.progress(this.#state, this.#ferry.engine, directBytes);
   }
 
   #report(ferry: Ferry): JobReport {
     return makeReport({
       ...{ ferry, startedMs: this.#startedMs, totalBytes: this.#plan.source.sizeBytes },
-      ...{ interruptions: this.#interruptions.all, warnings: this.#warnings },
+      ...{ interruptions: this.#interruptions.all, warnings: this.#voice.warnings },
       graduation: this.#graduation?.report ?? { changes: 0, longestPauseMs: 0 },
       staysOn: this.#isCommitted ? this.#placement.staysOn : null,
     });

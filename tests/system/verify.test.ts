@@ -87,10 +87,11 @@ describe('verifying', () => {
       ...['--rw=randrw', '--bsrange=512-64k', '--blockalign=512', '--verify=crc32c', '--verify_fatal=1'],
       ...['--verify_state_save=0', '--loops=2', '--fsync=32'],
     ).finally(() => (hasEnded = true));
-    for (let times = 1; times === 1 || !hasEnded; times += 1) {
+    const isBusy = (): boolean => !hasEnded;
+    for (let times = 1; ; times += 1) {
       expect(await verifiedTimes(migration, times)).toMatchObject({ repairedBytes: 0 });
-      if (!hasEnded) await migration.ask('verify');
-      else break;
+      if (!isBusy()) break;
+      await migration.ask('verify');
     }
     await fio;
     expect(migration.eventsNamed('progress').some(({ redirectedBytes }) => redirectedBytes > 0)).toBe(true);

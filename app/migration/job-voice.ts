@@ -1,0 +1,67 @@
+/**
+ * What a job says while it runs: every event with its job and time, warnings that the report repeats, and the
+ * progress, of which the last is kept for whoever asks for the status.
+ */
+import type { JobState } from '../contract/control.ts';
+import type { EventBody, JobEvent, JobEventOf } from '../contract/events.ts';
+import type { Engine } from '../engine/engine.ts';
+import { phaseOf } from './job-choices.ts';
+import { ProgressMeter } from './progress-meter.ts';
+
+type WarningCode = JobEventOf<'warning'>['code'];
+
+const failedText =
+  "a disk failed what the volume's users asked for; what they wrote then may be on neither disk";
+
+export function takenOverText(source: string, why: string): string {
+  const what = 'another one has taken over, and nothing that was acknowledged is lost';
+  return `${source}: the process that served it died (${why}); ${what}`;
+}
+
+export interface JobVoiceOptions {
+  readonly job: string;
+  readonly source: { readonly path: string; readonly sizeBytes: number };
+  readonly emit: (event: JobEvent) => void;
+}
+
+export class JobVoice {
+  readonly #options: JobVoiceOptions;
+  readonly #meter: ProgressMeter;
+  readonly #warnings: string[] = [];
+  #lastProgress: JobEventOf<'progress'> | undefined;
+
+  constructor(options: JobVoiceOptions) {
+    this.#options = options;
+    this.#meter = new ProgressMeter(options.source.sizeBytes);
+  }
+
+  get warnings(): string[] {
+    return this.#warnings;
+  }
+
+  get lastProgress(): JobEventOf<'progress'> | undefined {
+    return this.#lastProgress;
+  }
+
+  emit(body: EventBody): void {
+    this.#options.emit({ ...body, job: this.#options.job, timeMs: Date.now() });
+  }
+
+  warn(code: WarningCode, message: string): void {
+    this.#warnings.push(message);
+    this.emit({ event: 'warning', code, message });
+  }
+
+  warnOnce(code: WarningCode, message: string): void {
+    if (!this.#warnings.includes(message)) this.warn(code, message);
+  }
+
+  progress(state: JobState, { progress, consumer }: Engine, directBytes: number): void {
+    const { job, source, emit } = this.#options;
+    const measured = this.#meter.measure(phaseOf(state), performance.now(), progress, consumer);
+    // Consumers were told of each, but what they do about it few people see.
+    if (consumer.failedRequests > 0) this.warnOnce('consumer-failed', `${source.path}: ${failedText}`);
+    this.#lastProgress = { event: 'progress', job, timeMs: Date.now(), ...measured, directBytes };
+    emit(this.#lastProgress);
+  }
+}
