@@ -7,6 +7,7 @@ export const errno = {
   noEntry: -2,
   interrupted: -4,
   ioError: -5,
+  noAddress: -6,
   again: -11,
   noDevice: -19,
   invalid: -22,
@@ -14,5 +15,6 @@ export const errno = {
   noMethod: -25,
   notImplemented: -38,
   notSupported: -95,
+  noMedium: -123,
   cancelled: -125,
 } as const;

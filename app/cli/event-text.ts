@@ -2,7 +2,7 @@
  * One line of text per event, for people who watch a log and for a terminal's scroll-back. Says what
  * happened, to which disk, and whether the data is safe; programs read the JSON lines instead.
  */
-import type { Interruption, JobEvent, JobEventOf } from '../contract/events.ts';
+import type { Interruption, JobEvent, JobEventOf, JobReport } from '../contract/events.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { controlCommand, systemStateDirectory } from './state-directory.ts';
 
@@ -46,15 +46,21 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
     case 'committed':
       return 'Committed: the destination now holds the volume. The source is no longer kept up to date.';
     case 'undone':
-      return (
-        'Undone: the source holds everything that was written. The destination still carries what was copied, with ' +
-        "the source's identifiers: erase or disconnect it before this machine starts again."
-      );
+      return undoneText(event);
     case 'finished':
       return finishedText(event);
     case 'failed':
       return `Failed: ${event.message}. ${event.advice}`;
   }
+}
+
+function undoneText({ report }: JobEventOf<'undone'>): string {
+  const but = report.unreadable.totalBytes > 0 ? ' but what was lost' : '';
+  return (
+    `Undone: the source holds everything that was written${but}. The destination still carries what was copied, with ` +
+    "the source's identifiers: erase or disconnect it before this machine starts again." +
+    lostText(report)
+  );
 }
 
 function plannedText({ plan, job }: JobEventOf<'planned'>): string {
@@ -111,6 +117,7 @@ function progressText(event: JobEventOf<'progress'>): string {
     // Nothing is copied any more, and nothing is left to wait for.
     ...(event.phase === 'synchronized' ? [] : [formatRate(copyBytesPerSecond), formatEta(event.etaSeconds)]),
     volumeText(event),
+    ...(event.unreadableBytes > 0 ? [unreadableText(event)] : []),
   ];
   return parts.join(' · ');
 }
@@ -122,12 +129,16 @@ function volumeText(event: JobEventOf<'progress'>): string {
   return requests === 0 ? 'volume: idle' : `volume: ${requests} requests/s, p99 ${formatLatency(p99Us)}`;
 }
 
+export function unreadableText({ unreadableBytes }: JobEventOf<'progress'>): string {
+  return `not readable so far: ${formatBytes(unreadableBytes)}`;
+}
+
 /** What may be lost only the message knows: after a failed flush nobody can promise anything. */
 function decisionText({ job, message, choices }: JobEventOf<'decision'>, stateDirectory: string): string {
   const ways = choices.map(
     ({ choice, meaning }) => `"${controlCommand(choice, job, stateDirectory)}" to ${meaning}`,
   );
-  return `Needs a decision: ${message}. Meanwhile the volume stays as it is. Run ${ways.join(', or ')}.`;
+  return `Needs a decision: ${message}. Meanwhile the volume stays in use. Run ${ways.join(', or ')}.`;
 }
 
 function finishedText({ report }: JobEventOf<'finished'>): string {
@@ -145,7 +156,25 @@ function finishedText({ report }: JobEventOf<'finished'>): string {
     .join(' ')
     .replace(' .', '.')
     .replace(' ;', ';')
-    .concat(stays);
+    .concat(stays, lostText(report));
+}
+
+/** So many places are named in a line; programs get more. */
+const namedPlacesMax = 5;
+
+function lostText({ unreadable, unreadableFiles }: JobReport): string {
+  const { extents, extentCount, totalBytes } = unreadable;
+  if (totalBytes === 0) return '';
+  const places = extents
+    .slice(0, namedPlacesMax)
+    .map(({ offsetBytes, lengthBytes }) => `${lengthBytes} bytes at ${offsetBytes}`);
+  const more = extentCount - places.length;
+  if (more > 0) places.push(`${more} more places`);
+  const { paths, unknown } = unreadableFiles;
+  if (paths.length > 0) places.push(`in the files ${paths.join(', ')}`);
+  if (unknown !== null) places.push(`which files these are is not wholly known (${unknown})`);
+  const where = places.length === 0 ? '' : `: ${places.join(', ')}`;
+  return ` LOST, because it could not be read: ${formatBytes(totalBytes)}${where}.`;
 }
 
 /** The same word is not said twice. */

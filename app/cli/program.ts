@@ -24,7 +24,10 @@ const families: readonly Family[] = [
   { words: ['recover'], load: async () => (await import('./commands/recover.ts')).addRecoverCommand },
   { words: ['watch'], load: async () => (await import('./commands/watch.ts')).addWatchCommand },
   {
-    words: ['status', 'pause', 'resume', 'speed', 'verify', 'cutover', 'undo'],
+    words: [
+      ...['status', 'pause', 'resume', 'retry', 'accept-unreadable'],
+      ...['speed', 'verify', 'cutover', 'undo'],
+    ],
     load: async () => (await import('./commands/control.ts')).addControlCommands,
   },
   { words: ['report'], load: async () => (await import('./commands/report.ts')).addReportCommand },

@@ -5,7 +5,7 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
-import { crossedBytes, EventTeller, isWhollyDirect, readBackText, returnText } from './event-text.ts';
+import { crossedBytes, EventTeller, isWhollyDirect, readBackText, returnText, unreadableText } from './event-text.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { cutTo, wrapUnder } from './wrap.ts';
 
@@ -43,7 +43,8 @@ class JsonView implements EventView {
 class LogView implements EventView {
   readonly #stream: NodeJS.WriteStream;
   readonly #teller = new EventTeller();
-  #lastProgressMs = 0;
+  /** Not by the events' time: that jumps when somebody sets the clock. */
+  #lastProgressMs = Number.NEGATIVE_INFINITY;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -52,8 +53,9 @@ class LogView implements EventView {
   handle(event: JobEvent): void {
     if (event.event === 'progress') {
       // A job that waits for its cut-over may do so for days.
-      if (event.phase === 'synchronized' || event.timeMs - this.#lastProgressMs < logProgressMs) return;
-      this.#lastProgressMs = event.timeMs;
+      const nowMs = performance.now();
+      if (event.phase === 'synchronized' || nowMs - this.#lastProgressMs < logProgressMs) return;
+      this.#lastProgressMs = nowMs;
     }
     this.#write(event.timeMs, this.#teller.textOf(event));
   }
@@ -132,6 +134,7 @@ function linesOf(event: JobEventOf<'progress'>, columns: number): string[] {
       ? '  Volume in use: straight on the destination, at its own speed'
       : `  Volume in use: ${requests}, ${latency}, longest ${formatDuration(consumer.longestStallMs)}`,
     `  Written while moving: ${formatBytes(redirectedBytes)} · free space left out: ${formatBytes(skippedBytes)}`,
+    ...(event.unreadableBytes > 0 ? [`  ${unreadableText(event)}`] : []),
   ];
 }
 

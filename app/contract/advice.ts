@@ -129,14 +129,26 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'mount-not-supported': refused('Unmount what is named, then try again.'),
   'command-failed': failed('both', 'Run the command by hand to see why it fails, then try again.'),
   'program-missing': refused('Install the program named, then try again.'),
-  'source-read-failed': failed('both', "Check the source's cable and health (smartctl), then try again."),
+  'source-unreadable': failed(
+    'both',
+    'Copying has left nothing else out. Try these places again, do without them (they become zeroes), or undo.',
+  ),
+  'source-gone': failed(
+    'both',
+    "Check the source's cable and power, then try again. A disk that was unplugged comes back as another one: a job " +
+      'that runs cannot go on with it.',
+  ),
   'source-write-failed': failed(
     'both',
     "The volume goes on meanwhile. Disconnect neither disk; check the source's cable, health and free space, then try again.",
   ),
-  'destination-read-failed': failed(
+  'destination-unreadable': failed(
     'both',
-    "Disconnect neither disk; check the destination's cable and health (smartctl), then try again.",
+    'Everything else is back on the source. Try these places again, or do without them: the source keeps what it had there.',
+  ),
+  'destination-gone': failed(
+    'both',
+    "What was written since the start and is not back yet is on the destination only. Check its cable and power, then try again.",
   ),
   'destination-write-failed': failed(
     'both',
@@ -211,6 +223,11 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     advice: 'See "diskferry status" for what the job is doing.',
     dataIs: 'unknown',
     exitCode: exitCodes.usage,
+  },
+  'decision-needed': {
+    advice: 'See "diskferry status" for what there is to decide.',
+    dataIs: 'unknown',
+    exitCode: exitCodes.needsDecision,
   },
   'verification-failed': failed(
     'both',

@@ -42,6 +42,8 @@ export const jobStatusSchema = z.object({
   progress: jobEventSchema.nullable(),
   /** What the cut-over will do, step by step. */
   cutOver: z.array(z.string()),
+  /** What a person has to decide, while the job waits for it. */
+  decision: jobEventSchema.nullable(),
 });
 export type JobStatus = z.infer<typeof jobStatusSchema>;
 
@@ -74,6 +76,8 @@ export const controlRequests = {
   verify: nothing,
   cutover: nothing,
   undo: nothing,
+  retry: nothing,
+  'accept-unreadable': nothing,
 } as const;
 export type ControlRequestName = keyof typeof controlRequests;
 export type ControlParameters<Name extends ControlRequestName> = z.infer<(typeof controlRequests)[Name]>;

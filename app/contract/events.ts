@@ -35,6 +35,15 @@ export const consumerSchema = z.object({
 });
 export type ConsumerFigures = z.infer<typeof consumerSchema>;
 
+/** Of a disk. At most a hundred are listed one by one; the totals count all. */
+export const unreadableSchema = z.object({
+  extents: z.array(z.object({ offsetBytes: bytes, lengthBytes: bytes })).readonly(),
+  extentCount: z.int().nonnegative(),
+  totalBytes: bytes,
+});
+export type Unreadable = z.infer<typeof unreadableSchema>;
+export const nothingUnreadable: Unreadable = { extents: [], extentCount: 0, totalBytes: 0 };
+
 /**
  * Where the consumer had to stop. `unmounted`: it was without its volume for so long, from the stop of the
  * first user to the start of the last. `suspended`: its I/O stood still for so long, at the most, while a
@@ -64,6 +73,13 @@ export const reportSchema = z.object({
   /** The device-mapper device over the destination that consumers stay on until they leave it. */
   staysOn: z.string().nullable(),
   longestStallMs: count,
+  /**
+   * What could not be read and was accepted as such: of the source, and zeroes on the destination; or, after an
+   * undo, of the destination, and on the source as it was before the job.
+   */
+  unreadable: unreadableSchema,
+  /** The files that lie there; `unknown` says why these may not be all, and is null when they are. */
+  unreadableFiles: z.object({ paths: z.array(z.string()).readonly(), unknown: z.string().nullable() }),
   warnings: z.array(z.string()),
 });
 export type JobReport = z.infer<typeof reportSchema>;
@@ -72,7 +88,6 @@ export const jobWarningCodes = [
   ...planWarningCodes,
   'allocation-unknown',
   'volume-busy',
-  'source-read-error',
   'consumer-slow',
   'release-failed',
   'consumer-failed',
@@ -99,6 +114,8 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     totalBytes: bytes,
     /** Still valid on the source only; what is not pending has crossed. */
     pendingBytes: bytes,
+    /** Of the pending bytes, those that the source has failed to deliver so far. */
+    unreadableBytes: bytes,
     /**
      * Written by the consumer, or directly reached by it, so that it may be: what undo carries back, or still
      * has to.
@@ -132,6 +149,8 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     ...line,
     message: z.string(),
     choices: z.array(z.object({ choice: z.string(), meaning: z.string() })),
+    /** Where the decision is about what cannot be read. */
+    unreadable: unreadableSchema.optional(),
   }),
   z.object({ event: z.literal('synchronized'), ...line }),
   /**

@@ -13,13 +13,17 @@
  * riddle the map with holes, and one read per run would be many times slower. Blocks that are passed over
  * because an operation lies on them are done by it, unless it fails. When nothing else is left the loop
  * insists on them: it claims them before it reads, in turn with the consumer, so that not even one that fails
- * again and again keeps it from them (invariant 11). `pump` is called once per turn of the worker's loop.
+ * again and again keeps it from them (invariant 11). What cannot be read is passed by as well, and comes last
+ * (bad-block-search.ts). `pump` is called once per turn of the worker's loop.
  */
 import { assert, messageOf } from '../base/error.ts';
 import { blockBytes, kibibyte } from '../base/units.ts';
 import type { DiskIo, DiskIoClient } from '../devices/disk-io.ts';
 import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+import { BadBlockSearch } from './bad-block-search.ts';
 import type { CopiedBlocks } from './copied-blocks.ts';
+import type { CopyFailure } from './copy-failure.ts';
+import { isGone } from './copy-failure.ts';
 import type { Pace } from './pace.ts';
 import { pieceBytesMax, piecesMax } from './pace.ts';
 import type { PendingBlocks } from './pending-blocks.ts';
@@ -29,27 +33,16 @@ import { endOfRun, PieceMasks } from './piece-masks.ts';
 const gapBytesMax = 64 * kibibyte;
 const gapBlocksMax = gapBytesMax / blockBytes;
 const pieceBlocksMax = pieceBytesMax / blockBytes;
-/** How often a failed read or write of a piece is tried again before the loop stops. */
+/** How often a failed write of a piece is tried again before the loop stops. */
 const retriesMax = 3;
 
 /** Pool bytes that a CopyLoop reserves. */
 export const copyPoolBytes = piecesMax * pieceBytesMax;
 
-const phase = { free: 0, waiting: 1, reading: 2, writing: 3, abandoned: 4 } as const;
+const phase = { free: 0, waiting: 1, reading: 2, writing: 3, abandoned: 4, probing: 5 } as const;
 const noRange = -1;
 
 export type CopyState = 'waiting' | 'running' | 'complete' | 'failed';
-
-export type CopyFailure =
-  | {
-      readonly operation: 'read' | 'write';
-      readonly offsetBytes: number;
-      readonly lengthBytes: number;
-      /** Negative, as the kernel gave it. */
-      readonly errno: number;
-    }
-  /** A broken assumption: copying stops, serving goes on. */
-  | { readonly operation: 'bug'; readonly message: string };
 
 export interface CopyLoopOptions {
   readonly pending: PendingBlocks;
@@ -78,6 +71,11 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   #cursor = 0;
   /** Only blocks that were passed over are left. */
   #isInsisting = false;
+  readonly #badBlocks: BadBlockSearch;
+  /** Only blocks that could not be read are left. */
+  #isSearching = false;
+  /** A person has accepted that these stay unreadable. */
+  #isAccepting = false;
   #inFlight = 0;
   #carriedBytes = 0;
 
@@ -104,6 +102,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#copied = options.copied;
     const { pending, ranges } = options;
     this.#masks = new PieceMasks({ pieceCount: piecesMax, pieceBlocksMax, pending, ranges });
+    this.#badBlocks = new BadBlockSearch({ pending, pieceBlocksMax });
   }
 
   get state(): CopyState {
@@ -134,11 +133,27 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#state = 'running';
   }
 
+  /**
+   * After only the last reads have failed: what is unreadable stays so, and is done with. On the way back from a
+   * disk that has gone, that is all that is pending.
+   */
+  acceptUnreadable(): void {
+    const isAllLost = this.#failure?.operation === 'any read' && !this.#pending.zeroesUnreadable;
+    if (this.#failure?.operation !== 'the last reads' && !isAllLost) return;
+    if (isAllLost) this.#badBlocks.giveUpPending();
+    this.#failure = undefined;
+    this.#isAccepting = true;
+    this.#state = 'running';
+  }
+
   /** What has failed was not passed over: nobody should wait for it. */
   #startOver(): void {
     this.#failure = undefined;
     this.#cursor = 0;
     this.#isInsisting = false;
+    this.#isSearching = false;
+    this.#isAccepting = false;
+    this.#badBlocks.startOver();
   }
 
   /** Pieces under way end as usual; no new one starts. */
@@ -159,6 +174,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   diskOperationDone(piece: number, result: number): void {
     try {
       if (this.#phase[piece] === phase.reading) this.#readDone(piece, result);
+      else if (this.#phase[piece] === phase.probing) this.#probeDone(piece, result);
       else this.#writeDone(piece, result);
     } catch (error) {
       this.#stopBroken(error);
@@ -192,36 +208,76 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   }
 
   #startPieces(): void {
-    while (this.#inFlight < piecesMax) {
-      const lengthBytes = this.#pace.nextPieceBytes(this.#clockUs);
-      if (lengthBytes === 0) return;
-      const first = this.#pending.next(this.#cursor, this.#pending.blockCount);
+    while (this.#inFlight < piecesMax && this.#state === 'running') {
+      const blocks = this.#pace.nextPieceBytes(this.#clockUs) / blockBytes;
+      if (blocks === 0) return;
+      if (this.#badBlocks.mustProbe) {
+        if (this.#inFlight === 0) this.#probe();
+        return;
+      }
+      const first = this.#nextTrusted(this.#cursor);
       if (first < this.#pending.blockCount) {
-        this.#startPiece(first, lengthBytes / blockBytes);
+        this.#startNext(first, blocks);
       } else if (this.#inFlight > 0) {
         return;
       } else if (this.#pending.count === 0) {
         this.#state = 'complete';
-        return;
-      } else {
-        assert(this.#cursor > 0, 'a pending block is found from the first block on');
+      } else if (this.#nextTrusted(0) < this.#pending.blockCount) {
         this.#cursor = 0;
         this.#isInsisting = true;
+      } else {
+        this.#startPassedBy(blocks);
       }
     }
   }
 
-  #startPiece(first: number, blocks: number): void {
-    const piece = this.#phase.indexOf(phase.free);
-    assert(piece >= 0, 'there is a free piece below the maximum in flight');
-    const limit = Math.min(first + blocks, this.#pending.blockCount);
+  /** The first pending block from `from` on that nothing is known against. */
+  #nextTrusted(from: number): number {
+    const { blockCount, unreadable } = this.#pending;
+    let block = this.#pending.next(from, blockCount);
+    for (let trusted = block; block < blockCount; block = this.#pending.next(trusted, blockCount)) {
+      trusted = unreadable.nextTrusted(block, blockCount);
+      if (trusted === block) return block;
+    }
+    return block;
+  }
+
+  #startNext(first: number, blocks: number): void {
+    const limit = this.#pending.unreadable.nextPassedBy(
+      first,
+      Math.min(first + blocks, this.#pending.blockCount),
+    );
     const end = this.#isInsisting ? this.#pending.runEnd(first, limit) : this.#pieceEnd(first, limit);
     this.#cursor = end;
-    this.#first[piece] = first;
-    this.#end[piece] = end;
-    this.#retries[piece] = 0;
+    this.#startPiece(first, end, { blocks, insists: this.#isInsisting });
+  }
+
+  /** One at a time: a disk that fails takes long, and others want to read from it too. */
+  #startPassedBy(blocks: number): void {
+    if (!this.#isSearching) this.#badBlocks.begin();
+    this.#isSearching = true;
+    const { unreadable } = this.#pending;
+    if (this.#isAccepting && unreadable.count > 0) {
+      this.#badBlocks.nextUnreadable();
+      this.#startPiece(this.#badBlocks.first, this.#badBlocks.end, { blocks, insists: true });
+    } else if (this.#badBlocks.next(blocks)) {
+      const { first, end, isInsisting } = this.#badBlocks;
+      this.#startPiece(first, end, { blocks, insists: isInsisting });
+    } else if (this.#pending.count > 0) {
+      this.#failure = { operation: 'the last reads', blockCount: unreadable.count };
+      this.#state = 'failed';
+    }
+  }
+
+  /** `blocks`: how long the piece might have been. */
+  #startPiece(
+    first: number,
+    end: number,
+    { blocks, insists }: { readonly blocks: number; readonly insists: boolean },
+  ): void {
+    const piece = this.#claimPiece(first, end);
     this.#pace.pieceStarted(this.#clockUs, blocks * blockBytes);
-    if (this.#isInsisting) {
+    if (insists) {
       this.#insist(piece);
       return;
     }
@@ -229,6 +285,15 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     this.#read(piece);
     this.#phase[piece] = phase.reading;
     this.#inFlight += 1;
+  }
+
+  #claimPiece(first: number, end: number): number {
+    const piece = this.#phase.indexOf(phase.free);
+    assert(piece >= 0, 'there is a free piece below the maximum in flight');
+    this.#first[piece] = first;
+    this.#end[piece] = end;
+    this.#retries[piece] = 0;
+    return piece;
   }
 
   #insist(piece: number): void {
@@ -241,12 +306,18 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
 
   /** Nothing is left to do when the operation that lay on the blocks has ended well. */
   #beginInsisting(piece: number): void {
+    const first = this.#first[piece] as number;
     const end = this.#end[piece] as number;
-    if (this.#pending.next(this.#first[piece] as number, end) === end) {
+    if (this.#pending.next(first, end) === end) {
+      this.#pending.unreadable.heal(first, end);
       this.#endPiece(piece);
       return;
     }
     this.#masks.begin(piece);
+    if (this.#isAccepting) {
+      this.#settle(piece);
+      return;
+    }
     this.#read(piece);
     this.#phase[piece] = phase.reading;
   }
@@ -271,9 +342,47 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
 
   #readDone(piece: number, result: number): void {
     if (result < 0) {
-      this.#retryOrFail(piece, 'read', result);
+      this.#readFailed(piece, result);
       return;
     }
+    this.#badBlocks.readSucceeded(this.#first[piece] as number, this.#end[piece] as number);
+    this.#settle(piece);
+  }
+
+  #readFailed(piece: number, result: number): void {
+    const first = this.#first[piece] as number;
+    const end = this.#end[piece] as number;
+    this.#badBlocks.readFailed(first, end);
+    if (!this.#isSearching) this.#cursor = Math.max(this.#cursor, this.#badBlocks.passBy(end));
+    if (isGone(result)) this.#stopWithout(result);
+    // Nothing of it has been carried.
+    this.#end[piece] = first;
+    this.#endPiece(piece);
+  }
+
+  /** Reads elsewhere show whether it is the disk that has gone, or only many of its blocks. */
+  #probe(): void {
+    const { probeBlock } = this.#badBlocks;
+    const piece = this.#claimPiece(probeBlock, probeBlock + 1);
+    this.#pace.pieceStarted(this.#clockUs, blockBytes);
+    this.#read(piece);
+    this.#phase[piece] = phase.probing;
+    this.#inFlight += 1;
+  }
+
+  #probeDone(piece: number, result: number): void {
+    if (result === 0) this.#badBlocks.probeSucceeded();
+    else if (this.#badBlocks.probeFailed() || isGone(result)) this.#stopWithout(result);
+    this.#endPiece(piece);
+  }
+
+  #stopWithout(errno: number): void {
+    this.#failure ??= { operation: 'any read', errno };
+    this.#state = 'failed';
+  }
+
+  /** Writes what is still pending, and nobody else's, of the piece. */
+  #settle(piece: number): void {
     const first = this.#first[piece] as number;
     this.#masks.settle(piece, first, this.#end[piece] as number);
     const mask = this.#masks.of(piece);
@@ -290,7 +399,12 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
         piece,
       );
     }
-    this.#write(piece);
+    if (this.#isAccepting && !this.#pending.zeroesUnreadable) {
+      this.#markDone(piece);
+      this.#endPiece(piece);
+    } else {
+      this.#write(piece);
+    }
   }
 
   /** Writes every run of masked blocks. */
@@ -305,7 +419,9 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
       const length = this.#bytesBetween(first + run, first + runEnd);
       const buffer = this.#bufferOf(piece) + run * blockBytes;
       this.#position[piece] = (first + run) * blockBytes;
-      this.#io.write(this.#pending.to, this.#position, length, buffer, this.#pending.fua, this, piece);
+      const { to, fua } = this.#pending;
+      if (this.#isAccepting) this.#io.writeZeroes(to, this.#position, length, fua, this, piece);
+      else this.#io.write(to, this.#position, length, buffer, fua, this, piece);
       this.#writesPending[piece] = this.#writesPending[piece] + 1;
       run = mask.indexOf(1, runEnd);
     }
@@ -321,7 +437,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     }
     const failed = this.#result[piece] as number;
     if (failed < 0) {
-      this.#retryOrFail(piece, 'write', failed);
+      this.#retryOrFail(piece, failed);
       return;
     }
     this.#markDone(piece);
@@ -338,24 +454,24 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
     const mask = this.#masks.of(piece);
     for (let run = mask.indexOf(1); run >= 0;) {
       const runEnd = endOfRun(mask, run);
-      this.#copied?.carried(first + run, first + runEnd, this.#bufferOf(piece) + run * blockBytes);
+      // What was accepted as unreadable is nowhere to be compared with.
+      if (!this.#isAccepting) this.#copied?.carried(first + run, first + runEnd, this.#bufferOf(piece) + run * blockBytes);
       this.#pending.markDone(first + run, first + runEnd);
       this.#carriedBytes += this.#bytesBetween(first + run, first + runEnd);
       run = mask.indexOf(1, runEnd);
     }
   }
 
-  #retryOrFail(piece: number, operation: 'read' | 'write', errno: number): void {
+  #retryOrFail(piece: number, errno: number): void {
     const retries = (this.#retries[piece] as number) + 1;
     this.#retries[piece] = retries;
     if (retries <= retriesMax) {
-      if (operation === 'read') this.#read(piece);
-      else this.#write(piece);
+      this.#write(piece);
       return;
     }
     const first = this.#first[piece] as number;
     const lengthBytes = this.#bytesBetween(first, this.#end[piece] as number);
-    this.#failure ??= { operation, offsetBytes: first * blockBytes, lengthBytes, errno };
+    this.#failure ??= { operation: 'write', offsetBytes: first * blockBytes, lengthBytes, errno };
     this.#state = 'failed';
     this.#endPiece(piece);
   }

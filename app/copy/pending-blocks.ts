@@ -6,6 +6,7 @@
 import type { Disk } from '../devices/disk-io.ts';
 import { destination, source } from '../devices/disk-io.ts';
 import type { FlagMap } from '../flags/flag-map.ts';
+import type { UnreadableBlocks } from '../flags/unreadable-blocks.ts';
 import { runKinds } from '../journal/record.ts';
 import type { RoundJournal } from '../journal/round-journal.ts';
 
@@ -14,6 +15,13 @@ export interface PendingBlocks {
   readonly to: Disk;
   /** Whether blocks must be durable where they go before they are marked done. */
   readonly fua: boolean;
+  /** What the disk that they come from has failed to deliver. */
+  readonly unreadable: UnreadableBlocks;
+  /**
+   * Whether those that stay unreadable, when a person accepts that, become zeroes where they go. Otherwise what is
+   * there stays.
+   */
+  readonly zeroesUnreadable: boolean;
   readonly count: number;
   readonly blockCount: number;
   /** The first pending block at or after `block`, or `end`. */
@@ -34,12 +42,16 @@ export class BlocksToCopy implements PendingBlocks {
   readonly to = destination;
   /** Until commit the source has them too, and commit begins with a flush. */
   readonly fua = false;
+  /** What the destination held before belongs to nobody, and may be mistaken for content. */
+  readonly zeroesUnreadable = true;
+  readonly unreadable: UnreadableBlocks;
   readonly #flags: FlagMap;
   readonly #journal: RoundJournal;
 
-  constructor(flags: FlagMap, journal: RoundJournal) {
+  constructor(flags: FlagMap, journal: RoundJournal, unreadable: UnreadableBlocks) {
     this.#flags = flags;
     this.#journal = journal;
+    this.unreadable = unreadable;
   }
 
   get count(): number {
@@ -60,6 +72,7 @@ export class BlocksToCopy implements PendingBlocks {
 
   markDone(first: number, end: number): void {
     if (this.#flags.setRange(first, end) > 0) this.#journal.note(runKinds.flagged, first, end);
+    this.unreadable.heal(first, end);
   }
 
   /** Without FUA it is the next flush that fails. */
@@ -75,13 +88,17 @@ export class BlocksToReturn implements PendingBlocks {
   readonly to = source;
   /** A flush that fails afterwards would lose them, and nothing would know any more which they were. */
   readonly fua = true;
+  /** What the source held before is older, but it is the volume's. */
+  readonly zeroesUnreadable = false;
+  readonly unreadable: UnreadableBlocks;
   readonly #written: FlagMap;
   readonly #sourceLost: () => void;
 
   /** `sourceLost`: the source may have lost what others have written there and nobody has flushed. */
-  constructor(written: FlagMap, sourceLost: () => void) {
+  constructor(written: FlagMap, sourceLost: () => void, unreadable: UnreadableBlocks) {
     this.#written = written;
     this.#sourceLost = sourceLost;
+    this.unreadable = unreadable;
   }
 
   get count(): number {
@@ -102,6 +119,7 @@ export class BlocksToReturn implements PendingBlocks {
 
   markDone(first: number, end: number): void {
     this.#written.clearRange(first, end);
+    this.unreadable.heal(first, end);
   }
 
   writeFailed(): void {

@@ -28,9 +28,14 @@ function environment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin` };
 }
 
-function start(program: string, parameters: readonly string[], input: Uint8Array = new Uint8Array()) {
+function start(
+  program: string,
+  parameters: readonly string[],
+  input: Uint8Array = new Uint8Array(),
+  timeMsMax = runMsMax,
+) {
   const env = environment();
-  const limit = { timeout: runMsMax, killSignal: 'SIGKILL' } as const;
+  const limit = { timeout: timeMsMax, killSignal: 'SIGKILL' } as const;
   const child = inOwnSession((own) =>
     spawn(program, parameters, { ...own, ...limit, env, stdio: ['pipe', 'pipe', 'pipe'] }),
   );
@@ -56,8 +61,12 @@ function start(program: string, parameters: readonly string[], input: Uint8Array
   return { child, ended };
 }
 
-export async function runProgram(program: string, parameters: readonly string[]): Promise<ProgramResult> {
-  const { child, ended } = start(program, parameters);
+export async function runProgram(
+  program: string,
+  parameters: readonly string[],
+  timeMsMax = runMsMax,
+): Promise<ProgramResult> {
+  const { child, ended } = start(program, parameters, undefined, timeMsMax);
   const [exitCode, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
   return { exitCode, stdout, stderr };
 }

@@ -22,6 +22,8 @@ import { RingDiskIo, diskIoPoolBytes } from '../devices/ring-disk-io.ts';
 import { crossedPrefixBytes, markDirect } from '../flags/crossed-prefix.ts';
 import { FlagMap } from '../flags/flag-map.ts';
 import { RangesInFlight } from '../flags/ranges-in-flight.ts';
+import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
+import { UnreadableBlocks } from '../flags/unreadable-blocks.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { Journal, journalPoolBytes } from '../journal/journal.ts';
@@ -30,7 +32,6 @@ import type { PhaseJournal } from '../journal/round-journal.ts';
 import { NoJournal } from '../journal/round-journal.ts';
 import type { Frontend } from '../frontends/frontend.ts';
 import { FuseFrontend } from '../frontends/fuse/fuse-frontend.ts';
-import { connectionsMax, nbdPoolBytes } from '../frontends/nbd/connection.ts';
 import { NbdFrontend } from '../frontends/nbd/nbd-frontend.ts';
 import { UblkFrontend } from '../frontends/ublk/ublk-frontend.ts';
 import { addon } from '../../native/binding.ts';
@@ -39,6 +40,7 @@ import { ConsumerMeter } from '../router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../router/request.ts';
 import { Router } from '../router/router.ts';
 import { BusyWait } from './busy-wait.ts';
+import { frontendPoolBytes } from './frontend-pool.ts';
 import { LiveMap } from './live-map.ts';
 import type { ControlMessage, FrontendChoice, WorkerMessage, WorkerSetting } from './messages.ts';
 import { ProgressCells } from './progress-cells.ts';
@@ -69,6 +71,8 @@ export class EngineLoop {
   readonly #flags: FlagMap;
   readonly #written: FlagMap;
   readonly #copied: CopiedBlocks;
+  /** Of the source. */
+  readonly #unreadable: UnreadableBlocks;
   readonly #ranges: RangesInFlight;
   readonly #io: RingDiskIo;
   readonly #journal: PhaseJournal;
@@ -115,6 +119,7 @@ export class EngineLoop {
       sizeBytes,
       contents: setting.verifies === true ? contents : undefined,
     });
+    this.#unreadable = new UnreadableBlocks(blockCount);
     this.#ranges = new RangesInFlight(requestSlots + piecesMax);
     this.#io = new RingDiskIo({
       ring: this.#ring,
@@ -138,13 +143,15 @@ export class EngineLoop {
       written: this.#written,
       copied: this.#copied.map,
       ranges: this.#ranges,
+      unreadable: this.#unreadable,
       journal: this.#journal,
       meter,
       clockUs: this.#ring.clockUs,
     });
     this.#pace = new Pace(setting.speed, meter.everything);
     this.#busyWait = new BusyWait(meter);
-    this.#copy = this.#copyLoop(new BlocksToCopy(this.#flags, this.#journal), this.#pace, this.#copied);
+    const toCopy = new BlocksToCopy(this.#flags, this.#journal, this.#unreadable);
+    this.#copy = this.#copyLoop(toCopy, this.#pace, this.#copied);
     this.#verification = new Verification({
       copied: this.#copied,
       written: this.#written,
@@ -237,6 +244,10 @@ export class EngineLoop {
         this.#copy.start();
         this.#hasReportedCopyEnd = false;
         break;
+      case 'accept-unreadable':
+        (this.#router.mirror.isOn ? this.#undo : this.#copy).acceptUnreadable();
+        this.#hasReportedCopyEnd = false;
+        break;
       case 'pause':
         this.#copy.pause();
         break;
@@ -282,7 +293,8 @@ export class EngineLoop {
     const begin = (errno: number): void => {
       if (this.#isStopping) return;
       if (errno !== 0) {
-        this.#mailbox.post({ kind: 'return-failed', failure: { operation: 'journal', errno } });
+        const failure = { operation: 'journal', errno } as const;
+        this.#mailbox.post({ kind: 'return-failed', failure, unreadable: this.#listed(this.#undo.unreadable) });
         return;
       }
       this.#io.useFd(source, sourceFd);
@@ -339,16 +351,22 @@ export class EngineLoop {
     const verifyEnd = this.#verification.takeEnd();
     if (verifyEnd !== undefined) this.#mailbox.post(verifyEnd);
     const undoEnd = this.#undo.takeEnd();
-    if (undoEnd !== undefined) this.#mailbox.post(undoEnd);
+    if (undoEnd?.kind === 'return-failed')
+      this.#mailbox.post({ ...undoEnd, unreadable: this.#listed(this.#undo.unreadable) });
+    else if (undoEnd !== undefined) this.#mailbox.post(undoEnd);
   }
 
   #reportCopyEnd(): void {
     const { state, failure } = this.#copy;
     if (state === 'complete') this.#mailbox.post({ kind: 'synchronized' });
     else if (state === 'failed' && failure !== undefined)
-      this.#mailbox.post({ kind: 'copy-failed', failure });
+      this.#mailbox.post({ kind: 'copy-failed', failure, unreadable: this.#listed(this.#unreadable) });
     else return;
     this.#hasReportedCopyEnd = true;
+  }
+
+  #listed(unreadable: UnreadableBlocks): UnreadableExtents {
+    return unreadable.list(this.#setting.geometry.sizeBytes);
   }
 
   #writeProgress(): void {
@@ -358,6 +376,7 @@ export class EngineLoop {
     this.#progress.pendingBytes = Math.min(sizeBytes, this.#flags.clearCount * blockBytes);
     this.#progress.writtenBytes = Math.min(sizeBytes, this.#written.setCount * blockBytes);
     this.#progress.verifiedBytes = this.#verification.doneBytes;
+    this.#progress.unreadableBytes = Math.min(sizeBytes, this.#unreadable.count * blockBytes);
     this.#progress.isCopying = this.#copy.state === 'running';
     this.#progress.clientCount = this.#frontend.clientCount;
   }
@@ -427,10 +446,4 @@ export class EngineLoop {
 
 function mapOf(blockCount: number, bytes: Uint8Array | undefined): FlagMap {
   return bytes === undefined ? new FlagMap(blockCount) : FlagMap.from(blockCount, bytes);
-}
-
-/** Beside the buffers of the requests. */
-function frontendPoolBytes(choice: FrontendChoice): number {
-  if (choice.kind === 'nbd') return nbdPoolBytes(choice.socketFds.length);
-  return choice.kind === 'nbd-socket' ? nbdPoolBytes(connectionsMax) : 0;
 }

@@ -18,18 +18,20 @@ import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
-import type { CopyFailure } from '../copy/copy-loop.ts';
+import type { CopyFailure } from '../copy/copy-failure.ts';
 import type { VerifyResult } from '../copy/verify-loop.ts';
 import type { Speed } from '../copy/pace.ts';
 import { readIoCounts } from '../devices/io-counts.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { addon } from '../../native/binding.ts';
+import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../router/consumer-meter.ts';
 import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
 import type { ControlMessage, JournalFailure, WorkerMessage, WorkerSetting } from './messages.ts';
 import type { EngineProgress } from './progress-cells.ts';
 import type { UndoFailure } from './undo.ts';
 import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
+import { UnreadableError } from './unreadable-error.ts';
 
 export interface DiskNames {
   readonly source: string;
@@ -132,6 +134,11 @@ export class Engine {
     this.#send({ kind: 'start-copy' });
   }
 
+  /** What could not be read, when nothing else is left, is done with. Answered like what had failed. */
+  acceptUnreadable(): void {
+    this.#send({ kind: 'accept-unreadable' });
+  }
+
   pauseCopy(): void {
     this.#send({ kind: 'pause' });
   }
@@ -144,7 +151,7 @@ export class Engine {
   async synchronized(): Promise<void> {
     const message = await this.#next('synchronized', 'copy-failed');
     if (message.kind === 'copy-failed')
-      throw copyError(message.failure, { from: 'source', to: 'destination', names: this.#names });
+      throw copyError(message, { from: 'source', to: 'destination', names: this.#names });
   }
 
   /**
@@ -201,11 +208,17 @@ export class Engine {
    */
   async returnWritten(sourceFd: number): Promise<void> {
     this.#send({ kind: 'return-written', sourceFd });
+    await this.returned();
+  }
+
+  /** The end of the way back that is under way. */
+  async returned(): Promise<void> {
     const message = await this.#next('returned', 'return-failed');
     if (message.kind === 'returned') return;
-    const { failure } = message;
+    const { failure, unreadable } = message;
     if (failure.operation === 'journal') throw journalError(this.#names.journal, failure.errno);
-    throw copyError(failure, { from: 'destination', to: 'source', names: this.#names });
+    const direction = { from: 'destination', to: 'source', names: this.#names } as const;
+    throw copyError({ failure, unreadable }, direction);
   }
 
   /** Ends the worker when what is in flight has ended. Idempotent, also after the worker's death. */
@@ -294,23 +307,42 @@ function journalError(path: string, errno: JournalFailure['errno']): DiskferryEr
   return new DiskferryError('journal-failed', message, { context: { path } });
 }
 
-function copyError(failure: CopyFailure | UndoFailure, { from, to, names }: CopyDirection): DiskferryError {
-  if (failure.operation === 'bug')
-    return new DiskferryError('copy-broken', `copying has stopped: ${failure.message}`);
-  if (failure.operation === 'flush') {
-    return new DiskferryError(
-      `${to}-write-failed`,
-      `${names[to]}: flush failed: ${getSystemErrorName(failure.errno)}`,
-    );
+interface CopyEnd {
+  readonly failure: CopyFailure | UndoFailure;
+  readonly unreadable: UnreadableExtents;
+}
+
+function copyError({ failure, unreadable }: CopyEnd, { from, to, names }: CopyDirection): DiskferryError {
+  switch (failure.operation) {
+    case 'bug':
+      return new DiskferryError('copy-broken', `copying has stopped: ${failure.message}`);
+    case 'flush':
+      return new DiskferryError(
+        `${to}-write-failed`,
+        `${names[to]}: flush failed: ${getSystemErrorName(failure.errno)}`,
+      );
+    case 'any read':
+      return new DiskferryError(
+        `${from}-gone`,
+        `${names[from]}: nothing can be read from it any more: ${getSystemErrorName(failure.errno)}`,
+        { context: { device: names[from], errno: -failure.errno } },
+      );
+    case 'the last reads':
+      return new UnreadableError(from, names[from], unreadable);
+    case 'write':
+      return writeError(failure, to, names[to]);
   }
-  const { operation, offsetBytes, lengthBytes, errno } = failure;
-  const disk = operation === 'read' ? from : to;
-  const what = `${operation} of ${lengthBytes} bytes at ${offsetBytes}`;
+}
+
+function writeError(
+  { offsetBytes, lengthBytes, errno }: Extract<CopyFailure, { operation: 'write' }>,
+  to: keyof DiskNames,
+  device: string,
+): DiskferryError {
+  const what = `write of ${lengthBytes} bytes at ${offsetBytes}`;
   return new DiskferryError(
-    `${disk}-${operation}-failed`,
-    `${names[disk]}: ${what} failed: ${getSystemErrorName(errno)}`,
-    {
-      context: { device: names[disk], offsetBytes, lengthBytes, errno: -errno },
-    },
+    `${to}-write-failed`,
+    `${device}: ${what} failed: ${getSystemErrorName(errno)}`,
+    { context: { device, offsetBytes, lengthBytes, errno: -errno } },
   );
 }

@@ -4,9 +4,10 @@
  * (progress-cells.ts).
  */
 import type { Extent } from '../base/units.ts';
-import type { CopyFailure } from '../copy/copy-loop.ts';
+import type { CopyFailure } from '../copy/copy-failure.ts';
 import type { Speed } from '../copy/pace.ts';
 import type { VerifyEnd } from './verification.ts';
+import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import type { LiveMapSetting } from './live-map.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
@@ -74,6 +75,8 @@ export type ControlMessage =
    */
   | { readonly kind: 'skip'; readonly extents: readonly Extent[] }
   | { readonly kind: 'start-copy' }
+  /** What could not be read, when nothing else is left, is done with: copying (or the way back) ends without it. */
+  | { readonly kind: 'accept-unreadable' }
   | { readonly kind: 'pause' }
   | { readonly kind: 'speed'; readonly speed: Speed }
   /** Make everything on the destination durable; answered by `flushed`. */
@@ -107,13 +110,17 @@ export type WorkerMessage =
   | { readonly kind: 'skipped' }
   /** Every block has crossed. */
   | { readonly kind: 'synchronized' }
-  | { readonly kind: 'copy-failed'; readonly failure: CopyFailure }
+  | { readonly kind: 'copy-failed'; readonly failure: CopyFailure; readonly unreadable: UnreadableExtents }
   | { readonly kind: 'flushed'; readonly errno: number }
   /** The extent's length from the disk's start; 0: it was not that long yet, or the flush has failed. */
   | { readonly kind: 'graduated'; readonly lengthBytes: number; readonly errno: number }
   | VerifyEnd
   | { readonly kind: 'frontend-closed' }
   | { readonly kind: 'returned' }
-  | { readonly kind: 'return-failed'; readonly failure: UndoFailure | JournalFailure }
+  | {
+      readonly kind: 'return-failed';
+      readonly failure: UndoFailure | JournalFailure;
+      readonly unreadable: UnreadableExtents;
+    }
   | { readonly kind: 'phase-entered'; readonly errno: number }
   | { readonly kind: 'stopped' };

@@ -12,8 +12,9 @@ const cell = {
   copying: 4,
   clients: 5,
   verifiedBytes: 6,
+  unreadableBytes: 7,
 } as const;
-export const progressCellsBytes = 7 * Float64Array.BYTES_PER_ELEMENT;
+export const progressCellsBytes = 8 * Float64Array.BYTES_PER_ELEMENT;
 
 export interface EngineProgress {
   /** Carried over by the copy loop. */
@@ -28,6 +29,8 @@ export interface EngineProgress {
   readonly writtenBytes: number;
   /** How far the last verification has come, of the whole volume. */
   readonly verifiedBytes: number;
+  /** Of the pending bytes, those that the source has failed to deliver, each block alone. */
+  readonly unreadableBytes: number;
   readonly isCopying: boolean;
   /** Connected clients of a frontend that has them. */
   readonly clientCount: number;
@@ -62,6 +65,10 @@ export class ProgressCells {
     this.#cells[cell.verifiedBytes] = bytes;
   }
 
+  set unreadableBytes(bytes: number) {
+    this.#cells[cell.unreadableBytes] = bytes;
+  }
+
   set isCopying(isCopying: boolean) {
     this.#cells[cell.copying] = isCopying ? 1 : 0;
   }
@@ -77,6 +84,7 @@ export class ProgressCells {
       pendingBytes: this.#cells[cell.pendingBytes] as number,
       writtenBytes: this.#cells[cell.writtenBytes] as number,
       verifiedBytes: this.#cells[cell.verifiedBytes] as number,
+      unreadableBytes: this.#cells[cell.unreadableBytes] as number,
       isCopying: this.#cells[cell.copying] === 1,
       clientCount: this.#cells[cell.clients] as number,
     };

@@ -12,10 +12,12 @@
  * `pump` is called once per turn of the worker's loop. The simulation runs this too.
  */
 import { present } from '../base/error.ts';
-import type { CopyFailure, CopyLoop } from '../copy/copy-loop.ts';
+import type { CopyFailure } from '../copy/copy-failure.ts';
+import type { CopyLoop } from '../copy/copy-loop.ts';
 import type { PendingBlocks } from '../copy/pending-blocks.ts';
 import { BlocksToReturn } from '../copy/pending-blocks.ts';
 import type { FlagMap } from '../flags/flag-map.ts';
+import { UnreadableBlocks } from '../flags/unreadable-blocks.ts';
 import type { Router } from '../router/router.ts';
 
 /** So many mirrored writes may the source refuse, and each be returned, before a person is asked. */
@@ -38,6 +40,8 @@ export class Undo {
   readonly #router: Router;
   readonly #written: FlagMap;
   readonly #makeLoop: (pending: PendingBlocks) => CopyLoop;
+  /** What the destination has failed to deliver. */
+  readonly unreadable: UnreadableBlocks;
   #phase: 'resting' | 'waiting' | 'returning' | 'flushing' = 'resting';
   #loop: CopyLoop | undefined;
   #refusalsBefore = 0;
@@ -48,6 +52,7 @@ export class Undo {
     this.#router = router;
     this.#written = written;
     this.#makeLoop = makeLoop;
+    this.unreadable = new UnreadableBlocks(written.blockCount);
   }
 
   /** Something may be waiting for the pace of the way back. */
@@ -58,6 +63,13 @@ export class Undo {
   /** The source may be written from now on. May be asked again, also while the last time has not ended. */
   start(): void {
     if (this.#phase === 'resting') this.#phase = 'waiting';
+  }
+
+  /** After only the last reads have failed: what the destination cannot deliver stays on the source as it was. */
+  acceptUnreadable(): void {
+    if (this.#phase !== 'resting' || this.#loop === undefined) return;
+    this.#loop.acceptUnreadable();
+    this.#phase = 'returning';
   }
 
   /** For the engine's end: what is under way ends, and nothing new begins. */
@@ -87,7 +99,8 @@ export class Undo {
 
   /** A loop that is complete does not begin again. */
   #startLoop(): void {
-    const pending = new BlocksToReturn(this.#written, () => this.#router.mirror.sourceLost());
+    const sourceLost = (): void => this.#router.mirror.sourceLost();
+    const pending = new BlocksToReturn(this.#written, sourceLost, this.unreadable);
     this.#loop = this.#makeLoop(pending);
     this.#loop.start();
   }

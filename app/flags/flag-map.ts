@@ -34,6 +34,10 @@ function lowestBit(word: number): number {
   return 31 - Math.clz32(word & -word);
 }
 
+function highestBit(word: number): number {
+  return 31 - Math.clz32(word);
+}
+
 export class FlagMap {
   readonly blockCount: number;
   readonly #words: Int32Array;
@@ -126,6 +130,16 @@ export class FlagMap {
   /** The first set block at or after `from`, or `end`. */
   nextSet(from: number, end = this.blockCount): number {
     return from >= end ? end : this.#nextWith(true, from, end);
+  }
+
+  /** The last set block from `first` to before `end`, or -1. */
+  lastSet(first: number, end: number): number {
+    return this.#lastWith(true, first, end);
+  }
+
+  /** The last clear block from `first` to before `end`, or -1. */
+  lastClear(first: number, end: number): number {
+    return this.#lastWith(false, first, end);
   }
 
   /** How many chunks there are; the last one may be short. */
@@ -241,5 +255,31 @@ export class FlagMap {
       word = this.#word(index) ^ flip;
     }
     return Math.min(end, index * wordBits + lowestBit(word));
+  }
+
+  #lastWith(value: boolean, first: number, end: number): number {
+    for (let upTo = end; upTo > first;) {
+      const chunk = Math.floor((upTo - 1) / chunkBlocks);
+      const from = Math.max(first, chunk * chunkBlocks);
+      const clear = this.#clearIn(chunk);
+      const hasAny = value ? clear < this.#blocksIn(chunk) : clear > 0;
+      const found = hasAny ? this.#lastInWords(value, from, upTo) : -1;
+      if (found >= 0) return found;
+      upTo = from;
+    }
+    return -1;
+  }
+
+  #lastInWords(value: boolean, first: number, end: number): number {
+    const flip = value ? 0 : allSet;
+    let index = Math.floor((end - 1) / wordBits);
+    let word = (this.#word(index) ^ flip) & maskOf(0, ((end - 1) % wordBits) + 1);
+    while (word === 0) {
+      if (index * wordBits <= first) return -1;
+      index -= 1;
+      word = this.#word(index) ^ flip;
+    }
+    const found = index * wordBits + highestBit(word);
+    return found >= first ? found : -1;
   }
 }

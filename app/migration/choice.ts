@@ -1,11 +1,11 @@
 /**
- * What a person tells a job to do while it waits or works: cut over, try again, or undo. A choice made before
- * anybody asks is kept, so that an undo during a step takes effect when the step allows it; undo outweighs
- * the others.
+ * What a person tells a job to do while it waits or works: cut over, try again, do without what cannot be read, or
+ * undo. A choice made before anybody asks is kept, so that an undo during a step takes effect when the step allows
+ * it; undo outweighs the others.
  */
 import { BugError } from '../base/error.ts';
 
-export type ChoiceName = 'cutover' | 'verify' | 'retry' | 'undo';
+export type ChoiceName = 'cutover' | 'verify' | 'retry' | 'accept-unreadable' | 'undo';
 
 export type End<T> =
   | { readonly kind: 'done'; readonly value: T }

@@ -249,6 +249,13 @@ export class Ferry {
     return returned;
   }
 
+  /** Goes on with an undo that has failed, without what cannot be read any more. */
+  async returnReadable(): Promise<void> {
+    this.engine.acceptUnreadable();
+    await this.engine.returned();
+    await dropCache(this.#source);
+  }
+
   async #return(): Promise<void> {
     await this.engine.returnWritten(await this.#sourceForWriting.fd());
     await dropCache(this.#source);

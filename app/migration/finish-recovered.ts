@@ -3,12 +3,14 @@
  * that disk, and the job is over. No engine, and nothing is written to a disk.
  */
 import { statSync } from 'node:fs';
+import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
 import type { PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
+import { filesOf } from './job-report.ts';
 import type { RecoverableJob } from './recovery.ts';
 
 export async function finishRecovered(
@@ -25,7 +27,11 @@ export async function finishRecovered(
     await new VolumeMounts(missing, 0).mountAll(path);
     await new Users(record.users, 'stopped').start();
   }
-  const report = reportOf(plan.source.sizeBytes, record.startedMs);
+  const unreadable = record.accepted?.[isOnDestination ? 'source' : 'destination'] ?? nothingUnreadable;
+  const report = {
+    ...reportOf(plan.source.sizeBytes, record.startedMs),
+    ...{ unreadable, unreadableFiles: await filesOf(unreadable, plan, isOnDestination) },
+  };
   if (isOnDestination) emit({ event: 'finished', verified: false, report });
   else emit({ event: 'undone', report });
 }
@@ -38,7 +44,10 @@ function isMountedFrom({ target }: PlannedMount, path: string): boolean {
 }
 
 /** What the dead job has moved went with it. */
-function reportOf(totalBytes: number, startedMs: number): JobReport {
+function reportOf(
+  totalBytes: number,
+  startedMs: number,
+): Omit<JobReport, 'unreadable' | 'unreadableFiles'> {
   return {
     elapsedMs: Math.max(0, Date.now() - startedMs),
     ...{ copiedBytes: 0, redirectedBytes: 0, skippedBytes: 0, totalBytes },

@@ -8,9 +8,17 @@ import type { ControlRequestName, JobState } from '../contract/control.ts';
 import type { JobEventOf, JobPhase } from '../contract/events.ts';
 import type { Plan } from '../contract/plan.ts';
 
-const tryAgain = { choice: 'resume', meaning: 'try again' };
+const tryAgain = { choice: 'retry', meaning: 'try again' };
+const accept = {
+  choice: 'accept-unreadable',
+  meaning: 'go on without what cannot be read; on the destination it becomes zeroes',
+};
+const acceptOld = {
+  choice: 'accept-unreadable',
+  meaning: 'go back without it; the source keeps what it had there before the move',
+};
 const putBack = {
-  choice: 'resume',
+  choice: 'retry',
   meaning: 'put it back on the virtual device and go on; what it wrote past it may be lost',
 };
 const goBack = { choice: 'undo', meaning: 'go back to the source, with what was written since' };
@@ -20,9 +28,13 @@ const notRetried: readonly ErrorCode[] = ['destination-flush-failed', 'copy-brok
 
 export function choicesAfter(error: unknown, state: JobState): JobEventOf<'decision'>['choices'] {
   if (error instanceof DiskferryError && error.code === 'table-changed') return [putBack, goBack];
-  if (state === 'undoing') return [{ ...goBack, meaning: 'try again to go back to the source' }];
-  const cannotBeRetried = error instanceof DiskferryError && notRetried.includes(error.code);
-  return cannotBeRetried ? [goBack] : [tryAgain, goBack];
+  const code = error instanceof DiskferryError ? error.code : undefined;
+  if (state === 'undoing') {
+    const again = { ...goBack, meaning: 'try again to go back to the source' };
+    return code === 'destination-unreadable' || code === 'destination-gone' ? [again, acceptOld] : [again];
+  }
+  if (code === 'source-unreadable') return [tryAgain, accept, goBack];
+  return code !== undefined && notRetried.includes(code) ? [goBack] : [tryAgain, goBack];
 }
 
 /** Those that are not heard in every state. */
@@ -41,6 +53,9 @@ export function statesFor(command: Command, { isPaused, isCommitting }: Circumst
       return ['starting', 'copying'];
     case 'resume':
       return ['copying', 'needs-decision', ...(isPaused ? (['starting', 'synchronized'] as const) : [])];
+    case 'retry':
+    case 'accept-unreadable':
+      return ['needs-decision'];
     case 'verify':
     case 'cutover':
       return ['synchronized'];
@@ -49,6 +64,16 @@ export function statesFor(command: Command, { isPaused, isCommitting }: Circumst
         ? []
         : ['starting', 'copying', 'synchronized', 'verifying', 'cutting-over', 'needs-decision', 'undoing'];
   }
+}
+
+/** Throws `decision-needed` or `job-state` when the command is not heard now. */
+export function requireHeard(
+  command: Command,
+  { job, state, ...circumstances }: Circumstances & { readonly job: string; readonly state: JobState },
+): void {
+  if (statesFor(command, circumstances).includes(state)) return;
+  const code = state === 'needs-decision' ? 'decision-needed' : 'job-state';
+  throw new DiskferryError(code, `${job}: cannot ${command}: the job is ${state}`);
 }
 
 export function phaseOf(state: JobState): JobPhase {

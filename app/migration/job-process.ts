@@ -290,6 +290,8 @@ async function listenForControl(job: Job, directory: string, events: EventLog): 
     verify: () => job.verify(),
     cutover: () => job.cutOver(),
     undo: () => job.undo(),
+    retry: () => job.retry(),
+    'accept-unreadable': () => job.acceptUnreadable(),
   };
   try {
     return await ControlServer.listen(path, { handlers, events });

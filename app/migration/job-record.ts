@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DiskferryError, messageOf } from '../base/error.ts';
+import { unreadableSchema } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import { planSchema, speedSchema } from '../contract/plan.ts';
 import { makeNewDirectory, replaceFile, writeNewFile } from '../devices/durable-file.ts';
@@ -47,7 +48,10 @@ export const jobRecordSchema = z.object({
   places: diskPlacesSchema,
   /** Null until nobody uses the source any more. */
   sourceSample: sourceSampleSchema.nullable(),
+  /** What a person has accepted as unreadable, by the disk that could not deliver it. */
+  accepted: z.object({ source: unreadableSchema, destination: unreadableSchema }).optional(),
 });
+export type AcceptedUnreadable = NonNullable<JobRecord['accepted']>;
 export type JobRecord = z.infer<typeof jobRecordSchema>;
 
 /** What a person has asked for. */
@@ -94,6 +98,14 @@ export async function keepInRecord(directory: string, record: JobRecord): Promis
     const message = `${directory}: the job cannot keep its state there: ${messageOf(cause)}`;
     throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
   }
+}
+
+/** Into what the record says by then. Throws `state-directory-unusable`, `record-unreadable`. */
+export async function keepAccepted(
+  directory: string,
+  { job, accepted }: { readonly job: string; readonly accepted: AcceptedUnreadable },
+): Promise<void> {
+  await keepInRecord(directory, { ...(await requireRecord(directory, job)), accepted });
 }
 
 /** Null when there is none: then nothing had been done yet. */

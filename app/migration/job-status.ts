@@ -3,7 +3,7 @@ import type { JobStatus } from '../contract/control.ts';
 import type { Plan } from '../contract/plan.ts';
 import { cutOverSteps } from './cut-over-steps.ts';
 
-export interface StatusParts extends Pick<JobStatus, 'job' | 'state' | 'device' | 'speed' | 'progress'> {
+export interface StatusParts extends Pick<JobStatus, 'job' | 'state' | 'device' | 'speed' | 'progress' | 'decision'> {
   readonly plan: Plan;
   /** Users reach all of the destination directly already. */
   readonly isDirect: boolean;

@@ -2,11 +2,14 @@
  * What a job says while it runs: every event with its job and time, warnings that the report repeats, and the
  * progress, of which the last is kept for whoever asks for the status.
  */
+import { messageOf } from '../base/error.ts';
 import type { JobState } from '../contract/control.ts';
 import type { EventBody, JobEvent, JobEventOf } from '../contract/events.ts';
 import type { Engine } from '../engine/engine.ts';
 import { phaseOf } from './job-choices.ts';
 import { ProgressMeter } from './progress-meter.ts';
+
+const progressMs = 1000;
 
 type WarningCode = JobEventOf<'warning'>['code'];
 
@@ -54,6 +57,25 @@ export class JobVoice {
 
   warnOnce(code: WarningCode, message: string): void {
     if (!this.#warnings.includes(message)) this.warn(code, message);
+  }
+
+  /** Tells the progress again and again while something goes on. */
+  async repeating<T>(tell: () => void, act: () => Promise<T>): Promise<T> {
+    const progress = setInterval(tell, progressMs);
+    try {
+      return await act();
+    } finally {
+      clearInterval(progress);
+    }
+  }
+
+  /** What cannot be released, such as a device in use, changes nothing of where the data is or why a job failed. */
+  async releasing(letGo: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await letGo();
+    } catch (error) {
+      this.warn('release-failed', messageOf(error));
+    }
   }
 
   progress(state: JobState, { progress, consumer }: Engine, directBytes: number): void {

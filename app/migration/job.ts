@@ -10,7 +10,7 @@
  *                 └── needs-decision ──┴─ undoing → undone
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError, messageOf, present } from '../base/error.ts';
+import { DiskferryError, present } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
 import type { JobReport } from '../contract/events.ts';
@@ -24,7 +24,7 @@ import type { Ferry } from './ferry.ts';
 import { Graduation } from './graduation.ts';
 import { Interruptions } from './interruptions.ts';
 import type { Command } from './job-choices.ts';
-import { choicesAfter, isOnlyBusy, statesFor } from './job-choices.ts';
+import { isOnlyBusy, requireHeard } from './job-choices.ts';
 import type { JobOptions } from './job-options.ts';
 import { placementFor } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
@@ -36,9 +36,9 @@ import { KeptSample } from './kept-sample.ts';
 import { leaveVirtualDevice } from './leave-virtual-device.ts';
 import { LiveRecord } from './live-record.ts';
 import { trimMounted } from './free-space.ts';
+import { OpenDecision } from './open-decision.ts';
 import type { Placement } from './placement.ts';
 
-const progressMs = 1000;
 const letGoPollMs = 500;
 
 export type JobOutcome = 'finished' | 'undone';
@@ -53,6 +53,7 @@ export class Job {
   readonly #voice: JobVoice;
   readonly #startedMs = performance.now();
   readonly #choice = new Choice();
+  readonly #decision: OpenDecision;
   readonly #interruptions: Interruptions;
   readonly #verification: JobVerification;
   readonly #live: LiveRecord;
@@ -77,6 +78,7 @@ export class Job {
     this.#goesBack = recovered?.goesBack ?? false;
     this.#speed = options.record.speed;
     this.#voice = new JobVoice({ job: options.record.job, source: plan.source, emit: options.emit });
+    this.#decision = OpenDecision.of(options, this.#choice);
     this.#verification = new JobVerification(plan, this.#voice);
     this.#live = new LiveRecord(options.survival);
     this.#sample = new KeptSample(options, plan);
@@ -105,6 +107,7 @@ export class Job {
       state: this.#isPaused && this.#state === 'copying' ? 'paused' : this.#state,
       device: this.#ferry === undefined ? null : this.#placement.deviceOf(this.#ferry),
       progress: this.#voice.lastProgress ?? null,
+      decision: this.#decision.event ?? null,
       isDirect: this.#graduation?.isComplete ?? false,
     });
   }
@@ -131,6 +134,17 @@ export class Job {
     }
     if (this.#state === 'synchronized' || this.#state === 'needs-decision') this.#choice.make('retry');
     return this.status();
+  }
+
+  /** Tries again what failed. */
+  retry(): JobStatus {
+    return this.#choose('retry');
+  }
+
+  /** Goes on without what cannot be read, when that is what there is to decide. */
+  acceptUnreadable(): JobStatus {
+    if (this.#state === 'needs-decision') this.#decision.requireOffered('accept-unreadable');
+    return this.#choose('accept-unreadable');
   }
 
   setSpeed(speed: Speed): JobStatus {
@@ -160,11 +174,12 @@ export class Job {
     const found = this.#options.survival?.live.found;
     try {
       const ferry = await (found === undefined ? this.#begin() : this.#takeOver(found));
-      return await this.#withProgress(() =>
-        found?.phase === 'undoing' ? this.#undo(ferry) : this.#ferryAcross(ferry),
+      return await this.#voice.repeating(
+        () => this.#emitProgress(),
+        () => (found?.phase === 'undoing' ? this.#undo(ferry) : this.#ferryAcross(ferry)),
       );
     } catch (error) {
-      if (this.#dataIs === 'both') await this.#release(() => this.#ferry?.abandon());
+      if (this.#dataIs === 'both') await this.#voice.releasing(() => this.#ferry?.abandon());
       if (!this.#isCommitted) this.#state = 'failed';
       throw error;
     }
@@ -238,24 +253,6 @@ export class Job {
     }
   }
 
-  async #withProgress<T>(act: () => Promise<T>): Promise<T> {
-    const progress = setInterval(() => this.#emitProgress(), progressMs);
-    try {
-      return await act();
-    } finally {
-      clearInterval(progress);
-    }
-  }
-
-  /** What cannot be released, such as a device in use, changes nothing of where the data is or why a job failed. */
-  async #release(letGo: () => Promise<void> | undefined): Promise<void> {
-    try {
-      await letGo();
-    } catch (error) {
-      this.#voice.warn('release-failed', messageOf(error));
-    }
-  }
-
   async #ferryAcross(ferry: Ferry): Promise<JobOutcome> {
     if (this.#goesBack || !(await this.#copyAll(ferry))) return this.#undo(ferry);
     this.#state = 'synchronized';
@@ -265,7 +262,10 @@ export class Job {
     const mustWait = this.#record.hold || this.#isPaused;
     if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
     if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
-    this.#voice.emit({ event: 'finished', verified: this.#verification.isComplete, report: this.#report(ferry) });
+    const report = await this.#report(ferry);
+    // What was accepted as unreadable has nothing to be compared with.
+    const verified = this.#verification.isComplete && report.unreadable.totalBytes === 0;
+    this.#voice.emit({ event: 'finished', verified, report });
     return 'finished';
   }
 
@@ -274,7 +274,8 @@ export class Job {
     for (;;) {
       this.#state = 'copying';
       const synchronized = ferry.engine.synchronized();
-      if (!this.#isPaused) ferry.engine.startCopy();
+      if (this.#decision.takeAcceptance()) ferry.engine.acceptUnreadable();
+      else if (!this.#isPaused) ferry.engine.startCopy();
       const end = await this.#graduating(this.#choice.during(this.#unlessBypassed(synchronized)));
       if (end.kind === 'chosen' && end.choice === 'undo') return false;
       if (end.kind === 'done') return true;
@@ -371,7 +372,7 @@ export class Job {
     this.#dataIs = 'destination';
     this.#voice.emit({ event: 'committed' });
     await leaveVirtualDevice(this.#placement, ferry, this.#voice);
-    await this.#release(() => ferry.release());
+    await this.#voice.releasing(() => ferry.release());
     const oldPartitions = await showPartitions(this.#plan.destination);
     if (oldPartitions !== undefined) this.#voice.warn('partitions-not-updated', oldPartitions);
     await this.#placement.settleOn(this.#plan.destination.path);
@@ -385,7 +386,7 @@ export class Job {
     this.#emitProgress();
     this.#interruptions.note('undo', elapsedMs);
     this.#state = 'undone';
-    this.#voice.emit({ event: 'undone', report: this.#report(ferry) });
+    this.#voice.emit({ event: 'undone', report: await this.#report(ferry) });
     return 'undone';
   }
 
@@ -401,7 +402,8 @@ export class Job {
         this.#saveLive('undoing');
         await this.#watch?.putBack();
         await this.#graduation?.takeBack();
-        await this.#unlessBypassed(ferry.returnWritten());
+        const returned = this.#decision.takeAcceptance() ? ferry.returnReadable() : ferry.returnWritten();
+        await this.#unlessBypassed(returned);
         await this.#watch?.stop();
         // From now on whoever lies on the source may have come back to it in a try that failed later.
         this.#watch = undefined;
@@ -416,7 +418,7 @@ export class Job {
         await (isOnlyBusy(error, this.#plan.way) ? this.#waitUntilLetGo(ferry, error) : this.#decide(ferry, error));
       }
     }
-    await this.#release(() => ferry.release());
+    await this.#voice.releasing(() => ferry.release());
     await this.#placement.settleOn(this.#plan.source.path);
     return performance.now() - awaySinceMs;
   }
@@ -427,10 +429,9 @@ export class Job {
    */
   async #decide(ferry: Ferry, error: unknown): Promise<boolean> {
     if (error instanceof DiskferryError && error.code === 'engine-died') throw error;
-    const choices = choicesAfter(error, this.#state);
+    const failedIn = this.#state;
     this.#state = 'needs-decision';
-    this.#voice.emit({ event: 'decision', message: messageOf(error), choices });
-    const goesOn = (await this.#choice.whileServing(ferry.engine.died())) !== 'undo';
+    const goesOn = (await this.#decision.ask(ferry, error, failedIn)) !== 'undo';
     if (goesOn && error instanceof DiskferryError && error.code === 'table-changed')
       return this.#putBack(ferry);
     return goesOn;
@@ -466,9 +467,7 @@ export class Job {
 
   #expect(command: Command): void {
     const circumstances = { isPaused: this.#isPaused, isCommitting: this.#isCommitting };
-    if (statesFor(command, circumstances).includes(this.#state)) return;
-    const { job } = this.#record;
-    throw new DiskferryError('job-state', `${job}: cannot ${command}: the job is ${this.#state}`);
+    requireHeard(command, { ...circumstances, job: this.#record.job, state: this.#state });
   }
 
   #emitProgress(): void {
@@ -476,11 +475,12 @@ export class Job {
     if (this.#ferry !== undefined) this.#voice.progress(this.#state, this.#ferry.engine, directBytes);
   }
 
-  #report(ferry: Ferry): JobReport {
+  #report(ferry: Ferry): Promise<JobReport> {
     return makeReport({
-      ...{ ferry, startedMs: this.#startedMs, totalBytes: this.#plan.source.sizeBytes },
-      ...{ interruptions: this.#interruptions.all, warnings: this.#voice.warnings },
-      graduation: this.#graduation?.report ?? { changes: 0, longestPauseMs: 0 },
+      ...{ ferry, plan: this.#plan, isCommitted: this.#isCommitted, graduation: this.#graduation },
+      ...{ decision: this.#decision, warnings: this.#voice.warnings },
+      interruptions: this.#interruptions.all,
+      elapsedMs: performance.now() - this.#startedMs,
       staysOn: this.#isCommitted ? this.#placement.staysOn : null,
     });
   }

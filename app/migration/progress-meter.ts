@@ -54,6 +54,7 @@ export class ProgressMeter {
       skippedBytes: engine.skippedBytes,
       totalBytes: this.#totalBytes,
       pendingBytes: engine.pendingBytes,
+      unreadableBytes: engine.unreadableBytes,
       toReturnBytes: engine.writtenBytes,
       verifiedBytes: engine.verifiedBytes,
       copyBytesPerSecond: Math.round(Math.max(0, perSecond(movedBytes, this.#lastMovedBytes))),

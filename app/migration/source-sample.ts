@@ -5,19 +5,23 @@
  * would be mixed.
  *
  * The parts are the first MiB of the disk, of each of its partitions, and of what device-mapper lays on it,
- * where file systems keep what they rewrite at each mount, and the last MiB of the disk.
+ * where file systems keep what they rewrite at each mount, and the last MiB of the disk. What cannot be read when
+ * the sample is taken is left out of it: a disk with bad places is to be moved all the same.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
 import { DiskferryError } from '../base/error.ts';
-import { mebibyte } from '../base/units.ts';
+import { kibibyte, mebibyte } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, dropCache, openPath } from '../devices/open-disk.ts';
 
 const partBytes = mebibyte;
+/** A bad disk takes long for each read that fails, and users may be waiting. */
+const pieceBytes = 64 * kibibyte;
 
 export const sourceSampleSchema = z.object({
   extents: z.array(z.object({ offsetBytes: z.int().nonnegative(), lengthBytes: z.int().positive() })),
@@ -49,28 +53,50 @@ export async function takeSample(disk: OpenDisk, extents: readonly Extent[]): Pr
   const handle = await openPath(descriptorPath(disk.base), constants.O_RDONLY);
   try {
     const hash = createHash('sha256');
-    for (const { offsetBytes, lengthBytes } of extents) {
-      const bytes = new Uint8Array(lengthBytes);
-      for (let done = 0; done < lengthBytes;) {
-        const { bytesRead } = await handle.read(bytes, done, lengthBytes - done, offsetBytes + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
-      }
+    const taken: Extent[] = [];
+    for (const extent of extents.flatMap(piecesOf)) {
+      const bytes = await readPiece(handle, extent);
+      if (bytes === undefined) continue;
       hash.update(bytes);
+      taken.push(extent);
     }
-    return { extents: [...extents], sha256: hash.digest('hex') };
+    return { extents: taken, sha256: hash.digest('hex') };
   } finally {
     await handle.close();
   }
 }
 
-/** Throws `source-changed`. */
+function piecesOf({ offsetBytes, lengthBytes }: Extent): Extent[] {
+  const count = Math.ceil(lengthBytes / pieceBytes);
+  return Array.from({ length: count }, (_, index) => ({
+    offsetBytes: offsetBytes + index * pieceBytes,
+    lengthBytes: Math.min(pieceBytes, lengthBytes - index * pieceBytes),
+  }));
+}
+
+/** Undefined when the disk cannot deliver all of it. */
+async function readPiece(handle: FileHandle, { offsetBytes, lengthBytes }: Extent): Promise<Uint8Array | undefined> {
+  const bytes = new Uint8Array(lengthBytes);
+  try {
+    for (let done = 0; done < lengthBytes;) {
+      const { bytesRead } = await handle.read(bytes, done, lengthBytes - done, offsetBytes + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EIO') return undefined;
+    throw error;
+  }
+}
+
+/** Throws `source-changed`, also where what was sampled cannot be read any more: then nobody can say. */
 export async function requireSample(path: string, disk: OpenDisk, before: SourceSample): Promise<void> {
   const now = await takeSample(disk, before.extents);
   if (now.sha256 === before.sha256) return;
-  throw new DiskferryError(
-    'source-changed',
-    `${path}: has been written to since the job died, so what is on it does not fit what has crossed`,
-    { context: { device: path } },
-  );
+  const why =
+    now.extents.length < before.extents.length
+      ? 'can no longer be read where it was looked at before the job died, so nobody can say whether it has changed'
+      : 'has been written to since the job died, so what is on it does not fit what has crossed';
+  throw new DiskferryError('source-changed', `${path}: ${why}`, { context: { device: path } });
 }

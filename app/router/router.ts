@@ -18,6 +18,7 @@ import type { Disk, DiskIo, DiskIoClient } from '../devices/disk-io.ts';
 import { destination, source } from '../devices/disk-io.ts';
 import type { FlagMap } from '../flags/flag-map.ts';
 import type { RangeOwner, RangesInFlight } from '../flags/ranges-in-flight.ts';
+import type { UnreadableBlocks } from '../flags/unreadable-blocks.ts';
 import { runKinds } from '../journal/record.ts';
 import type { RoundJournal } from '../journal/round-journal.ts';
 import type { ConsumerMeter } from './consumer-meter.ts';
@@ -48,6 +49,8 @@ export interface RouterOptions {
   /** What the copy loop has carried over and nobody has changed since. */
   readonly copied: FlagMap;
   readonly ranges: RangesInFlight;
+  /** What the source has failed to deliver: healed where the consumer writes whole blocks. */
+  readonly unreadable: UnreadableBlocks;
   readonly journal: RoundJournal;
   readonly meter: ConsumerMeter;
   /** One element, microseconds, advanced by the ring. */
@@ -65,6 +68,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
   readonly #flags: FlagMap;
   readonly #copied: FlagMap;
   readonly #ranges: RangesInFlight;
+  readonly #unreadable: UnreadableBlocks;
   readonly #journal: RoundJournal;
   readonly #meter: ConsumerMeter;
   readonly #clockUs: Float64Array;
@@ -91,6 +95,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#flags = options.flags;
     this.#copied = options.copied;
     this.#ranges = options.ranges;
+    this.#unreadable = options.unreadable;
     this.#journal = options.journal;
     this.#meter = options.meter;
     this.#clockUs = options.clockUs;
@@ -406,6 +411,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     const end = this.#blocks.end[slot] as number;
     const isWritten = this.#phase[slot] === phase.writing;
     let changed = this.#flags.setRange(first, end);
+    this.#unreadable.heal(first, end);
     // What was discarded has no content to flush, and none that undo would have to bring back.
     if (isWritten) changed += this.mirror.writeEnded(slot, true);
     if (isWritten) this.#flushes.destinationWritten();

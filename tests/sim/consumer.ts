@@ -119,6 +119,11 @@ export class Consumer implements RequestSink {
     return this.#isStopped;
   }
 
+  /** Something has failed since a request began that is still under way: a part of it, perhaps. */
+  get mayBeFailing(): boolean {
+    return this.#asked.some((asked) => asked !== undefined && this.#hasFailedSince(asked));
+  }
+
   /** For the first time, or again after a stop. */
   start(): void {
     this.#isStopped = false;

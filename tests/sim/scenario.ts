@@ -91,6 +91,9 @@ const blockSectors = blockBytes / sectorBytes;
 const chunkSectors = chunkBlocks * blockSectors;
 /** Small writes all over and long reads across them, before copying makes the flags all one. */
 const patchworkChance = 0.05;
+const badSourceChance = 0.15;
+const spotsMax = 40;
+const longSpotSectorsMax = 1024;
 /** Of the time that the slowest operation of the disks takes. */
 const patchworkTimes = 100;
 
@@ -222,6 +225,18 @@ function drawBad(random: Random, sectorCount: number, hotSectors: readonly numbe
     firstSector,
     sectorCount: random.between(1, 9),
   };
+}
+
+/** A source with some bad spots, or a long one, beside whatever else is the matter. */
+export function withBadSource({ sectorCount, faults }: Scenario, random: Random): FaultPlan {
+  if (!random.chance(badSourceChance)) return faults;
+  const spot = (sectorsMax: number): BadSectors => {
+    const firstSector = random.between(0, sectorCount - 1);
+    const reach = Math.max(1, Math.min(sectorsMax, sectorCount - firstSector));
+    return { disk: source, operation: 'read', firstSector, sectorCount: random.between(1, reach) };
+  };
+  const spots = random.chance(0.4) ? [spot(longSpotSectorsMax)] : Array.from({ length: random.between(1, spotsMax) }, () => spot(2));
+  return { ...faults, bad: [...faults.bad, ...spots] };
 }
 
 /** Some runs of whole blocks; the last block of a disk may be short. */

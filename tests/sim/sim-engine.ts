@@ -27,6 +27,7 @@ import { NoJournal } from '../../app/journal/round-journal.ts';
 import type { RecoveredJournal } from '../../app/journal/recovery.ts';
 import { FlagMap } from '../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../app/flags/ranges-in-flight.ts';
+import { UnreadableBlocks } from '../../app/flags/unreadable-blocks.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../app/router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../../app/router/request.ts';
 import { Router } from '../../app/router/router.ts';
@@ -75,6 +76,8 @@ export interface SimEngineOptions {
 export class SimEngine {
   readonly flags: FlagMap;
   readonly ranges: RangesInFlight;
+  /** Of the source. */
+  readonly unreadable: UnreadableBlocks;
   readonly requests: RequestTable;
   readonly router: Router;
   readonly copy: CopyLoop;
@@ -124,6 +127,7 @@ export class SimEngine {
       contents: takesHashes ? contents : undefined,
     });
     this.ranges = new RangesInFlight(requestSlots + piecesMax + maskChangeRanges);
+    this.unreadable = new UnreadableBlocks(this.flags.blockCount);
     const { places } = guard;
     const shared = { pool, io, places, logicalBlockBytes };
     this.#masked = new MaskedDiskIo({ ...shared, operationsMax });
@@ -147,6 +151,7 @@ export class SimEngine {
       written: this.#written,
       copied: this.copied.map,
       ranges: this.ranges,
+      unreadable: this.unreadable,
       journal: this.journal,
       meter,
       clockUs: scheduler.clockUs,
@@ -154,7 +159,8 @@ export class SimEngine {
     io.name(this.router, 'router');
     this.#pace = new Pace(speed, meter);
     io.name(this.router.mirror, 'mirror');
-    this.copy = this.#copyLoop(new BlocksToCopy(this.flags, this.journal), this.#pace, 'copy', this.copied);
+    const toCopy = new BlocksToCopy(this.flags, this.journal, this.unreadable);
+    this.copy = this.#copyLoop(toCopy, this.#pace, 'copy', this.copied);
     this.verification = new Verification({
       copied: this.copied,
       written: this.#written,

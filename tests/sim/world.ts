@@ -10,7 +10,8 @@
  * acknowledged by then; and when the consumer is held at last, everything. Meanwhile, now and then: if power
  * were cut now, the job could go on with what was flushed (invariants 2, 3), and once everything is back and
  * no disk has failed since, the source alone would have it. In some worlds what has crossed goes direct now
- * and then, until an undo takes that back first.
+ * and then, until an undo takes that back first. What can never be read somebody does without now and then: it
+ * becomes zeroes, or after an undo is left out of what is compared; everything else must be there.
  */
 import { present } from '../../app/base/error.ts';
 import { blockBytes, sectorBytes } from '../../app/base/units.ts';
@@ -21,6 +22,7 @@ import { destination, source } from '../../app/devices/disk-io.ts';
 import type { UndoEnd, UndoFailure } from '../../app/engine/undo.ts';
 import type { VerifyEnd } from '../../app/engine/verification.ts';
 import { FlagMap } from '../../app/flags/flag-map.ts';
+import type { UnreadableBlocks } from '../../app/flags/unreadable-blocks.ts';
 import { jobPhases } from '../../app/journal/job-phase.ts';
 import type { JournalIdentity } from '../../app/journal/layout.ts';
 import { layoutOf } from '../../app/journal/layout.ts';
@@ -35,7 +37,7 @@ import { Model } from './model.ts';
 import { Operator } from './operator.ts';
 import { Random } from './random.ts';
 import type { Scenario } from './scenario.ts';
-import { drawScenario } from './scenario.ts';
+import { drawScenario, withBadSource } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimDisk } from './sim-disk.ts';
 import { SimDiskIo } from './sim-disk-io.ts';
@@ -60,6 +62,10 @@ const graduatesChance = 0.5;
 const requestsAroundCommit = 60;
 /** What is drawn for the guard does not depend on, or change, what is drawn for anything else. */
 const guardSeed = 0x2c1b3c6d;
+const acceptsChance = 0.5;
+/** Far from the seeds of worlds, so that these draws are of their own. */
+const decisionSeeds = 1_000_000_007;
+const badSourceSeeds = 2_000_000_011;
 
 /** How long at most until power is cut. */
 const untilPowerCutUsMax = 100_000;
@@ -103,6 +109,9 @@ export class World {
   readonly #verifyRandom: Random;
   readonly #takesHashes: boolean;
   readonly #guardRandom: Random;
+  readonly #decisionRandom: Random;
+  /** Sectors that the destination could not deliver when an undo went on without them. */
+  readonly #lost = new Set<number>();
   #mayGraduate: boolean;
   #isGraduating = false;
   /** When everything was back on the source, as `#faultsSeen`; undefined while it is not. */
@@ -135,10 +144,11 @@ export class World {
     const guarded = (sector: number): number => this.#guard.masked(sector, originalStamp(sector));
     this.#source = new SimDisk(sectorCount, random, guarded);
     this.#destination = new SimDisk(scenario.destinationSectorCount, random, garbageStamp);
-    this.#faults = new Faults(scenario.faults, random);
+    this.#faults = new Faults(withBadSource(scenario, new Random(seed + badSourceSeeds)), random);
     this.#model = new Model(sectorCount);
     this.#verifyRandom = new Random(seed ^ 0x5bd1e995);
     this.#takesHashes = this.#verifyRandom.chance(takesHashesChance);
+    this.#decisionRandom = new Random(seed + decisionSeeds);
     this.#identity = identityOf(sectorCount);
     const logBytes = logBytesOf(scenario);
     const { journalBytes } = layoutOf(this.#identity.sizeBytes, logBytes);
@@ -343,10 +353,29 @@ export class World {
   #isSynchronized(): boolean {
     const { copy } = this.#engine;
     for (let tries = 0; tries < triesMax && copy.state !== 'complete'; tries += 1) {
-      if (copy.state === 'failed') this.#operator.resume();
+      if (copy.state === 'failed') this.#decide();
       this.#runUntil('copying ends', () => copy.state === 'complete' || copy.state === 'failed');
     }
     return copy.state === 'complete';
+  }
+
+  /** What a person may say when copying has failed. */
+  #decide(): void {
+    const { copy, unreadable } = this.#engine;
+    if (copy.failure?.operation !== 'the last reads' || !this.#decisionRandom.chance(acceptsChance)) {
+      this.#operator.resume();
+      return;
+    }
+    this.#eachSector(unreadable, (sector) => void this.#model.begin('write zeroes', sector, 1, false));
+    copy.acceptUnreadable();
+  }
+
+  #eachSector(unreadable: UnreadableBlocks, take: (sector: number) => void): void {
+    const { extents, extentCount } = unreadable.list(this.scenario.sectorCount * sectorBytes);
+    if (extents.length < extentCount) throw new Violation('more is unreadable than this world knows how to follow');
+    for (const { offsetBytes, lengthBytes } of extents) {
+      for (let done = 0; done < lengthBytes; done += sectorBytes) take((offsetBytes + done) / sectorBytes);
+    }
   }
 
   #undo(): Outcome {
@@ -399,11 +428,21 @@ export class World {
     });
     if (end?.kind === 'return-failed') {
       this.#checkFailure(end.failure);
+      this.#mayAcceptLoss(end.failure);
       return false;
     }
     this.#checkPlace(this.#source, beganAt, 'the source lacks what is said to be back');
-    this.#faultsWhenReturned = faultsAtLast;
+    // What the source has refused, of a write under way, is not there whatever happens from now on.
+    this.#faultsWhenReturned = this.#consumer.mayBeFailing ? undefined : faultsAtLast;
     return true;
+  }
+
+  /** The next try goes on without what the destination cannot deliver. */
+  #mayAcceptLoss({ operation }: UndoFailure): void {
+    const { undo } = this.#engine;
+    if (operation !== 'the last reads' || !this.#decisionRandom.chance(acceptsChance)) return;
+    this.#eachSector(undo.unreadable, (sector) => void this.#lost.add(sector));
+    undo.acceptUnreadable();
   }
 
   #flushDestination(): number {
@@ -515,6 +554,7 @@ export class World {
       else this.#checkLeft(source, destination, this.#recovered(this.#journalStore.leftByPowerCut()));
       if (this.#faultsSeen !== this.#faultsWhenReturned) return;
       for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+        if (this.#lost.has(sector)) continue;
         this.#model.checkDurable(
           sector,
           source[sector] as number,
@@ -601,8 +641,16 @@ export class World {
   #checkPlace(disk: SimDisk, time: number, what: string): void {
     const left = this.#guard.unmask(disk.leftByPowerCut());
     for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
+      if (disk === this.#source && this.#lost.has(sector)) continue;
       this.#model.checkSeen(sector, left[sector] as number, time, what);
     }
+  }
+
+  /** Bad blocks keep nothing else from crossing. */
+  #checkRest(): void {
+    const { copy, flags, unreadable } = this.#engine;
+    if (copy.state === 'failed' && flags.clearCount !== unreadable.count)
+      throw new Violation('copying gave up blocks that are not known to be unreadable');
   }
 
   /** Invariant 7; then what the disks hold is what their users would be shown. */
@@ -628,6 +676,7 @@ export class World {
     if (failure?.operation === 'bug') throw new Violation(`a copy loop broke: ${failure.message}`);
     if (failure !== undefined && this.#faults.count === 0)
       throw new Violation('copying failed for no reason');
+    if (failure?.operation === 'the last reads') this.#checkRest();
   }
 }
 

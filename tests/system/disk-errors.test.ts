@@ -3,14 +3,15 @@
  * volume goes on being served as far as the disks can. When the disk works again the job goes on; undo works
  * all the time.
  */
-import { statfsSync, truncateSync } from 'node:fs';
+import { readFileSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { gibibyte, mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
+import { faultRow } from '../fault-table.ts';
 import { readDirect, writeDirect } from './support/direct-io.ts';
 import type { LoopDisk } from './support/loop-disk.ts';
 import { fillWithRandom, makeImage, makeLoopDisk, readPart } from './support/loop-disk.ts';
-import { Migration } from './support/migration.ts';
+import { Migration, runCli } from './support/migration.ts';
 import type { Scratch } from './support/scratch.ts';
 import { useScratch } from './support/scratch.ts';
 import { expectSame, SectorWriter } from './support/sector-writer.ts';
@@ -99,7 +100,7 @@ async function startSpoiled(destination: FailingDestination): Promise<SpoiledJob
   const { message, choices } = await migration.event('decision');
   expect(message).toContain(`${destination.path}: write of`);
   expect(message).toContain(destination.errorName);
-  expect(choices.map(({ choice }) => choice)).toEqual(['resume', 'undo']);
+  expect(choices.map(({ choice }) => choice)).toEqual(['retry', 'undo']);
   return { migration, source, expected };
 }
 
@@ -118,7 +119,8 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
       await migration.ask('resume');
       await migration.event('synchronized');
       await migration.ask('cutover');
-      expect(await migration.end()).toMatchObject({ exitCode: 0 });
+      const { exitCode } = faultRow('the destination refuses writes, later it takes them');
+      expect(await migration.end()).toMatchObject({ exitCode });
       expectSame(lookAt(destination.path), expected);
     },
   );
@@ -135,11 +137,16 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
         migration.eventsNamed('warning').some(({ code }) => code === 'consumer-failed'),
       );
       await migration.ask('undo');
-      expect(await migration.end()).toMatchObject({ exitCode: 8 });
+      const { exitCode } = faultRow('the destination refuses writes, and the job is undone');
+      expect(await migration.end()).toMatchObject({ exitCode });
       expectSame(lookAt(source.path), expected);
     },
   );
 });
+
+function runControl(command: string): Promise<{ readonly exitCode: number | null }> {
+  return runCli(command, '--state-dir', scratchOf().stateDirectory);
+}
 
 describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (needs root)', () => {
   /** A loop device answers EIO behind the end of its image. */
@@ -154,9 +161,11 @@ describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (ne
     truncateSync(source.file, goodBytes);
     const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
     const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
-    const { message } = await migration.event('decision');
-    expect(message).toContain(`${source.path}: read of`);
-    expect(message).toContain('EIO');
+    const { message, choices, unreadable } = await migration.event('decision');
+    expect(message).toContain(`${source.path}: ${sizeBytes - goodBytes} bytes cannot be read`);
+    expect(choices.map(({ choice }) => choice)).toEqual(['retry', 'accept-unreadable', 'undo']);
+    const extents = [{ offsetBytes: goodBytes, lengthBytes: sizeBytes - goodBytes }];
+    expect(unreadable).toEqual({ extents, extentCount: 1, totalBytes: sizeBytes - goodBytes });
     const original = Buffer.concat([
       readPart(source.file, 0, goodBytes),
       Buffer.alloc(sizeBytes - goodBytes),
@@ -173,13 +182,32 @@ describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (ne
     expectSame(readDirect(device, sizeBytes - block, block), Buffer.alloc(block, 0x11));
     // The rest of the block would have to come from the source.
     expect(() => writeDirect(device, sizeBytes - 2 * block, Buffer.alloc(512, 0x22))).toThrow('EIO');
-    await migration.ask('resume');
+    const { exitCode: decisionCode } = faultRow('a command meets a job that waits for a decision');
+    expect(await runControl('cutover')).toMatchObject({ exitCode: decisionCode });
+    await migration.ask('retry');
     await waitUntil('it fails again', () => migration.eventsNamed('decision').length === 2);
+    const { decision, progress } = await migration.ask('status');
+    expect(decision).toMatchObject({ event: 'decision', unreadable: { totalBytes: sizeBytes - goodBytes - block } });
+    expect(progress).toMatchObject({ unreadableBytes: sizeBytes - goodBytes - block });
     truncateSync(source.file, sizeBytes);
-    await migration.ask('resume');
-    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    await migration.ask('retry');
+    const { exitCode } = faultRow('places of the source cannot be read, later they can');
+    expect(await migration.end()).toMatchObject({ exitCode });
     original.fill(0x11, sizeBytes - block);
     expectSame(readPart(destination.path, 0, sizeBytes), original);
+  });
+
+  it('goes on without it when that is accepted, and reports what became zeroes', async () => {
+    const { migration, destination, original } = await start();
+    const device = await migration.device();
+    writeDirect(device, goodBytes + block, Buffer.alloc(block, 0x44));
+    await migration.ask('accept-unreadable');
+    const { exitCode } = faultRow('places of the source cannot be read, and are accepted');
+    expect(await migration.end()).toMatchObject({ exitCode });
+    original.fill(0x44, goodBytes + block, goodBytes + 2 * block);
+    expectSame(readPart(destination.path, 0, sizeBytes), original);
+    const { report } = await migration.event('finished');
+    expect(report.unreadable).toMatchObject({ extentCount: 1, totalBytes: sizeBytes - goodBytes });
   });
 
   it('can be undone', async () => {
@@ -187,8 +215,35 @@ describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (ne
     writeDirect(await migration.device(), block, Buffer.alloc(block, 0x33));
     original.fill(0x33, block, 2 * block);
     await migration.ask('undo');
-    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    const { exitCode } = faultRow('places of the source cannot be read, and the job is undone');
+    expect(await migration.end()).toMatchObject({ exitCode });
     expectSame(readPart(source.file, 0, goodBytes), original.subarray(0, goodBytes));
+  });
+});
+
+describe.skipIf(!isRoot)('a migration whose source can be read nowhere (needs root)', () => {
+  it('says so at once, is not told to do without it, and finishes once it is back', async () => {
+    const scratch = scratchOf();
+    const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
+    const original = readFileSync(source.file);
+    const migration = Migration.start(scratch, { source: source.path, destination: destination.path });
+    const device = await migration.pausedDevice();
+    writeDirect(device, block, Buffer.alloc(block, 0x55));
+    truncateSync(source.file, 0);
+    await migration.ask('resume');
+    const { message, choices } = await migration.event('decision');
+    expect(message).toContain(`${source.path}: nothing can be read from it any more`);
+    expect(choices.map(({ choice }) => choice)).toEqual(['retry', 'undo']);
+    const row = faultRow('the source can be read nowhere, later it can');
+    await expect(migration.ask('accept-unreadable')).rejects.toMatchObject({ code: 'decision-needed' });
+    expectSame(readDirect(device, block, block), Buffer.alloc(block, 0x55));
+    expect(() => readDirect(device, 0, block)).toThrow('EIO');
+    writeFileSync(source.file, original, { flag: 'r+' });
+    await migration.ask('retry');
+    expect(await migration.end()).toMatchObject({ exitCode: row.exitCode });
+    original.fill(0x55, block, 2 * block);
+    expectSame(readPart(destination.path, 0, sizeBytes), original);
   });
 });
 
@@ -221,7 +276,8 @@ describe.skipIf(!isRoot)('an undo whose source takes no writes (needs root)', ()
     await narrow.mend();
     await writer.close();
     await migration.ask('undo');
-    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    const { exitCode } = faultRow('the source refuses what an undo brings back, later it takes it');
+    expect(await migration.end()).toMatchObject({ exitCode });
     expectSame(readPart(narrow.path, 0, sizeBytes), expected);
   });
 });

@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { runCommand } from '../../app/devices/command.ts';
+import { faultRow } from '../fault-table.ts';
 import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
 import type { Migration } from './support/migration.ts';
 import { runCli } from './support/migration.ts';
@@ -293,7 +294,7 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
     const disks = ['--source', volume.source.path, '--destination', volume.destination.path];
     const { exitCode, stderr } = await runCli('migrate', ...disks, '--yes', '--state-dir', state);
     expect({ exitCode, stderr }).toMatchObject({
-      exitCode: 3,
+      exitCode: faultRow('the state directory cannot be used').exitCode,
       stderr: expect.stringContaining(state) as string,
     });
     await unmount(volume.target);

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { faultRow } from '../fault-table.ts';
 import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
 import { Gate } from './support/gate.ts';
 import type { Migration } from './support/migration.ts';
@@ -62,7 +63,8 @@ describe.skipIf(!isRoot)('a migration that is interrupted (needs root)', () => {
     await migration.pausedDevice();
     writeFileSync(`${volume.target}/new`, 'written on the virtual device');
     migration.signal(signal);
-    await migration.end();
+    const { exitCode } = faultRow('SIGINT, SIGTERM or SIGHUP while copying');
+    expect(await migration.end()).toMatchObject({ exitCode });
     expect(readFileSync(`${volume.target}/new`, 'utf8')).toBe('written on the virtual device');
     await expectUndone(migration, 2);
   });

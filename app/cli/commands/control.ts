@@ -1,6 +1,6 @@
 /**
- * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, verify,
- * cutover, undo.
+ * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, verify, cutover, undo,
+ * retry, accept-unreadable.
  */
 import { dirname } from 'node:path';
 import { Argument } from 'commander';
@@ -23,7 +23,9 @@ export interface ControlOptions {
 export function addControlCommands(program: Command): void {
   const simple = {
     pause: 'stop copying for a while; the volume stays in use',
-    resume: 'go on after a pause, or try again what failed',
+    resume: 'go on after a pause',
+    retry: 'try again what failed, when a job waits for a decision',
+    'accept-unreadable': 'go on without what cannot be read, when a job waits for a decision about it',
     verify: 'read the destination back and compare it, once everything has crossed',
     undo: 'go back to the source, losing nothing that was written',
   } as const;
@@ -94,6 +96,7 @@ function showDead(dead: RecordedJob, { json }: ControlOptions): void {
       speed: null,
       progress: null,
       cutOver: [],
+      decision: null,
     });
     return;
   }
@@ -159,11 +162,12 @@ function show(status: JobStatus, directory: string, options: ControlOptions): vo
     writeLine(status);
     return;
   }
-  const { job, state, source, destination, device, speed, progress } = status;
+  const { job, state, source, destination, device, speed, progress, decision } = status;
   process.stdout.write(
     `${job}: ${state}, ${source} to ${destination}, used through ${device ?? 'nothing yet'}, speed ${speed}\n`,
   );
   if (progress !== null) process.stdout.write(`  ${eventText(progress, directory)}\n`);
+  if (decision !== null) process.stdout.write(`  ${eventText(decision, directory)}\n`);
 }
 
 function writeLine(status: Omit<StatusLine, 'event' | 'timeMs'>): void {

@@ -1,5 +1,5 @@
 /** What a report says of each event: past, and without commands to type. */
-import type { JobEvent } from '../events.ts';
+import type { JobEvent, JobEventOf } from '../events.ts';
 import { bytesText, durationText } from './words.ts';
 
 export function eventSentence(event: JobEvent): string {
@@ -29,10 +29,15 @@ export function eventSentence(event: JobEvent): string {
     case 'committed':
       return 'Committed: from here on the destination was the truth';
     case 'undone':
-      return 'Undone: the source held everything that was written';
+      return `Undone: the source held everything that was written${lostText(event)}`;
     case 'finished':
       return 'Finished';
     case 'failed':
       return `Failed: ${event.message}`;
   }
+}
+
+function lostText({ report }: JobEventOf<'undone'>): string {
+  const { totalBytes } = report.unreadable;
+  return totalBytes === 0 ? '' : ` but ${bytesText(totalBytes)} that could not be read`;
 }

@@ -150,12 +150,27 @@ function measuredRows(measured: Figures): (readonly [string, string])[] {
   );
   const { changes, longestPauseMs } = measured.graduation;
   return [
+    ...lostRows(measured),
     ['Interruptions', pauses.length === 0 ? 'none' : pauses.join(', ')],
     ['Longest wait of one request', durationText(measured.longestStallMs)],
     ...(changes === 0
       ? []
       : [['Table changes', `${changes}, the longest pause ${durationText(longestPauseMs)}`] as const]),
     ...(measured.staysOn === null ? [] : [['Used through', measured.staysOn] as const]),
+  ];
+}
+
+/** What nobody must overlook. */
+function lostRows({ unreadable, unreadableFiles }: Figures): (readonly [string, string])[] {
+  const { extents, extentCount, totalBytes } = unreadable;
+  if (totalBytes === 0) return [];
+  const places = extents.map(({ offsetBytes, lengthBytes }) => `${lengthBytes} bytes at ${offsetBytes}`);
+  if (extentCount > places.length) places.push(`${extentCount - places.length} more places`);
+  const { paths, unknown } = unreadableFiles;
+  const files = [...paths, ...(unknown === null ? [] : [`not wholly known: ${unknown}`])];
+  return [
+    ['Lost, because it could not be read', [bytesText(totalBytes), ...places].join(', ')],
+    ['Files that lie there', files.length === 0 ? 'none' : files.join(', ')],
   ];
 }
 

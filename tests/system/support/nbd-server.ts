@@ -16,6 +16,7 @@ import type { RingDiskIoOptions } from '../../../app/devices/ring-disk-io.ts';
 import { RingDiskIo, diskIoPoolBytes } from '../../../app/devices/ring-disk-io.ts';
 import { FlagMap } from '../../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { UnreadableBlocks } from '../../../app/flags/unreadable-blocks.ts';
 import { NoJournal } from '../../../app/journal/round-journal.ts';
 import { connectionsMax, nbdPoolBytes } from '../../../app/frontends/nbd/connection.ts';
 import { NbdFrontend } from '../../../app/frontends/nbd/nbd-frontend.ts';
@@ -93,6 +94,7 @@ class Server {
       written: new FlagMap(blockCount),
       copied: new FlagMap(blockCount),
       ranges: new RangesInFlight(requestSlots),
+      unreadable: new UnreadableBlocks(blockCount),
       journal: new NoJournal(),
       meter: new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes)),
       clockUs: this.#ring.clockUs,

@@ -18,6 +18,8 @@ const report: JobReport = {
   graduation: { changes: 0, longestPauseMs: 0 },
   staysOn: null,
   longestStallMs: 0,
+  unreadable: { extents: [], extentCount: 0, totalBytes: 0 },
+  unreadableFiles: { paths: [], unknown: null },
   warnings: [],
 };
 const decision: JobEvent = {
@@ -68,7 +70,8 @@ describe('the text of an event', () => {
     const consumer = { readIops, writeIops: 0, p50Us: 90, p99Us: 120, longestStallMs: 0 };
     const bytes = { copiedBytes: 0, directBytes: 0, redirectedBytes: 0, skippedBytes: 0, toReturnBytes: 0, verifiedBytes: 0 };
     const rest = { pendingBytes: 4 * 2 ** 20, totalBytes: 8 * 2 ** 20, copyBytesPerSecond: 2 ** 20, etaSeconds: 4 };
-    expect(eventText({ event: 'progress', ...line, phase, ...bytes, ...rest, consumer }, '')).toBe(text);
+    const unreadableBytes = 0;
+    expect(eventText({ event: 'progress', ...line, phase, ...bytes, ...rest, unreadableBytes, consumer }, '')).toBe(text);
   });
 
   test('says while it goes back how much is left', () => {
@@ -77,6 +80,7 @@ describe('the text of an event', () => {
       copyBytesPerSecond: 1e6,
       etaSeconds: 4,
       pendingBytes: 0,
+      unreadableBytes: 0,
       toReturnBytes: 4 * 2 ** 20,
       verifiedBytes: 0,
       consumer,

@@ -19,6 +19,7 @@ const halfWay: JobEvent = {
   skippedBytes: 0,
   totalBytes: 2 * gibibyte,
   pendingBytes: gibibyte,
+  unreadableBytes: 0,
   toReturnBytes: 0,
   verifiedBytes: 0,
   directBytes: 0,

@@ -16,6 +16,7 @@ const progress: JobEvent = {
   skippedBytes: 0,
   totalBytes: 8192,
   pendingBytes: 4096,
+  unreadableBytes: 0,
   copyBytesPerSecond: 1e9,
   consumer: { readIops: 1.5, writeIops: 0, p50Us: 90, p99Us: 160, longestStallMs: 2 },
   etaSeconds: null,

@@ -7,6 +7,7 @@ import { BlocksToCopy, BlocksToReturn } from '../../../app/copy/pending-blocks.t
 import { FlagMap } from '../../../app/flags/flag-map.ts';
 import type { RangeOwner } from '../../../app/flags/ranges-in-flight.ts';
 import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { UnreadableBlocks } from '../../../app/flags/unreadable-blocks.ts';
 import { NoJournal } from '../../../app/journal/round-journal.ts';
 import { SteppedDiskIo } from '../router/stepped-disk-io.ts';
 
@@ -21,19 +22,22 @@ const gapBlocks = (64 * kibibyte) / blockBytes;
 class CopyBench {
   readonly io = new SteppedDiskIo();
   readonly flags: FlagMap;
+  readonly unreadable: UnreadableBlocks;
   readonly ranges = new RangesInFlight(piecesMax + 4);
   readonly clockUs = new Float64Array(1);
   readonly loop: CopyLoop;
 
   constructor(
     sizeBytes: number,
-    makePending = (flags: FlagMap): PendingBlocks => new BlocksToCopy(flags, new NoJournal()),
+    makePending = (flags: FlagMap, unreadable: UnreadableBlocks): PendingBlocks =>
+      new BlocksToCopy(flags, new NoJournal(), unreadable),
   ) {
     this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
+    this.unreadable = new UnreadableBlocks(this.flags.blockCount);
     const { io, ranges, clockUs } = this;
     const pace = new Pace('full', idle);
     this.loop = new CopyLoop({
-      pending: makePending(this.flags),
+      pending: makePending(this.flags, this.unreadable),
       sizeBytes,
       io,
       ranges,
@@ -63,6 +67,25 @@ class CopyBench {
   start(): void {
     this.loop.start();
     this.loop.pump();
+  }
+
+  /** Lets the loop run to its end over a disk on which these blocks cannot be read. Returns what it has read. */
+  runWith(...blocks: readonly number[]): string[] {
+    const bad = new Set(blocks);
+    const reads: string[] = [];
+    while (this.loop.state === 'running' || this.io.underWay.length > 0) {
+      const [text = ''] = this.io.underWay;
+      const [, kind, , offset = NaN, length = NaN] = /^(\w+) (\w+) (\d+)\+(\d+)/.exec(text) ?? [];
+      const [first, end] = [Number(offset) / blockBytes, (Number(offset) + Number(length)) / blockBytes];
+      let fails = false;
+      for (let block = first; block < end && kind === 'read'; block += 1) fails ||= bad.has(block);
+      if (text.startsWith('read')) reads.push(`${first}+${end - first}${fails ? ' fails' : ''}`);
+      if (text !== '') this.io.end(text, fails ? ioError : 0);
+      this.loop.pump();
+      if (kind === undefined && this.io.underWay.length === 0 && this.loop.state === 'running')
+        throw new Error('the loop runs and does nothing');
+    }
+    return reads;
   }
 }
 
@@ -214,10 +237,10 @@ describe('the copy loop', () => {
   test('does not make consumers wait for what failed when it is tried again', () => {
     const bench = new CopyBench(8 * blockBytes);
     bench.start();
-    for (let times = 0; times < 4; times += 1) bench.io.end(`read source ${blocks(0, 8)}`, ioError);
+    bench.runWith(3, 4);
     bench.start();
     expect([bench.io.underWay, bench.consumerOn(3, 5).hasBegun()]).toEqual([
-      [`read source ${blocks(0, 8)}`],
+      [`read source ${blocks(4, 1)}`],
       true,
     ]);
   });
@@ -266,29 +289,6 @@ describe('the copy loop', () => {
 });
 
 describe('a piece that fails', () => {
-  test('is read again up to three times, then stops the loop', () => {
-    const bench = new CopyBench(8 * blockBytes);
-    const text = `read source ${blocks(0, 8)}`;
-    bench.start();
-    for (let times = 0; times < 4; times += 1) bench.io.end(text, ioError);
-    expect([bench.io.underWay, bench.loop.state, bench.loop.isIdle]).toEqual([[], 'failed', true]);
-    expect(bench.loop.failure).toEqual({
-      operation: 'read',
-      offsetBytes: 0,
-      lengthBytes: 8 * blockBytes,
-      errno: ioError,
-    });
-  });
-
-  test('goes on when a later try succeeds', () => {
-    const bench = new CopyBench(8 * blockBytes);
-    bench.start();
-    for (let times = 0; times < 3; times += 1) bench.io.end(`read source ${blocks(0, 8)}`, ioError);
-    bench.io.endAll();
-    bench.loop.pump();
-    expect(bench.loop.state).toBe('complete');
-  });
-
   test('is written again where it was written, and flagged only when all of it has been', () => {
     const bench = new CopyBench(8 * blockBytes);
     bench.start();
@@ -315,7 +315,9 @@ describe('a piece that fails', () => {
   test('leaves the other pieces to end, and lets the loop be started again', () => {
     const bench = new CopyBench(2 * pieceBytes);
     bench.start();
-    for (let times = 0; times < 4; times += 1) bench.io.end(`read source ${blocks(0, pieceBlocks)}`, ioError);
+    bench.io.end(`read source ${blocks(0, pieceBlocks)}`);
+    const text = `write destination ${blocks(0, pieceBlocks)}`;
+    for (let times = 0; times < 4; times += 1) bench.io.end(text, ioError);
     expect(bench.loop.isIdle).toBe(false);
     bench.io.endAll();
     expect([bench.flags.setCount, bench.loop.isIdle]).toEqual([pieceBlocks, true]);
@@ -323,6 +325,149 @@ describe('a piece that fails', () => {
     bench.io.endAll();
     bench.loop.pump();
     expect([bench.loop.state, bench.loop.failure]).toEqual(['complete', undefined]);
+  });
+});
+
+describe('a block that cannot be read', () => {
+  test('is found by halves when all else has crossed, and tried again from the other end', () => {
+    const bench = new CopyBench(pieceBytes + 8 * blockBytes);
+    bench.start();
+    expect(bench.runWith(5)).toEqual([
+      `0+${pieceBlocks} fails`,
+      `${pieceBlocks}+8`,
+      `0+${pieceBlocks} fails`,
+      ...[128, 64, 32, 16, 8].map((count) => `0+${count} fails`),
+      '0+4',
+      '4+4 fails',
+      '4+2 fails',
+      '4+1',
+      '5+1 fails',
+      ...['6+1', '7+1', '8+4', '12+4', '16+16', '32+32', '64+64', '128+128'],
+      '5+1 fails',
+      '5+1 fails',
+    ]);
+    expect([bench.loop.state, bench.loop.failure]).toEqual(['failed', { operation: 'the last reads', blockCount: 1 }]);
+    expect([bench.flags.clearCount, bench.flags.nextClear(0), bench.unreadable.count]).toEqual([1, 5, 1]);
+  });
+
+  test('is one failed read each in a long run of them, after the first', () => {
+    const bench = new CopyBench(pieceBytes);
+    const run = Array.from({ length: 64 }, (_, index) => 32 + index);
+    bench.start();
+    const alone = bench.runWith(...run).filter((read) => read.endsWith('+1 fails'));
+    expect(alone).toHaveLength(3 * run.length);
+    expect([bench.flags.clearCount, bench.unreadable.count]).toEqual([64, 64]);
+  });
+
+  test('keeps nothing else from crossing, wherever the bad ones are', () => {
+    const bad = [0, 7, 255, 256, 300, 301, 302, 767];
+    const bench = new CopyBench(3 * pieceBytes);
+    bench.start();
+    bench.runWith(...bad);
+    expect(Array.from({ length: 768 }, (_, block) => block).filter((block) => !bench.flags.isSet(block))).toEqual(bad);
+    expect(bench.unreadable.list(3 * pieceBytes)).toMatchObject({ extentCount: 5, totalBytes: 8 * blockBytes });
+  });
+
+  test('crosses when a later try can read it', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.runWith(2, 3);
+    bench.start();
+    bench.runWith(3);
+    expect([bench.flags.clearCount, bench.unreadable.count]).toEqual([1, 1]);
+    bench.start();
+    bench.runWith();
+    expect([bench.loop.state, bench.unreadable.count]).toEqual(['complete', 0]);
+  });
+
+  test('becomes zeroes when it is accepted, and only then', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.loop.acceptUnreadable();
+    expect(bench.loop.state).toBe('waiting');
+    bench.start();
+    bench.runWith(2, 3, 6);
+    bench.loop.acceptUnreadable();
+    bench.loop.pump();
+    bench.io.end(`zero destination ${blocks(2, 2)}`);
+    bench.loop.pump();
+    expect(bench.flags.clearCount).toBe(1);
+    bench.io.end(`zero destination ${blocks(6, 1)}`);
+    bench.loop.pump();
+    expect([bench.loop.state, bench.flags.clearCount, bench.unreadable.count]).toEqual(['complete', 0, 0]);
+  });
+
+  test('does not become zeroes where the consumer has written meanwhile', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.runWith(2, 3);
+    const consumer = bench.consumerOn(2, 3);
+    bench.loop.acceptUnreadable();
+    bench.loop.pump();
+    expect(bench.io.underWay).toEqual([]);
+    bench.flag(2);
+    consumer.release();
+    expect(bench.io.underWay).toEqual([`zero destination ${blocks(3, 1)}`]);
+    bench.io.endAll();
+    bench.loop.pump();
+    expect([bench.loop.state, bench.loop.isIdle]).toEqual(['complete', true]);
+  });
+
+  test('is waited for in turn when a consumer lies on it again and again', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, 8)}`, ioError);
+    bench.loop.pump();
+    const consumer = bench.consumerOn(0, 8);
+    bench.io.end(`read source ${blocks(0, 8)}`);
+    bench.loop.pump();
+    expect([bench.io.underWay, bench.flags.setCount]).toEqual([[], 0]);
+    consumer.release();
+    expect(bench.io.underWay).toEqual([`read source ${blocks(0, 8)}`]);
+    bench.io.endAll();
+    expect(bench.flags.clearCount).toBe(0);
+  });
+});
+
+describe('a disk that has gone', () => {
+  test('stops the loop after a few reads instead of being called unreadable block by block', () => {
+    const bench = new CopyBench(100 * pieceBytes);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, pieceBlocks)}`);
+    bench.io.end(`write destination ${blocks(0, pieceBlocks)}`);
+    const all = Array.from({ length: 100 * pieceBlocks }, (_, block) => block);
+    const reads = bench.runWith(...all);
+    expect(reads.at(-5)).toBe('0+1 fails');
+    expect(reads.length).toBeLessThan(25);
+    expect([bench.loop.state, bench.loop.failure]).toEqual(['failed', { operation: 'any read', errno: ioError }]);
+    expect(bench.unreadable.count).toBe(0);
+    bench.start();
+    bench.runWith();
+    expect([bench.loop.state, bench.flags.clearCount]).toEqual(['complete', 0]);
+  });
+
+  test('stops it at once when the kernel says so', () => {
+    const bench = new CopyBench(8 * blockBytes);
+    bench.start();
+    bench.io.end(`read source ${blocks(0, 8)}`, -19);
+    expect(bench.loop.failure).toEqual({ operation: 'any read', errno: -19 });
+  });
+
+  test('is not taken for gone when what was read before can still be read', () => {
+    const bench = new CopyBench(20 * pieceBytes);
+    const bad = Array.from({ length: 2000 }, (_, index) => 2 * pieceBlocks + index);
+    bench.start();
+    bench.runWith(...bad);
+    expect(bench.loop.failure).toEqual({ operation: 'the last reads', blockCount: bad.length });
+  });
+
+  test('is given up by an undo with all that it had, when that is accepted', () => {
+    const bench = new CopyBench(8 * blockBytes, (written, unreadable) => new BlocksToReturn(written, () => {}, unreadable));
+    bench.flag(2, 3, 5);
+    bench.start();
+    bench.io.end(`read destination ${blocks(2, 4)}`, -19);
+    bench.loop.acceptUnreadable();
+    bench.loop.pump();
+    expect([bench.io.underWay, bench.flags.setCount, bench.loop.state]).toEqual([[], 0, 'complete']);
   });
 });
 
@@ -388,7 +533,7 @@ describe('a broken assumption', () => {
 
 describe('undo', () => {
   test('carries what was written back to the source, durable before it counts as returned', () => {
-    const bench = new CopyBench(8 * blockBytes, (written) => new BlocksToReturn(written, () => {}));
+    const bench = new CopyBench(8 * blockBytes, (written, unreadable) => new BlocksToReturn(written, () => {}, unreadable));
     bench.flag(2, 3, 5);
     bench.start();
     bench.io.end(`read destination ${blocks(2, 4)}`);
@@ -407,7 +552,7 @@ describe('undo', () => {
   });
 
   test('does not carry back what a consumer has changed since the piece began to read, though it stays written', () => {
-    const bench = new CopyBench(8 * blockBytes, (written) => new BlocksToReturn(written, () => {}));
+    const bench = new CopyBench(8 * blockBytes, (written, unreadable) => new BlocksToReturn(written, () => {}, unreadable));
     bench.flag(2, 3, 4);
     bench.start();
     // A part of the block, on both disks: the rest is still to be returned.
@@ -426,7 +571,7 @@ describe('undo', () => {
     let losses = 0;
     const bench = new CopyBench(
       8 * blockBytes,
-      (written) => new BlocksToReturn(written, () => (losses += 1)),
+      (written, unreadable) => new BlocksToReturn(written, () => (losses += 1), unreadable),
     );
     bench.flag(2, 5);
     bench.start();

@@ -39,7 +39,7 @@ function turn(): string[] {
 
 beforeEach(() => {
   bench = new RouterBench();
-  copy = makeLoop(new BlocksToCopy(bench.flags, new NoJournal()));
+  copy = makeLoop(new BlocksToCopy(bench.flags, new NoJournal(), bench.unreadable));
   undo = new Undo({ isStill: () => copy.isIdle, router: bench.router, written: bench.written, makeLoop });
   bench.ask(write, { offset: 2 * blockBytes, length: blockBytes });
   bench.io.endAll();

@@ -9,6 +9,7 @@ const start: EngineProgress = {
   copiedBytes: 0,
   skippedBytes: 0,
   pendingBytes: 8000,
+  unreadableBytes: 0,
   writtenBytes: 0,
   verifiedBytes: 0,
   isCopying: true,

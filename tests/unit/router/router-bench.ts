@@ -7,6 +7,7 @@ import { present } from '../../../app/base/error.ts';
 import { blockBytes, sectorBytes } from '../../../app/base/units.ts';
 import { FlagMap } from '../../../app/flags/flag-map.ts';
 import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { UnreadableBlocks } from '../../../app/flags/unreadable-blocks.ts';
 import type { RoundJournal } from '../../../app/journal/round-journal.ts';
 import { NoJournal } from '../../../app/journal/round-journal.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../../../app/router/consumer-meter.ts';
@@ -33,6 +34,7 @@ export class RouterBench implements RequestSink {
   readonly written: FlagMap;
   readonly copied: FlagMap;
   readonly ranges = new RangesInFlight(slots + 1);
+  readonly unreadable: UnreadableBlocks;
   readonly meter = new ConsumerMeter(new SharedArrayBuffer(consumerMeterBytes));
   readonly clockUs = new Float64Array(1);
   readonly pool = new BufferPool(slots * requestSlotBytes, () => 0);
@@ -46,9 +48,10 @@ export class RouterBench implements RequestSink {
   constructor(sizeBytes = diskBytes, journal: RoundJournal = new NoJournal()) {
     this.flags = new FlagMap(Math.ceil(sizeBytes / blockBytes));
     this.written = new FlagMap(this.flags.blockCount);
+    this.unreadable = new UnreadableBlocks(this.flags.blockCount);
     this.copied = new FlagMap(this.flags.blockCount);
-    const { requests, pool, io, flags, written, copied, ranges, meter, clockUs } = this;
-    const parts = { requests, pool, io, flags, written, copied, ranges, journal, meter, clockUs };
+    const { requests, pool, io, flags, written, copied, ranges, unreadable, meter, clockUs } = this;
+    const parts = { requests, pool, io, flags, written, copied, ranges, unreadable, journal, meter, clockUs };
     this.router = new Router({ sizeBytes, logicalBlockBytes: sectorBytes, ...parts });
     this.router.connect(this);
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nothingUnreadable } from '../../../../app/contract/events.ts';
 import type { JobEvent } from '../../../../app/contract/events.ts';
 import { makeReport, reportDocumentSchema } from '../../../../app/contract/report/document.ts';
 import { escapeHtml, reportHtml } from '../../../../app/contract/report/html.ts';
@@ -11,6 +12,7 @@ const at = (timeMs: number) => ({ job: 'sdb-1a2b', timeMs });
 const report = {
   ...{ elapsedMs: 61_000, copiedBytes: 1 << 30, redirectedBytes: 1 << 20, skippedBytes: 0, totalBytes: 1 << 30 },
   ...{ interruptions: [], graduation: { changes: 0, longestPauseMs: 0 }, staysOn: null, longestStallMs: 3, warnings: [] },
+  ...{ unreadable: nothingUnreadable, unreadableFiles: { paths: [], unknown: null } },
 };
 const planned: JobEvent = { event: 'planned', ...at(1000), plan };
 const finished: JobEvent = { event: 'finished', ...at(62_000), verified: false, report };
@@ -38,6 +40,16 @@ describe('reportHtml', () => {
     const page = reportHtml(makeReport('sdb-1a2b', [planned, finished], { technician: 'T. Ek', customer: 'Köhler' }), '1');
     for (const text of ['S-B', '1,073,741,824 bytes', 'T. Ek', 'Köhler', 'Planned: /dev/sdb to /dev/sdc', '1 min 1 s'])
       expect(page).toContain(text);
+  });
+
+  test('says what was lost, where, and in which files', () => {
+    const unreadable = { extents: [{ offsetBytes: 8192, lengthBytes: 4096 }], extentCount: 3, totalBytes: 12_288 };
+    const lossy = { ...report, unreadable, unreadableFiles: { paths: ['/a<b'], unknown: null } };
+    const undone: JobEvent = { event: 'undone', ...at(62_000), report: lossy };
+    const page = reportHtml(makeReport('j', [planned, undone]), '1');
+    for (const text of ['4096 bytes at 8192, 2 more places', '/a&lt;b', 'but 12 KiB that could not be read'])
+      expect(page).toContain(text);
+    expect(reportHtml(makeReport('j', [planned, finished]), '1')).not.toContain('Lost');
   });
 
   test('has no script and loads nothing', () => {
