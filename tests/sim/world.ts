@@ -265,7 +265,8 @@ export class World {
     if (staysOn) {
       this.#serve(this.#random.low(0, requestsAroundCommit));
       this.#letConsumerGo();
-      if (this.#flushDestination() < 0) return this.#undo();
+      // Committed already: from here there is no way back, and whose flush has failed was told.
+      if (this.#flushDestination() < 0) return 'not undone';
     }
     this.#checkPlace(this.#destination, this.#model.tick(), 'the committed disk lost something');
     this.#checkIdentities({ shown: this.#destination, hidden: this.#source });
@@ -656,7 +657,10 @@ export class World {
   /** Invariant 7; then what the disks hold is what their users would be shown. */
   #unmaskLeft(source: Uint32Array, destination: Uint32Array): void {
     if (this.#guard.showsIdentity(source) && this.#guard.showsIdentity(destination))
-      throw new Violation('a power cut leaves two disks with the same identity');
+      throw new Violation(
+        'a power cut leaves two disks with the same identity',
+        this.#guard.findIdentity(destination),
+      );
     this.#guard.unmask(source);
     this.#guard.unmask(destination);
   }

@@ -1,7 +1,7 @@
 /**
  * The process that serves the volume is killed with SIGKILL while the volume is in use: its supervisor starts
  * another one, which goes on with the same virtual device. Consumers see a pause and no error; nothing that was
- * acknowledged is lost. `npm run test:soak` kills a hundred times.
+ * acknowledged is lost. With DISKFERRY_SOAK=1 it is killed a hundred times.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
