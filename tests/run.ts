@@ -36,8 +36,6 @@ const partsAtOnce = Math.min(Math.max(2, availableParallelism()), 4);
 const guestSecondsMax = 2400;
 
 const isSoak = process.argv.includes('--soak');
-/** `npm run test:soak -- --full`: what is run by hand, because it takes longer or is not known to pass. */
-const isFull = process.argv.includes('--full');
 const reports = mkdtempSync(join(tmpdir(), 'diskferry-tests-'));
 
 function run(show: Show, command: readonly string[]): Promise<Ended> {
@@ -131,7 +129,7 @@ function everyTime(): Part[] {
 const countedSystemTests = ['hot-path', 'chaos'].map((name) => `tests/system/${name}.test.ts`);
 
 function soak(): Part[] {
-  return [seeds(isFull ? 10_000 : 5_000), systemTests(countedSystemTests)];
+  return [seeds(10_000), systemTests(countedSystemTests)];
 }
 
 async function runPart({ title, act }: Part): Promise<Outcome> {

@@ -148,6 +148,14 @@ export class BadBlockSearch {
     }
   }
 
+  /** What lies where they go stays there. A write under way on them says itself what it leaves to be carried. */
+  leaveUnreadable(): void {
+    const { unreadable, blockCount } = this.#unreadable;
+    for (let first = unreadable.nextSet(0); first < blockCount; first = unreadable.nextSet(first)) {
+      this.#pending.markDone(first, unreadable.nextClear(first));
+    }
+  }
+
   // ---- what to read next
 
   /** Whether anything is still to be tried, at most `blocks` at once: then from `first` to before `end`. */

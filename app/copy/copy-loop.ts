@@ -74,7 +74,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   readonly #badBlocks: BadBlockSearch;
   /** Only blocks that could not be read are left. */
   #isSearching = false;
-  /** A person has accepted that these stay unreadable. */
+  /** A person has accepted that these become zeroes. */
   #isAccepting = false;
   #inFlight = 0;
   #carriedBytes = 0;
@@ -134,15 +134,18 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
   }
 
   /**
-   * After only the last reads have failed: what is unreadable stays so, and is done with. On the way back from a
-   * disk that has gone, that is all that is pending.
+   * After only the last reads have failed: what is unreadable now stays so, and is done with. On the way back from
+   * a disk that has gone, that is all that is pending. Where zeroes are to be written, nothing else can become
+   * pending any more; elsewhere it can, and what cannot be read then has not been accepted.
    */
   acceptUnreadable(): void {
-    const isAllLost = this.#failure?.operation === 'any read' && !this.#pending.zeroesUnreadable;
+    const { zeroesUnreadable } = this.#pending;
+    const isAllLost = this.#failure?.operation === 'any read' && !zeroesUnreadable;
     if (this.#failure?.operation !== 'the last reads' && !isAllLost) return;
     if (isAllLost) this.#badBlocks.giveUpPending();
-    this.#failure = undefined;
-    this.#isAccepting = true;
+    if (!zeroesUnreadable) this.#badBlocks.leaveUnreadable();
+    this.#startOver();
+    this.#isAccepting = zeroesUnreadable;
     this.#state = 'running';
   }
 
@@ -399,12 +402,7 @@ export class CopyLoop implements DiskIoClient, RangeOwner {
         piece,
       );
     }
-    if (this.#isAccepting && !this.#pending.zeroesUnreadable) {
-      this.#markDone(piece);
-      this.#endPiece(piece);
-    } else {
-      this.#write(piece);
-    }
+    this.#write(piece);
   }
 
   /** Writes every run of masked blocks. */

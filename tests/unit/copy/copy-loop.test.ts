@@ -89,6 +89,10 @@ class CopyBench {
   }
 }
 
+function toReturn(written: FlagMap, unreadable: UnreadableBlocks): PendingBlocks {
+  return new BlocksToReturn(written, () => {}, unreadable);
+}
+
 function blocks(first: number, count: number): string {
   return `${first * blockBytes}+${count * blockBytes}`;
 }
@@ -412,6 +416,24 @@ describe('a block that cannot be read', () => {
     expect([bench.loop.state, bench.loop.isIdle]).toEqual(['complete', true]);
   });
 
+  test('stays on an undone disk as it was when it is accepted, and what becomes so afterwards is asked about', () => {
+    const bench = new CopyBench(8 * blockBytes, toReturn);
+    bench.flag(2, 3, 5);
+    bench.start();
+    bench.runWith(2, 3, 5);
+    const consumer = bench.consumerOn(3, 4);
+    bench.loop.acceptUnreadable();
+    expect([bench.flags.setCount, bench.unreadable.count]).toEqual([0, 0]);
+    // The source has refused what the consumer wrote.
+    bench.flag(3);
+    consumer.release();
+    bench.runWith(3);
+    expect(bench.loop.failure).toEqual({ operation: 'the last reads', blockCount: 1 });
+    bench.loop.acceptUnreadable();
+    bench.loop.pump();
+    expect([bench.loop.state, bench.flags.setCount]).toEqual(['complete', 0]);
+  });
+
   test('is waited for in turn when a consumer lies on it again and again', () => {
     const bench = new CopyBench(8 * blockBytes);
     bench.start();
@@ -461,7 +483,7 @@ describe('a disk that has gone', () => {
   });
 
   test('is given up by an undo with all that it had, when that is accepted', () => {
-    const bench = new CopyBench(8 * blockBytes, (written, unreadable) => new BlocksToReturn(written, () => {}, unreadable));
+    const bench = new CopyBench(8 * blockBytes, toReturn);
     bench.flag(2, 3, 5);
     bench.start();
     bench.io.end(`read destination ${blocks(2, 4)}`, -19);
