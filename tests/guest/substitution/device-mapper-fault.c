@@ -3,21 +3,30 @@
 //
 // The file that DEVICE_MAPPER_FAULT names says which: while it holds a number N, the Nth ioctl from now on.
 // What is left to count is written back to it, and in the end the name of the one that has failed. Without the
-// file, or with a name in it, everything passes. Programs that this one starts are not concerned.
+// file, or with a name in it, everything passes. Only the program that DEVICE_MAPPER_FAULT_PROGRAM names is
+// concerned, in however many processes: not what it starts otherwise, such as LVM's.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/dm-ioctl.h>
 #include <linux/ioctl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 
-__attribute__((constructor)) static void staysHere(void) { unsetenv("LD_PRELOAD"); }
+static int isConcerned;
+
+__attribute__((constructor)) static void findProgram(void) {
+  char path[PATH_MAX] = "";
+  const char *program = getenv("DEVICE_MAPPER_FAULT_PROGRAM");
+  isConcerned = program != NULL && readlink("/proc/self/exe", path, sizeof path - 1) > 0 && strcmp(path, program) == 0;
+}
 
 static const char *nameOf(unsigned long request, const struct dm_ioctl *message) {
   switch (request) {
@@ -52,7 +61,7 @@ int ioctl(int fd, unsigned long request, ...) {
   va_start(more, request);
   void *parameter = va_arg(more, void *);
   va_end(more);
-  if (_IOC_TYPE(request) == DM_IOCTL) {
+  if (isConcerned && _IOC_TYPE(request) == DM_IOCTL) {
     pthread_mutex_lock(&one);
     int fails = isToFail(nameOf(request, parameter));
     pthread_mutex_unlock(&one);

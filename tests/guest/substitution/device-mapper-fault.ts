@@ -2,13 +2,13 @@
  * Lets one device-mapper ioctl of another process fail, whichever it is: see device-mapper-fault.c. Armed and
  * looked at through a file, so that one process can be made to fail again and again.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from '../../../app/devices/command.ts';
 import type { Scratch } from '../../system/support/scratch.ts';
 
 export class DeviceMapperFault {
-  /** Of the process that is to fail. */
+  /** Of Node's process that is to fail, and of those of Node that it starts. */
   readonly environment: Readonly<Record<string, string>>;
   readonly #file: string;
 
@@ -25,7 +25,11 @@ export class DeviceMapperFault {
 
   private constructor(library: string, file: string) {
     this.#file = file;
-    this.environment = { LD_PRELOAD: library, DEVICE_MAPPER_FAULT: file };
+    this.environment = {
+      LD_PRELOAD: library,
+      DEVICE_MAPPER_FAULT: file,
+      DEVICE_MAPPER_FAULT_PROGRAM: realpathSync(process.execPath),
+    };
   }
 
   /** The ioctl of this number from now on, counted from 1, fails; those after it do not. */

@@ -10,6 +10,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { present } from '../../../app/base/error.ts';
 import { sectorBytes } from '../../../app/base/units.ts';
 import type { Plan } from '../../../app/contract/plan.ts';
 import { deviceNumberAt } from '../../../app/devices/block-device.ts';
@@ -27,7 +28,14 @@ import { waitUntil } from '../../system/support/wait.ts';
 import { DeviceMapperFault } from './device-mapper-fault.ts';
 import { JobProcess } from './job-process.ts';
 import type { LiveScene } from './live-scene.ts';
-import { expectLiveTables, liveDeviceBytes, liveJob, liveNames, makeLiveScene } from './live-scene.ts';
+import {
+  expectLiveTables,
+  liveDeviceBytes,
+  liveJob,
+  liveNames,
+  makeJobDirectory,
+  makeLiveScene,
+} from './live-scene.ts';
 
 const scratch = useScratch();
 /** A job for each ioctl of its start: more than the usual two minutes where the machine is busy. */
@@ -56,8 +64,7 @@ function isNobodyHeld(): boolean {
 }
 
 async function startJob(plan: Plan): Promise<void> {
-  const directory = await scratch().makeDirectory('job');
-  jobs.startJob({ plan, directory, name: liveJob });
+  jobs.startJob({ plan, directory: await makeJobDirectory(scratch()), name: liveJob });
 }
 
 interface Start {
@@ -77,12 +84,9 @@ async function startWithEachFault({ plan, first, expectAsBefore }: Start): Promi
     const { hit } = fault;
     fault.disarm();
     // What comes after the start may have met it already.
-    if (hit === undefined || jobs.end === undefined) break;
-    failed.push(hit);
-    expect(jobs.end).toMatchObject({
-      outcome: 'failed',
-      message: expect.stringMatching(/^\/dev\/.*EIO/) as string,
-    });
+    if (jobs.end === undefined) break;
+    expect(jobs.end).toMatchObject({ outcome: 'failed', message: expect.stringMatching(/^\/dev\/.*EIO/) as string });
+    failed.push(present(hit, 'the ioctl that has failed'));
     expect(jobs.end).not.toMatchObject({ dataIs: 'both' });
     expect(isNobodyHeld()).toBe(true);
     await expectAsBefore();

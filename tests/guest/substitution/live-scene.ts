@@ -65,10 +65,18 @@ export interface LiveJob {
   readonly reached: (event: JobEvent['event']) => Promise<void>;
 }
 
+let jobCount = 0;
+
+/** A job that has failed leaves its journal to whoever made its directory, so each has one of its own. */
+export async function makeJobDirectory(scratch: Scratch): Promise<string> {
+  jobCount += 1;
+  return scratch.makeDirectory(`job-${jobCount}`);
+}
+
 /** Waits at `synchronized` for the word to cut over. */
 export async function startLive(scratch: Scratch, plan: Plan): Promise<LiveJob> {
   const events: JobEvent[] = [];
-  const directory = await scratch.makeDirectory('job');
+  const directory = await makeJobDirectory(scratch);
   const made = await makeJobOptions({ job: liveJob, plan, directory });
   scratch.onRelease('the journal', () => made.journal.close());
   const job = new Job({ ...made, emit: (event) => events.push(event) });
