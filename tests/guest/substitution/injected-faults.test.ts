@@ -38,8 +38,8 @@ import {
 } from './live-scene.ts';
 
 const scratch = useScratch();
-/** A job for each ioctl of its start: more than the usual two minutes where the machine is busy. */
-const timeout = 300_000;
+/** A job for each ioctl of its start, each of seconds on an emulated machine. */
+const timeout = 900_000;
 /** After the commit a step is tried again later than this. */
 const settleMs = 300;
 /** Before it, what a failed step takes back is taken back by then. */
