@@ -3,7 +3,8 @@
  * While it is busy:
  *
  * - `full` never rests and has as many pieces under way as the consumer has requests: in queues that all
- *   share, it gets its part beside many requests, and does not bury a few.
+ *   share, it gets its part beside many requests, and does not bury a few. Beside a few that end quickly its pieces
+ *   are short, because each of them waits for those in front of it.
  * - `balanced` and `gentle` start one piece and rest before the next, so that the copy has a fixed share of
  *   the best rate that these disks have shown. How long the piece really took does not count beyond that: for
  *   the rest it has waited for the consumer's requests and flushes, and resting for that too would bring the
@@ -36,6 +37,12 @@ export const considerateBytesMin = 192 * kibibyte;
 const consideratePiecesMax = 2;
 /** At `full` beside a busy consumer: with fewer, a disk waits between two pieces. */
 const streamPiecesMin = 3;
+
+/** So many requests are few. */
+const fewRequestsMax = 4;
+/** On average; where requests take longer it is seeks that cost time, and short pieces would make more of them. */
+const quickRequestUsMax = 2000;
+const shortPieceBytes = 256 * kibibyte;
 
 /** The consumer counts as busy until it has been still for this long. */
 const stillAfterUs = 20_000;
@@ -96,7 +103,7 @@ export class Pace {
   /** Length of the piece that may start now, or 0 if none may yet. */
   nextPieceBytes(clockUs: Float64Array): number {
     if (!this.#isConsumerBusy(clockUs)) return this.#largePiece(piecesMax);
-    if (this.#speed === 'full') return this.#largePiece(Math.max(streamPiecesMin, this.#load.inFlight));
+    if (this.#speed === 'full') return this.#streamPiece();
     if (this.#bestBytesPerUs === 0) return this.#largePiece(piecesMax);
     return this.#inFlight < consideratePiecesMax && this.restUs(clockUs) === 0 ? this.#consideratePiece() : 0;
   }
@@ -139,6 +146,13 @@ export class Pace {
 
   #largePiece(inFlightMax: number): number {
     return this.#inFlight < Math.min(piecesMax, inFlightMax) ? pieceBytesMax : 0;
+  }
+
+  #streamPiece(): number {
+    const { inFlight } = this.#load;
+    const bytes = this.#largePiece(Math.max(streamPiecesMin, inFlight));
+    const isShort = inFlight <= fewRequestsMax && this.#meanRequestUs() <= quickRequestUsMax;
+    return isShort ? Math.min(bytes, shortPieceBytes) : bytes;
   }
 
   #consideratePiece(): number {
