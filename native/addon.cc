@@ -39,6 +39,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<makeCharacterNode>(exports, "makeCharacterNode");
   offer<misalignmentBytes>(exports, "misalignmentBytes");
   offer<eventFd>(exports, "eventFd");
+  offer<allocate>(exports, "allocate");
   offer<lockExclusive>(exports, "lockExclusive");
   offer<directIoAlignmentBytes>(exports, "directIoAlignmentBytes");
   offer<fuseMount>(exports, "fuseMount");

@@ -201,6 +201,8 @@ export interface Addon {
   shutDownSocket(fd: number): void;
   /** A listening Unix stream socket for `Ring.accept`, mode 0600, bound to a path that must not exist yet. */
   listenUnix(path: string, backlog: number): number;
+  /** fallocate(2) from the start of the file: room for all of it, zeroes until written. False where the file system cannot. */
+  allocate(fd: number, lengthBytes: number): boolean;
   /** flock(LOCK_EX | LOCK_NB); throws EWOULDBLOCK when somebody else holds it. */
   lockExclusive(fd: number): void;
   /** Of O_DIRECT offsets, by statx(STATX_DIOALIGN); 0 when the file cannot or the kernel cannot tell. */

@@ -26,6 +26,7 @@ Napi::Value makeBlockNode(const Napi::CallbackInfo& info);
 Napi::Value makeCharacterNode(const Napi::CallbackInfo& info);
 Napi::Value misalignmentBytes(const Napi::CallbackInfo& info);
 Napi::Value eventFd(const Napi::CallbackInfo& info);
+Napi::Value allocate(const Napi::CallbackInfo& info);
 Napi::Value lockExclusive(const Napi::CallbackInfo& info);
 Napi::Value directIoAlignmentBytes(const Napi::CallbackInfo& info);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -50,6 +51,17 @@ Napi::Value makeCharacterNode(const Napi::CallbackInfo& info) { return makeNode(
 
 Napi::Value eventFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+}
+
+// fallocate(2) without a mode: room for all of it, read as zeroes until written. False where the file system
+// cannot.
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  int fd = info[0].As<Napi::Number>();
+  int64_t lengthBytes = info[1].As<Napi::Number>();
+  int result = fallocate(fd, 0, 0, lengthBytes);
+  if (result == -1 && errno == EOPNOTSUPP) return Napi::Boolean::New(info.Env(), false);
+  checked(result, "fallocate");
+  return Napi::Boolean::New(info.Env(), true);
 }
 
 // The lock belongs to the open file description: duplicates and children share it (flock(2)).

@@ -7,7 +7,9 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Extent } from '../base/units.ts';
 import { mebibyte } from '../base/units.ts';
+import { addon } from '../../native/binding.ts';
 
 const zeroPieceBytes = mebibyte;
 
@@ -29,19 +31,35 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
+export interface ZeroedFile {
+  readonly lengthBytes: number;
+  /** What stands at its start; behind it there are zeroes. */
+  readonly start: Uint8Array;
+  /**
+   * What is written again and again: zeroes are written there at once, because the first write to blocks that were
+   * only allocated makes the file system write its own metadata, too.
+   */
+  readonly busy: readonly Extent[];
+}
+
 /** Creates the file, which must not exist yet, at its full length: later writes need no more room. */
-export async function writeZeroedFile(path: string, start: Uint8Array, lengthBytes: number): Promise<void> {
+export async function writeZeroedFile(path: string, { lengthBytes, start, busy }: ZeroedFile): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
-    const zeroes = new Uint8Array(Math.min(zeroPieceBytes, lengthBytes));
-    for (let at = start.length; at < lengthBytes; at += zeroes.length)
-      await writeWhole(handle, zeroes.subarray(0, Math.min(zeroes.length, lengthBytes - at)), at);
+    const isAllocated = addon().allocate(handle.fd, lengthBytes);
+    for (const extent of isAllocated ? busy : [{ offsetBytes: 0, lengthBytes }]) await writeZeroes(handle, extent);
     await writeWhole(handle, start, 0);
     await handle.sync();
   } finally {
     await handle.close();
   }
   await syncDirectory(dirname(path));
+}
+
+async function writeZeroes(handle: FileHandle, { offsetBytes, lengthBytes }: Extent): Promise<void> {
+  const zeroes = new Uint8Array(Math.min(zeroPieceBytes, lengthBytes));
+  for (let done = 0; done < lengthBytes; done += zeroes.length)
+    await writeWhole(handle, zeroes.subarray(0, Math.min(zeroes.length, lengthBytes - done)), offsetBytes + done);
 }
 
 /**

@@ -172,10 +172,11 @@ function makeDirectory(job: string, places: readonly string[]): string {
   throw impossible(reasons.join('; '));
 }
 
-/** Written and not only made longer: a hole would be filled later, when there may be no room. */
+/** With room for all of it and not only made longer: a hole would be filled later, when there may be none. */
 async function fill(path: string, lengthBytes: number): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
+    if (addon().allocate(handle.fd, lengthBytes)) return;
     const zeroes = new Uint8Array(pieceBytes);
     for (let at = 0; at < lengthBytes; at += pieceBytes)
       await handle.write(zeroes, 0, Math.min(pieceBytes, lengthBytes - at));

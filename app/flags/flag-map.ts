@@ -202,7 +202,13 @@ export class FlagMap {
     return changed;
   }
 
+  /** Zeroes over a page that holds nothing else would take its memory. */
+  #isAll(chunk: number, value: boolean): boolean {
+    return this.#clearIn(chunk) === (value ? 0 : this.#blocksIn(chunk));
+  }
+
   #changeChunk(chunk: number, value: boolean): number {
+    if (this.#isAll(chunk, value)) return 0;
     const blocks = this.#blocksIn(chunk);
     const clear = this.#clearIn(chunk);
     const firstWord = chunk * chunkWords;
@@ -216,6 +222,7 @@ export class FlagMap {
   }
 
   #changeWords(chunk: number, first: number, end: number, value: boolean): number {
+    if (this.#isAll(chunk, value)) return 0;
     let changed = 0;
     this.#follower?.note(Math.floor(first / wordBits), Math.ceil(end / wordBits));
     for (let block = first; block < end;) {

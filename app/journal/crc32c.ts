@@ -8,6 +8,7 @@
  */
 const castagnoli = 0x82f63b78 | 0;
 const stepBytes = 8;
+const sumBits = 32;
 
 /** Row n tells what a byte does to the sum when n more bytes follow it in the same step. */
 const rows = makeRows();
@@ -19,6 +20,29 @@ export function crc32c(bytes: Uint8Array, from: number, end: number, before = 0)
   for (; at + stepBytes <= end; at += stepBytes) sum = stepOf(bytes, at, sum);
   for (; at < end; at += 1) sum = row(0, sum ^ byte(bytes, at)) ^ (sum >>> 8);
   return ~sum;
+}
+
+/** The sum of so many zeroes, in as many steps as the number has bits: what a zero does to a sum is linear. */
+export function crc32cOfZeroes(count: number): number {
+  let power = Int32Array.from({ length: sumBits }, (_, bit) => afterZero(1 << bit));
+  let sum = ~0;
+  for (let left = count; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) sum = transformed(power, sum);
+    const last = power;
+    power = last.map((column) => transformed(last, column));
+  }
+  return ~sum;
+}
+
+function afterZero(sum: number): number {
+  return row(0, sum) ^ (sum >>> 8);
+}
+
+/** By a matrix of one column for each bit. */
+function transformed(columns: Int32Array, sum: number): number {
+  let result = 0;
+  for (let bit = 0; bit < sumBits; bit += 1) if ((sum >>> bit) & 1) result ^= columns[bit] as number;
+  return result;
 }
 
 function stepOf(bytes: Uint8Array, at: number, sum: number): number {

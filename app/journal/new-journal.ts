@@ -3,10 +3,10 @@
  * says so. A job begins when this is durable; before that there is nothing to recover.
  */
 import { writeHeader } from './checkpoint-header.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32cOfZeroes } from './crc32c.ts';
 import { jobPhases } from './job-phase.ts';
 import type { JournalIdentity } from './layout.ts';
-import { chunkMapBytes, layoutOf, unitBytes } from './layout.ts';
+import { layoutOf, unitBytes } from './layout.ts';
 import type { JournalPosition } from './recovery.ts';
 
 export const newJournalPosition: JournalPosition = {
@@ -19,11 +19,7 @@ export const newJournalPosition: JournalPosition = {
 /** The first unit of a new journal; the rest is zeroes. */
 export function firstHeader(identity: JournalIdentity, logBytes: number): Uint8Array {
   const unit = new Uint8Array(unitBytes);
-  const clearChunk = new Uint8Array(2 * chunkMapBytes);
-  const { chunkCount } = layoutOf(identity.sizeBytes, logBytes);
-  let mapsSum = 0;
-  for (let chunk = 0; chunk < chunkCount; chunk += 1)
-    mapsSum = crc32c(clearChunk, 0, clearChunk.length, mapsSum);
+  const mapsSum = crc32cOfZeroes(layoutOf(identity.sizeBytes, logBytes).mapBytes);
   const { generation, nextSequence } = newJournalPosition;
   writeHeader(unit, { identity, phase: jobPhases.copying, generation, nextSequence, logBytes, mapsSum });
   return unit;

@@ -10,17 +10,21 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskferryError, messageOf } from '../base/error.ts';
+import type { Extent } from '../base/units.ts';
+import { mebibyte } from '../base/units.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { writeZeroedFile } from '../devices/durable-file.ts';
 import { lockFile, openFile } from '../devices/open-disk.ts';
 import type { JournalSetting } from '../engine/messages.ts';
 import { jobPhases } from '../journal/job-phase.ts';
-import type { JournalIdentity } from '../journal/layout.ts';
-import { layoutOf, usualLogBytes } from '../journal/layout.ts';
+import type { JournalIdentity, JournalLayout } from '../journal/layout.ts';
+import { layoutOf, logOffset, usualLogBytes } from '../journal/layout.ts';
 import { firstHeader, newJournalPosition } from '../journal/new-journal.ts';
 import type { JobRecord } from './job-record.ts';
 
 export const journalName = 'journal';
+/** Of each log, made of written zeroes. */
+const logHeadBytesMax = 64 * mebibyte;
 
 /** What a job over a disk of that size keeps in its state directory. */
 export function journalFileBytes(sizeBytes: number): number {
@@ -38,8 +42,9 @@ export class JobJournal {
     const identity = journalIdentity(record);
     const logBytes = usualLogBytes(identity.sizeBytes);
     try {
-      const { journalBytes } = layoutOf(identity.sizeBytes, logBytes);
-      await writeZeroedFile(path, firstHeader(identity, logBytes), journalBytes);
+      const layout = layoutOf(identity.sizeBytes, logBytes);
+      const start = firstHeader(identity, logBytes);
+      await writeZeroedFile(path, { start, lengthBytes: layout.journalBytes, busy: logHeads(layout) });
     } catch (cause) {
       throw creationError(path, cause);
     }
@@ -59,6 +64,12 @@ export class JobJournal {
   async close(): Promise<void> {
     await this.#handle.close();
   }
+}
+
+/** All of each log but of huge disks: there it would take seconds before the job begins. */
+function logHeads(layout: JournalLayout): Extent[] {
+  const lengthBytes = Math.min(layout.logBytes, logHeadBytesMax);
+  return ([0, 1] as const).map((slot) => ({ offsetBytes: logOffset(layout, slot), lengthBytes }));
 }
 
 export function journalIdentity({ identity, plan }: JobRecord): JournalIdentity {

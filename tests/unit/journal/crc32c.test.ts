@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crc32c } from '../../../app/journal/crc32c.ts';
+import { crc32c, crc32cOfZeroes } from '../../../app/journal/crc32c.ts';
 
 /** Bit by bit, from the definition. */
 function naiveSum(bytes: Uint8Array): number {
@@ -22,6 +22,14 @@ describe('crc32c', () => {
       [new TextEncoder().encode('123456789'), 0xe3069283],
     ];
     for (const [bytes, sum] of vectors) expect(crc32c(bytes, 0, bytes.length) >>> 0).toBe(sum);
+  });
+
+  test('of zeroes is what it is of bytes that are all zero', () => {
+    fc.assert(
+      fc.property(fc.nat(100_000), (count) => {
+        expect(crc32cOfZeroes(count)).toBe(crc32c(new Uint8Array(count), 0, count));
+      }),
+    );
   });
 
   test('is what its definition says, of any part of any bytes', () => {
