@@ -105,7 +105,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'state-directory-full': refused('Free space there, or name a directory with more with --state-dir.'),
   'journal-failed': failed(
     'both',
-    'Free space where the journal lies, or mend its disk, then try again; disconnect neither disk.',
+    'Disconnect neither disk and undo the job, which needs no journal: a crash before that may lose what was written last.',
   ),
   'socket-unusable': refused(
     'Name with --socket a path of at most 107 bytes where nothing exists yet, in a directory that you may write to.',

@@ -25,7 +25,7 @@ import { RangesInFlight } from '../flags/ranges-in-flight.ts';
 import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
 import { UnreadableBlocks } from '../flags/unreadable-blocks.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
-import { jobPhases } from '../journal/job-phase.ts';
+import { jobPhases, leadsBack } from '../journal/job-phase.ts';
 import { Journal, journalPoolBytes } from '../journal/journal.ts';
 import { runKinds } from '../journal/record.ts';
 import type { PhaseJournal } from '../journal/round-journal.ts';
@@ -38,6 +38,7 @@ import { addon } from '../../native/binding.ts';
 import { Ring, pollIn, tagOf } from '../../native/ring.ts';
 import { ConsumerMeter } from '../router/consumer-meter.ts';
 import { RequestTable, requestSlotBytes } from '../router/request.ts';
+import type { DurabilityLoss } from '../router/flush-rounds.ts';
 import { Router } from '../router/router.ts';
 import { BusyWait } from './busy-wait.ts';
 import { frontendPoolBytes } from './frontend-pool.ts';
@@ -147,6 +148,7 @@ export class EngineLoop {
       journal: this.#journal,
       meter,
       clockUs: this.#ring.clockUs,
+      durabilityLost: (loss) => this.#durabilityLost(loss),
     });
     this.#pace = new Pace(setting.speed, meter.everything);
     this.#busyWait = new BusyWait(meter);
@@ -286,22 +288,17 @@ export class EngineLoop {
   }
 
   /**
-   * The source may be written only when the journal says so durably (invariant 5). When it has said already
-   * that the source is the truth, somebody may be writing there past us, and it never says less again.
+   * The source may be written only when the journal says so durably, or can say nothing any more (invariant 5). When
+   * it has said already that the source is the truth, somebody may be writing there past us, and it never says less
+   * again.
    */
   #returnWritten(sourceFd: number): void {
-    const begin = (errno: number): void => {
+    const begin = (): void => {
       if (this.#isStopping) return;
-      if (errno !== 0) {
-        const failure = { operation: 'journal', errno } as const;
-        this.#mailbox.post({ kind: 'return-failed', failure, unreadable: this.#listed(this.#undo.unreadable) });
-        return;
-      }
       this.#io.useFd(source, sourceFd);
       this.#undo.start();
     };
-    const isSaid = this.#phase === jobPhases.undoing || this.#phase === jobPhases.undone;
-    if (isSaid) begin(0);
+    if (leadsBack(this.#phase)) begin();
     else this.#enter(jobPhases.undoing, begin);
   }
 
@@ -338,6 +335,12 @@ export class EngineLoop {
       if (errno === 0) this.#router.expectUnseenWrites();
       this.#mailbox.post({ kind: 'graduated', lengthBytes: errno === 0 ? lengthBytes : 0, errno });
     });
+  }
+
+  /** What was copied would not be durable either. */
+  #durabilityLost(loss: DurabilityLoss): void {
+    this.#copy.pause();
+    this.#mailbox.post({ kind: 'durability-lost', loss });
   }
 
   /** What changed since the last turn, told once. */

@@ -16,7 +16,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { DiskferryError, messageOf, present } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-failure.ts';
 import type { VerifyResult } from '../copy/verify-loop.ts';
@@ -27,7 +27,8 @@ import { addon } from '../../native/binding.ts';
 import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../router/consumer-meter.ts';
 import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
-import type { ControlMessage, JournalFailure, WorkerMessage, WorkerSetting } from './messages.ts';
+import type { DurabilityLoss } from '../router/flush-rounds.ts';
+import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
 import type { EngineProgress } from './progress-cells.ts';
 import type { UndoFailure } from './undo.ts';
 import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
@@ -61,6 +62,7 @@ export class Engine {
   #ringFd: number | undefined;
   #error: unknown;
   #death: DiskferryError | undefined;
+  /** Nothing can be made durable any more, and why. */
   #flushFailure: DiskferryError | undefined;
   #isStopped = false;
 
@@ -124,6 +126,14 @@ export class Engine {
     throw new DiskferryError('engine-died', 'the engine has stopped');
   }
 
+  /** Rejects when nothing can be made durable any more or the worker dies; stays pending otherwise. */
+  async fails(): Promise<never> {
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
+    const { kind } = await this.#next('stopped', 'durability-lost');
+    if (kind === 'durability-lost') throw this.#whyNothingLasts();
+    throw new DiskferryError('engine-died', 'the engine has stopped');
+  }
+
   /** Flags extents that nobody relies on, so that they are not copied. Before the virtual device is used. */
   async skip(extents: readonly Extent[]): Promise<void> {
     await this.#ask({ kind: 'skip', extents }, 'skipped');
@@ -147,9 +157,12 @@ export class Engine {
     this.#send({ kind: 'speed', speed });
   }
 
-  /** Resolves when every block has crossed; rejects when copying has failed. Serving goes on either way. */
+  /**
+   * Resolves when every block has crossed; rejects when copying has failed, or nothing can be made durable any
+   * more. Serving goes on either way.
+   */
   async synchronized(): Promise<void> {
-    const message = await this.#next('synchronized', 'copy-failed');
+    const message = await Promise.race([this.#next('synchronized', 'copy-failed'), this.fails()]);
     if (message.kind === 'copy-failed')
       throw copyError(message, { from: 'source', to: 'destination', names: this.#names });
   }
@@ -161,7 +174,7 @@ export class Engine {
   async flushDestination(): Promise<void> {
     if (this.#flushFailure !== undefined) throw this.#flushFailure;
     const { errno } = await this.#ask({ kind: 'flush-destination' }, 'flushed');
-    if (errno !== 0) throw this.#flushFailed(errno);
+    if (errno !== 0) throw this.#whyNothingLasts();
   }
 
   /**
@@ -172,7 +185,7 @@ export class Engine {
   async graduate(leastBytes: number): Promise<number> {
     if (this.#flushFailure !== undefined) throw this.#flushFailure;
     const { lengthBytes, errno } = await this.#ask({ kind: 'graduate', leastBytes }, 'graduated');
-    if (errno !== 0) throw this.#flushFailed(errno);
+    if (errno !== 0) throw this.#whyNothingLasts();
     return lengthBytes;
   }
 
@@ -186,11 +199,14 @@ export class Engine {
     this.#send({ kind: 'verify' });
     const message = await this.#next('verified', 'verify-failed');
     if (message.kind === 'verified') return message.result;
-    if (message.errno !== 0) throw this.#flushFailed(message.errno);
+    if (message.errno !== 0) throw this.#whyNothingLasts();
     throw new DiskferryError('verification-failed', `verifying has stopped: ${message.message}`);
   }
 
-  /** What the job is about from now on is durable when this resolves. Throws `journal-failed`. */
+  /**
+   * What the job is about from now on is durable when this resolves; what leads back, unless the journal has
+   * failed. Throws `journal-failed`.
+   */
   async enterPhase(phase: JobPhase): Promise<void> {
     const { errno } = await this.#ask({ kind: 'enter-phase', phase }, 'phase-entered');
     if (errno !== 0) throw journalError(this.#names.journal, errno);
@@ -216,7 +232,6 @@ export class Engine {
     const message = await this.#next('returned', 'return-failed');
     if (message.kind === 'returned') return;
     const { failure, unreadable } = message;
-    if (failure.operation === 'journal') throw journalError(this.#names.journal, failure.errno);
     const direction = { from: 'destination', to: 'source', names: this.#names } as const;
     throw copyError({ failure, unreadable }, direction);
   }
@@ -230,10 +245,9 @@ export class Engine {
     closeSync(this.#wakeFd);
   }
 
-  #flushFailed(errno: number): DiskferryError {
-    const message = `${this.#names.destination}: flush failed: ${getSystemErrorName(errno)}`;
-    this.#flushFailure ??= new DiskferryError('destination-flush-failed', message);
-    return this.#flushFailure;
+  /** Told by the worker before anything that follows from it. */
+  #whyNothingLasts(): DiskferryError {
+    return present(this.#flushFailure, 'why nothing can be made durable');
   }
 
   #send(message: ControlMessage): void {
@@ -267,6 +281,7 @@ export class Engine {
 
   #hear(message: WorkerMessage): void {
     if (message.kind === 'ready') this.#ringFd = message.ringFd;
+    if (message.kind === 'durability-lost') this.#flushFailure = lossError(message.loss, this.#names);
     this.#tell(message);
   }
 
@@ -302,7 +317,13 @@ function mapsOf({ journal }: EngineSetting): ArrayBuffer[] {
   return [journal.maps.flags, journal.maps.written].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
-function journalError(path: string, errno: JournalFailure['errno']): DiskferryError {
+function lossError({ place, errno }: DurabilityLoss, names: DiskNames & { readonly journal: string }): DiskferryError {
+  if (place === 'journal') return journalError(names.journal, errno);
+  const message = `${names.destination}: flush failed: ${getSystemErrorName(errno)}`;
+  return new DiskferryError('destination-flush-failed', message);
+}
+
+function journalError(path: string, errno: number): DiskferryError {
   const message = `${path}: the journal cannot be written: ${getSystemErrorName(errno)}`;
   return new DiskferryError('journal-failed', message, { context: { path } });
 }

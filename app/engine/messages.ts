@@ -13,6 +13,7 @@ import type { LiveMapSetting } from './live-map.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import type { JournalIdentity } from '../journal/layout.ts';
 import type { JournalPosition } from '../journal/recovery.ts';
+import type { DurabilityLoss } from '../router/flush-rounds.ts';
 import type { UndoFailure } from './undo.ts';
 import type { NumberForm } from '../../native/ublk.ts';
 
@@ -47,13 +48,6 @@ export interface JournalSetting {
   readonly isBehind?: boolean | undefined;
   /** What recovery has found, as `FlagMap.toBytes` makes it; undefined: nothing has crossed yet. */
   readonly maps?: { readonly flags: Uint8Array; readonly written: Uint8Array } | undefined;
-}
-
-/** The journal could not be written. */
-export interface JournalFailure {
-  readonly operation: 'journal';
-  /** Negative. */
-  readonly errno: number;
 }
 
 /** What a successor needs when this process is killed; undefined: there can be none. */
@@ -111,6 +105,8 @@ export type WorkerMessage =
   /** Every block has crossed. */
   | { readonly kind: 'synchronized' }
   | { readonly kind: 'copy-failed'; readonly failure: CopyFailure; readonly unreadable: UnreadableExtents }
+  /** Nothing can be made durable any more; once, before anything else tells of it. */
+  | { readonly kind: 'durability-lost'; readonly loss: DurabilityLoss }
   | { readonly kind: 'flushed'; readonly errno: number }
   /** The extent's length from the disk's start; 0: it was not that long yet, or the flush has failed. */
   | { readonly kind: 'graduated'; readonly lengthBytes: number; readonly errno: number }
@@ -119,7 +115,7 @@ export type WorkerMessage =
   | { readonly kind: 'returned' }
   | {
       readonly kind: 'return-failed';
-      readonly failure: UndoFailure | JournalFailure;
+      readonly failure: UndoFailure;
       readonly unreadable: UnreadableExtents;
     }
   | { readonly kind: 'phase-entered'; readonly errno: number }

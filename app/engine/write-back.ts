@@ -23,7 +23,7 @@ export class WriteBack {
       await syncFile(fd);
     } catch (cause) {
       this.#isLossTold = true;
-      const message = `${this.#deviceName}: what was written without being synced is lost: ${messageOf(cause)}`;
+      const message = `${this.#deviceName}: what was written without being synced may be lost: ${messageOf(cause)}`;
       throw new DiskferryError('frontend-failed', message, { cause });
     }
   }

@@ -74,7 +74,8 @@ export class ControlServer {
     }, closeMsMax);
     await closed;
     clearTimeout(tooLate);
-    await rm(this.#path, { force: true });
+    // Where it stays, removing the job's directory says so, or a successor removes it.
+    await rm(this.#path, { force: true }).catch(() => undefined);
   }
 
   #serve(socket: Socket, { handlers, events }: Controlled): void {

@@ -287,7 +287,7 @@ export class Job {
   async #awaitCutOver(ferry: Ferry): Promise<boolean> {
     for (;;) {
       this.#state = 'synchronized';
-      const end = await this.#graduating(this.#choice.during(this.#unlessBypassed(ferry.engine.died())));
+      const end = await this.#graduating(this.#choice.during(this.#unlessBypassed(ferry.engine.fails())));
       if (end.kind !== 'chosen') {
         if (end.kind === 'failed' && (await this.#decide(ferry, end.error))) continue;
         return false;

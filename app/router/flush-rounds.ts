@@ -33,6 +33,13 @@ export interface MirroredSource {
   flushEnded(result: number): void;
 }
 
+/** What was to be durable and has failed. */
+export interface DurabilityLoss {
+  readonly place: 'destination' | 'journal';
+  /** Negative, as the kernel gave it. */
+  readonly errno: number;
+}
+
 type FlushEnd = (result: number) => void;
 const nobody: readonly FlushEnd[] = [];
 
@@ -43,6 +50,8 @@ export interface FlushRoundsOptions {
   /** The most requests that join. */
   readonly capacity: number;
   readonly answer: (slot: number, result: number) => void;
+  /** Nothing can be made durable any more; told once, before anybody is answered so. */
+  readonly durabilityLost?: ((loss: DurabilityLoss) => void) | undefined;
 }
 
 export class FlushRounds implements DiskIoClient, JournalClient {
@@ -50,6 +59,7 @@ export class FlushRounds implements DiskIoClient, JournalClient {
   readonly #journal: RoundJournal;
   readonly #source: MirroredSource;
   readonly #answer: (slot: number, result: number) => void;
+  readonly #durabilityLost: ((loss: DurabilityLoss) => void) | undefined;
   #running: Int32Array;
   #runningCount = 0;
   #waiting: Int32Array;
@@ -70,11 +80,12 @@ export class FlushRounds implements DiskIoClient, JournalClient {
   /** Of the running round. */
   #sourceResult = 0;
 
-  constructor({ io, journal, source, capacity, answer }: FlushRoundsOptions) {
+  constructor({ io, journal, source, capacity, answer, durabilityLost }: FlushRoundsOptions) {
     this.#io = io;
     this.#journal = journal;
     this.#source = source;
     this.#answer = answer;
+    this.#durabilityLost = durabilityLost;
     this.#running = new Int32Array(capacity);
     this.#waiting = new Int32Array(capacity);
   }
@@ -90,11 +101,12 @@ export class FlushRounds implements DiskIoClient, JournalClient {
   }
 
   /**
-   * For a successor: what the dead process wrote may not be durable yet, and what had failed for it has failed.
+   * For a successor: what the dead process wrote may not be durable yet, and what had failed for it has failed, it
+   * is not known where.
    */
   goOnAfter(failure: number): void {
     this.#isDirty = true;
-    this.#failure = failure;
+    if (failure < 0) this.#fail('destination', failure);
   }
 
   /** From now on others write there too, past the router: every flush has something to make durable. */
@@ -106,7 +118,7 @@ export class FlushRounds implements DiskIoClient, JournalClient {
    * A write that was to be durable has failed, and what its flush should have covered may be lost with it.
    */
   durableWriteFailed(result: number): void {
-    this.#failure = result;
+    this.#fail('destination', result);
   }
 
   join(slot: number): void {
@@ -145,20 +157,26 @@ export class FlushRounds implements DiskIoClient, JournalClient {
       this.#sourceResult = result;
       this.#source.flushEnded(result);
     } else if (result < 0) {
-      this.#failure = result;
+      this.#fail('destination', result);
     }
     this.#flushesPending -= 1;
     if (this.#flushesPending === 0) this.#disksFlushed();
   }
 
   journalPrepared(result: number): void {
-    if (result < 0) this.#failure = result;
+    if (result < 0) this.#fail('journal', result);
     this.#flushDisks();
   }
 
   journalCommitted(result: number): void {
-    if (result < 0) this.#failure = result;
+    if (result < 0) this.#fail('journal', result);
     this.#endRound();
+  }
+
+  #fail(place: DurabilityLoss['place'], errno: number): void {
+    const isFirst = this.#failure === 0;
+    this.#failure = errno;
+    if (isFirst) this.#durabilityLost?.({ place, errno });
   }
 
   #startRound(): void {

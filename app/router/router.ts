@@ -23,6 +23,7 @@ import { runKinds } from '../journal/record.ts';
 import type { RoundJournal } from '../journal/round-journal.ts';
 import type { ConsumerMeter } from './consumer-meter.ts';
 import { actions, decide } from './decision.ts';
+import type { DurabilityLoss } from './flush-rounds.ts';
 import { FlushRounds } from './flush-rounds.ts';
 import { Mirror } from './mirror.ts';
 import { RequestBlocks } from './request-blocks.ts';
@@ -55,6 +56,8 @@ export interface RouterOptions {
   readonly meter: ConsumerMeter;
   /** One element, microseconds, advanced by the ring. */
   readonly clockUs: Float64Array;
+  /** Nothing can be made durable any more; told once. */
+  readonly durabilityLost?: (loss: DurabilityLoss) => void;
 }
 
 export class Router implements RequestHandler, DiskIoClient, RangeOwner {
@@ -99,7 +102,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     this.#journal = options.journal;
     this.#meter = options.meter;
     this.#clockUs = options.clockUs;
-    const { requests, io, written } = options;
+    const { requests, io, written, journal, durabilityLost } = options;
     const { capacity } = requests;
     this.#blocks = new RequestBlocks(requests, options.sizeBytes);
     this.mirror = new Mirror({
@@ -110,7 +113,7 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
       operationEnded: (slot) => this.#operationEnded(slot),
     });
     const answer = (slot: number, result: number): void => this.#finish(slot, result);
-    this.#flushes = new FlushRounds({ io, journal: options.journal, source: this.mirror, capacity, answer });
+    this.#flushes = new FlushRounds({ io, journal, source: this.mirror, capacity, answer, durabilityLost });
     this.#phase = new Uint8Array(capacity);
     this.#range = new Int32Array(capacity).fill(noRange);
     this.#pending = new Int32Array(capacity);

@@ -1,7 +1,8 @@
 /**
  * Every device-mapper ioctl of a job fails once, one after the other: from the start until it is cut over or
  * undone. No list of steps is needed: the next one fails until a job gets to its end without meeting the
- * fault.
+ * fault. Where the same steps are gone through for each of several devices, every second one fails: each step does
+ * so with one device or another.
  *
  * Whatever fails, nobody waits for ever: every device runs, on a table that it had or was to have; a start
  * that fails leaves everything as it was, and what comes later is tried again and succeeds.
@@ -71,14 +72,16 @@ interface Start {
   readonly plan: Plan;
   /** The ioctl that fails first. */
   readonly first: number;
+  /** From one that fails to the next. */
+  readonly stride: number;
   readonly expectAsBefore: () => Promise<void>;
 }
 
 /** Until a job has met no fault when the source's users are on its device. */
-async function startWithEachFault({ plan, first, expectAsBefore }: Start): Promise<void> {
+async function startWithEachFault({ plan, first, stride, expectAsBefore }: Start): Promise<void> {
   const failed: string[] = [];
   for (;;) {
-    fault.arm(first + failed.length);
+    fault.arm(first + stride * failed.length);
     await startJob(plan);
     await jobs.reached('attached');
     const { hit } = fault;
@@ -210,7 +213,7 @@ describe('a mounted volume', () => {
   it('stays where it is when a start fails, and is cut over in the end', { timeout }, async () => {
     const expectAsBefore = async (): Promise<void> =>
       expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
-    await startWithEachFault({ plan, first: 1, expectAsBefore });
+    await startWithEachFault({ plan, first: 1, stride: 1, expectAsBefore });
     const failed = [...(await graduateWithEachFault(write)), ...(await endWithEachFault('cutOver', write))];
     expect(failed).toEqual(expect.arrayContaining(['load', 'suspend', 'resume', 'table', 'remove']));
     expect(jobs.end).toMatchObject({ outcome: 'finished' });
@@ -271,7 +274,7 @@ describe('devices that lie on the source', () => {
       await writer.run(2);
     };
     // Those before are the same as for a mounted volume: the private ways to both disks.
-    await startWithEachFault({ plan: scene.plan, first: 9, expectAsBefore });
+    await startWithEachFault({ plan: scene.plan, first: 9, stride: 2, expectAsBefore });
     const write = (): Promise<void> => writer.run(5);
     const failed = [...(await graduateWithEachFault(write)), ...(await endWithEachFault('cutOver', write))];
     expect(failed).toEqual(expect.arrayContaining(['load', 'suspend', 'resume', 'table', 'remove']));

@@ -17,7 +17,11 @@ function answer(message: JobAnswer): void {
 async function run({ plan, directory, name }: JobOrder & { kind: 'start' }): Promise<JobOutcome> {
   const made = await makeJobOptions({ job: name, plan, directory });
   job = new Job({ ...made, emit: (event) => answer({ kind: 'event', event }) });
-  return job.run();
+  try {
+    return await job.run();
+  } finally {
+    await made.journal.close();
+  }
 }
 
 function start(order: JobOrder & { kind: 'start' }): void {

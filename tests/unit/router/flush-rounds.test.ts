@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { JournalClient, RoundJournal } from '../../../app/journal/round-journal.ts';
 import { NoJournal } from '../../../app/journal/round-journal.ts';
-import type { MirroredSource } from '../../../app/router/flush-rounds.ts';
+import type { DurabilityLoss, MirroredSource } from '../../../app/router/flush-rounds.ts';
 import { FlushRounds } from '../../../app/router/flush-rounds.ts';
 import { SteppedDiskIo } from './stepped-disk-io.ts';
 
 const flush = 'flush destination';
 const ioError = -5;
+const noSpace = -28;
 
 /** A source of which the test says whether something was mirrored to it. */
 class Source implements MirroredSource {
@@ -28,15 +29,19 @@ interface Bench {
   readonly rounds: FlushRounds;
   /** Slot and result of each answer, in order. */
   readonly answers: [number, number][];
+  readonly losses: (DurabilityLoss & { readonly answersBefore: number })[];
 }
 
-function bench(): Bench {
+function bench(journal: RoundJournal = new NoJournal()): Bench {
   const io = new SteppedDiskIo();
   const answers: [number, number][] = [];
   const source = new Source();
   const answer = (slot: number, result: number): number => answers.push([slot, result]);
-  const rounds = new FlushRounds({ io, journal: new NoJournal(), source, capacity: 8, answer });
-  return { io, source, rounds, answers };
+  const losses: Bench['losses'] = [];
+  const durabilityLost = (loss: DurabilityLoss): void =>
+    void losses.push({ ...loss, answersBefore: answers.length });
+  const rounds = new FlushRounds({ io, journal, source, capacity: 8, answer, durabilityLost });
+  return { io, source, rounds, answers, losses };
 }
 
 /** A journal that says what it is asked for; the test ends it. */
@@ -69,13 +74,8 @@ interface JournalledBench extends Bench {
 }
 
 function journalledBench(): JournalledBench {
-  const io = new SteppedDiskIo();
-  const answers: [number, number][] = [];
-  const source = new Source();
   const journal = new SteppedRoundJournal();
-  const answer = (slot: number, result: number): number => answers.push([slot, result]);
-  const rounds = new FlushRounds({ io, journal, source, capacity: 8, answer });
-  return { io, source, rounds, answers, journal };
+  return { ...bench(journal), journal };
 }
 
 describe('flush rounds with a journal', () => {
@@ -400,6 +400,36 @@ describe('flush rounds', () => {
       rounds.joinForSource((result) => results.push(result));
       expect(results).toEqual([ioError, 0]);
     });
+  });
+});
+
+describe('the loss of durability', () => {
+  test('is told once, with its place, before anybody is answered so', () => {
+    const { io, rounds, answers, losses } = bench();
+    rounds.destinationWritten();
+    rounds.join(1);
+    io.end(flush, ioError);
+    rounds.durableWriteFailed(ioError);
+    rounds.join(2);
+    expect(losses).toEqual([{ place: 'destination', errno: ioError, answersBefore: 0 }]);
+    expect(answers).toEqual([
+      [1, ioError],
+      [2, ioError],
+    ]);
+  });
+
+  test.each(['prepare', 'commit'] as const)('is told of a journal that fails to %s', (step) => {
+    const { io, rounds, journal, answers, losses } = journalledBench();
+    rounds.destinationWritten();
+    journal.mustRecord = true;
+    rounds.join(1);
+    journal.client?.journalPrepared(step === 'prepare' ? noSpace : 0);
+    if (step === 'commit') {
+      io.end(flush);
+      journal.client?.journalCommitted(noSpace);
+    }
+    expect(losses).toEqual([{ place: 'journal', errno: noSpace, answersBefore: 0 }]);
+    expect(answers).toEqual([[1, noSpace]]);
   });
 });
 
