@@ -142,7 +142,7 @@ describe.skipIf(!isRoot)('a migration of a mounted volume (needs root)', () => {
     writeFileSync(scratch.path('unwilling'), '');
     await migration.ask('cutover');
     const { choices } = await migration.event('decision');
-    expect(choices.map(({ choice }) => choice)).toEqual(['resume', 'undo']);
+    expect(choices.map(({ choice }) => choice)).toEqual(['retry', 'undo']);
     expect(await findMount(volume.target)).toMatchObject({ source: device });
     await runCommand('rm', [scratch.path('unwilling')], 'becoming willing');
     await migration.ask('resume');

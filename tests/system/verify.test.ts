@@ -132,8 +132,8 @@ describe('verifying', () => {
     await migration.ask('verify');
     const { message, choices } = await migration.event('decision');
     expect(message).toContain(`${blockBytes} at ${3 * mebibyte}`);
-    expect(choices.map(({ choice }) => choice)).toEqual(['resume', 'undo']);
-    await expect(migration.ask('cutover')).rejects.toMatchObject({ code: 'job-state' });
+    expect(choices.map(({ choice }) => choice)).toEqual(['retry', 'undo']);
+    await expect(migration.ask('cutover')).rejects.toMatchObject({ code: 'decision-needed' });
     flip(source, 3 * mebibyte + 1);
     await migration.ask('resume');
     expect(await verifiedTimes(migration, 2)).toMatchObject({ repairedBytes: blockBytes });
