@@ -58,7 +58,9 @@ Napi::Value eventFd(const Napi::CallbackInfo& info) {
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   int fd = info[0].As<Napi::Number>();
   int64_t lengthBytes = info[1].As<Napi::Number>();
-  int result = fallocate(fd, 0, 0, lengthBytes);
+  int result;
+  do result = fallocate(fd, 0, 0, lengthBytes);
+  while (result == -1 && errno == EINTR);
   if (result == -1 && errno == EOPNOTSUPP) return Napi::Boolean::New(info.Env(), false);
   checked(result, "fallocate");
   return Napi::Boolean::New(info.Env(), true);

@@ -105,7 +105,8 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'state-directory-full': refused('Free space there, or name a directory with more with --state-dir.'),
   'journal-failed': failed(
     'both',
-    'Disconnect neither disk and undo the job, which needs no journal: a crash before that may lose what was written last.',
+    'Disconnect neither disk. The volume can still be used, but the move can go neither forward nor back any more: copy ' +
+      'to a third disk what you need.',
   ),
   'socket-unusable': refused(
     'Name with --socket a path of at most 107 bytes where nothing exists yet, in a directory that you may write to.',

@@ -25,15 +25,12 @@ import { RangesInFlight } from '../flags/ranges-in-flight.ts';
 import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
 import { UnreadableBlocks } from '../flags/unreadable-blocks.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
-import { jobPhases, leadsBack } from '../journal/job-phase.ts';
+import { jobPhases } from '../journal/job-phase.ts';
 import { Journal, journalPoolBytes } from '../journal/journal.ts';
 import { runKinds } from '../journal/record.ts';
 import type { PhaseJournal } from '../journal/round-journal.ts';
 import { NoJournal } from '../journal/round-journal.ts';
 import type { Frontend } from '../frontends/frontend.ts';
-import { FuseFrontend } from '../frontends/fuse/fuse-frontend.ts';
-import { NbdFrontend } from '../frontends/nbd/nbd-frontend.ts';
-import { UblkFrontend } from '../frontends/ublk/ublk-frontend.ts';
 import { addon } from '../../native/binding.ts';
 import { Ring, pollIn, tagOf } from '../../native/ring.ts';
 import { ConsumerMeter } from '../router/consumer-meter.ts';
@@ -41,9 +38,9 @@ import { RequestTable, requestSlotBytes } from '../router/request.ts';
 import type { DurabilityLoss } from '../router/flush-rounds.ts';
 import { Router } from '../router/router.ts';
 import { BusyWait } from './busy-wait.ts';
-import { frontendPoolBytes } from './frontend-pool.ts';
+import { frontendPoolBytes, makeFrontend } from './make-frontend.ts';
 import { LiveMap } from './live-map.ts';
-import type { ControlMessage, FrontendChoice, WorkerMessage, WorkerSetting } from './messages.ts';
+import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
 import { ProgressCells } from './progress-cells.ts';
 import { Undo } from './undo.ts';
 import { Verification } from './verification.ts';
@@ -174,7 +171,14 @@ export class EngineLoop {
       written: this.#written,
       makeLoop: (pending) => this.#copyLoop(pending, this.#undoPace),
     });
-    this.#frontend = this.#makeFrontend(setting.frontend, this.#router);
+    this.#frontend = makeFrontend(setting.frontend, {
+      ring: this.#ring,
+      ringOwner: owner.frontend,
+      pool: this.#pool,
+      requests: this.#requests,
+      handler: this.#router,
+      geometry: setting.geometry,
+    });
     this.#router.connect(this.#frontend);
     this.#followLiveMap();
   }
@@ -288,17 +292,22 @@ export class EngineLoop {
   }
 
   /**
-   * The source may be written only when the journal says so durably, or can say nothing any more (invariant 5). When
-   * it has said already that the source is the truth, somebody may be writing there past us, and it never says less
-   * again.
+   * The source may be written only when the journal says so durably (invariant 5). When it has said already
+   * that the source is the truth, somebody may be writing there past us, and it never says less again.
    */
   #returnWritten(sourceFd: number): void {
-    const begin = (): void => {
+    const begin = (errno: number): void => {
       if (this.#isStopping) return;
+      if (errno !== 0) {
+        const failure = { operation: 'journal', errno } as const;
+        this.#mailbox.post({ kind: 'return-failed', failure, unreadable: this.#listed(this.#undo.unreadable) });
+        return;
+      }
       this.#io.useFd(source, sourceFd);
       this.#undo.start();
     };
-    if (leadsBack(this.#phase)) begin();
+    const isSaid = this.#phase === jobPhases.undoing || this.#phase === jobPhases.undone;
+    if (isSaid) begin(0);
     else this.#enter(jobPhases.undoing, begin);
   }
 
@@ -424,26 +433,6 @@ export class EngineLoop {
       buffers: this.#copyBuffers,
       clockUs: this.#ring.clockUs,
     });
-  }
-
-  #makeFrontend(choice: FrontendChoice, router: Router): Frontend {
-    const setting = {
-      ring: this.#ring,
-      ringOwner: owner.frontend,
-      pool: this.#pool,
-      requests: this.#requests,
-      handler: router,
-      geometry: this.#setting.geometry,
-    };
-    switch (choice.kind) {
-      case 'fuse':
-        return new FuseFrontend(setting, choice.fuseFd);
-      case 'ublk':
-        return new UblkFrontend(setting, choice.characterFd, choice.numberForm);
-      case 'nbd':
-      case 'nbd-socket':
-        return new NbdFrontend(setting, choice);
-    }
   }
 }
 

@@ -203,10 +203,7 @@ export class Engine {
     throw new DiskferryError('verification-failed', `verifying has stopped: ${message.message}`);
   }
 
-  /**
-   * What the job is about from now on is durable when this resolves; what leads back, unless the journal has
-   * failed. Throws `journal-failed`.
-   */
+  /** What the job is about from now on is durable when this resolves. Throws `journal-failed`. */
   async enterPhase(phase: JobPhase): Promise<void> {
     const { errno } = await this.#ask({ kind: 'enter-phase', phase }, 'phase-entered');
     if (errno !== 0) throw journalError(this.#names.journal, errno);
@@ -232,6 +229,7 @@ export class Engine {
     const message = await this.#next('returned', 'return-failed');
     if (message.kind === 'returned') return;
     const { failure, unreadable } = message;
+    if (failure.operation === 'journal') throw journalError(this.#names.journal, failure.errno);
     const direction = { from: 'destination', to: 'source', names: this.#names } as const;
     throw copyError({ failure, unreadable }, direction);
   }

@@ -50,6 +50,13 @@ export interface JournalSetting {
   readonly maps?: { readonly flags: Uint8Array; readonly written: Uint8Array } | undefined;
 }
 
+/** The journal could not be written. */
+export interface JournalFailure {
+  readonly operation: 'journal';
+  /** Negative. */
+  readonly errno: number;
+}
+
 /** What a successor needs when this process is killed; undefined: there can be none. */
 export interface LiveSetting extends LiveMapSetting {
   /** A locked file; the worker keeps it locked until its last request has ended, and closes the fd. */
@@ -115,7 +122,7 @@ export type WorkerMessage =
   | { readonly kind: 'returned' }
   | {
       readonly kind: 'return-failed';
-      readonly failure: UndoFailure;
+      readonly failure: UndoFailure | JournalFailure;
       readonly unreadable: UnreadableExtents;
     }
   | { readonly kind: 'phase-entered'; readonly errno: number }

@@ -18,11 +18,6 @@ export const jobPhases = {
 } as const;
 export type JobPhase = (typeof jobPhases)[keyof typeof jobPhases];
 
-/** A job in such a phase brings everything back to the source, or has done so. */
-export function leadsBack(phase: JobPhase): boolean {
-  return phase === jobPhases.undoing || phase === jobPhases.undone;
-}
-
 export function isJobPhase(value: number): value is JobPhase {
   return Object.values<number>(jobPhases).includes(value);
 }

@@ -9,11 +9,7 @@
  * that takes the place of dropped runs also takes the number of the record that was never written, so that an
  * older checkpoint alone is found incomplete.
  *
- * The first failure of a write stays: nothing is recorded from then on, and no round ends well that has something
- * to record. The way back is open all the same, unrecorded. Nothing newer than the last record was ever promised to
- * survive a crash, and after one that record leads to the same or to something newer: a block that it places on the
- * destination is written there as well, and one that it places on the source has been left alone there or got what
- * the consumer wrote since.
+ * The first failure of a write stays: nothing is recorded from then on, and no round ends well.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
 import { errno } from '../base/errno.ts';
@@ -25,7 +21,6 @@ import type { FlagMap } from '../flags/flag-map.ts';
 import { writeHeader } from './checkpoint-header.ts';
 import { CheckpointStaging, stagingPoolBytes } from './checkpoint-staging.ts';
 import type { JobPhase } from './job-phase.ts';
-import { leadsBack } from './job-phase.ts';
 import type { JournalIdentity, JournalLayout, Slot } from './layout.ts';
 import { headerOffset, layoutOf, logOffset, otherSlot, unitBytes } from './layout.ts';
 import type { PooledRecord } from './pending-runs.ts';
@@ -167,7 +162,7 @@ export class Journal implements PhaseJournal, DiskIoClient {
     else this.#writeRecord();
   }
 
-  /** Needs no flush of the disks, so it is possible also when one has failed; on the way back without a record, too. */
+  /** Needs no flush of the disks, so it is possible also when one has failed. */
   enter(phase: JobPhase, done: (result: number) => void): void {
     assert(this.#enterDone === undefined, 'a job enters one phase at a time');
     this.#phase = phase;
@@ -291,6 +286,6 @@ export class Journal implements PhaseJournal, DiskIoClient {
     const mustCommit = this.#isCommitWaiting;
     this.#isCommitWaiting = false;
     if (mustCommit) this.commit();
-    done?.(leadsBack(this.#phase) ? 0 : result);
+    done?.(result);
   }
 }

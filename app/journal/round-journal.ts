@@ -36,8 +36,7 @@ export interface RoundJournal {
 export interface PhaseJournal extends RoundJournal {
   /**
    * The job enters another phase; `done` gets 0 when that is durable, or a negative errno. Before, nothing
-   * may be written that only the new phase allows. A phase that leads back is entered also when it cannot be
-   * recorded. One at a time.
+   * may be written that only the new phase allows. One at a time.
    */
   enter(phase: JobPhase, done: (result: number) => void): void;
 }

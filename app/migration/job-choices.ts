@@ -23,8 +23,8 @@ const putBack = {
 };
 const goBack = { choice: 'undo', meaning: 'go back to the source, with what was written since' };
 
-/** What a failed flush has lost a second one does not bring back; a failed journal and a broken copy loop stay so. */
-const notRetried: readonly ErrorCode[] = ['destination-flush-failed', 'journal-failed', 'copy-broken'];
+/** What a failed flush has lost a second one does not bring back; a broken copy loop stays broken. */
+const notRetried: readonly ErrorCode[] = ['destination-flush-failed', 'copy-broken'];
 
 export function choicesAfter(error: unknown, state: JobState): JobEventOf<'decision'>['choices'] {
   if (error instanceof DiskferryError && error.code === 'table-changed') return [putBack, goBack];

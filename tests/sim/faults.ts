@@ -31,7 +31,6 @@ export class Faults {
   #count = 0;
   #readCount = 0;
   #lossCount = 0;
-  #journalCount = 0;
 
   constructor(plan: FaultPlan, random: Random) {
     this.#plan = plan;
@@ -55,11 +54,6 @@ export class Faults {
     return this.#lossCount;
   }
 
-  /** Of all failures those of the journal: from the first on it can say nothing any more. */
-  get journalCount(): number {
-    return this.#journalCount;
-  }
-
   /** A durable write of the engine's own has failed. */
   lost(): void {
     this.#lossCount += 1;
@@ -69,7 +63,6 @@ export class Faults {
     const fails = this.#random.chance(this.#plan.journalChance);
     if (fails) this.#count += 1;
     if (fails) this.#lossCount += 1;
-    if (fails) this.#journalCount += 1;
     return fails;
   }
 

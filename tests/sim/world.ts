@@ -612,8 +612,7 @@ export class World {
     const result = recoverJournal(reader, this.#identity);
     if (result.kind === 'refused')
       throw new Violation(`after a power cut the journal is refused: ${result.reason}`);
-    const mayDeclare = this.#faults.journalCount === 0;
-    const isDeclared = !this.#io.isSourceWritten || !mayDeclare || result.phase === jobPhases.undoing;
+    const isDeclared = !this.#io.isSourceWritten || result.phase === jobPhases.undoing;
     if (!isDeclared) throw new Violation('the source was written before the journal said so');
     return result;
   }

@@ -209,21 +209,6 @@ describe('a journal', () => {
     expect([at.recover().phase, textOf(at.recover())]).toEqual([jobPhases.undoing, textOf(at)]);
   });
 
-  test('enters a phase that leads back also when nothing can be recorded any more, and no other', () => {
-    const at = new SteppedJournal(64);
-    const results: number[] = [];
-    at.journal.enter(jobPhases.committing, (result) => results.push(result));
-    at.end('log 0 at 0 durably', noSpace);
-    at.journal.enter(jobPhases.committing, (result) => results.push(result));
-    at.journal.enter(jobPhases.undoing, (result) => results.push(result));
-    at.journal.enter(jobPhases.undone, (result) => results.push(result));
-    expect(results).toEqual([noSpace, noSpace, 0, 0]);
-    expect(at.recover().phase).toBe(jobPhases.copying);
-    at.set(written, 3, 4);
-    at.round();
-    expect(at.told).toEqual([`prepared ${noSpace}`, `committed ${noSpace}`]);
-  });
-
   test('enters a phase after the record that is being written, and before the next', () => {
     const at = new SteppedJournal(64);
     const results: number[] = [];
