@@ -19,7 +19,7 @@ import { usuallyOrInSoak } from './support/soak.ts';
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
 
-const seeds = Array.from({ length: usuallyOrInSoak(8, 100) }, (_, index) => index + 1);
+const seeds = Array.from({ length: usuallyOrInSoak(8, 50) }, (_, index) => index + 1);
 const commandCount = 30;
 /** Between two commands. */
 const pauseMsMax = 20;
