@@ -33,7 +33,7 @@ interface Part {
 
 const partsAtOnce = Math.min(Math.max(2, availableParallelism()), 4);
 /** Longer than any of them takes; a guest that hangs is switched off then. */
-const guestSecondsMax = 2400;
+const guestSecondsMax = 3300;
 
 const isSoak = process.argv.includes('--soak');
 const reports = mkdtempSync(join(tmpdir(), 'diskferry-tests-'));
