@@ -58,6 +58,8 @@ export async function makeLiveScene(scratch: Scratch): Promise<LiveScene> {
 }
 
 export interface LiveJob {
+  /** In which the job keeps its state. */
+  readonly directory: string;
   readonly job: Job;
   readonly events: JobEvent[];
   readonly end: Promise<string>;
@@ -84,7 +86,7 @@ export async function startLive(scratch: Scratch, plan: Plan): Promise<LiveJob> 
   const has = (name: JobEvent['event']): boolean => events.some(({ event }) => event === name);
   const reached = (name: JobEvent['event']): Promise<void> =>
     Promise.race([waitUntil(`the job tells "${name}"`, () => has(name)), end.then(() => undefined)]);
-  return { job, events, end, reached };
+  return { directory, job, events, end, reached };
 }
 
 /** And they run. */
