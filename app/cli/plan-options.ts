@@ -1,16 +1,14 @@
 /**
- * The options that say what to move where, shared by `plan` and `migrate`, and the plan made from them.
- * Preflight runs twice: first with what everybody may see, so that most refusals come before anybody needs to
- * be root; then, where we may, with a closer look at both disks.
+ * The options that say what to move where, shared by `plan`, `migrate` and `start`, and the plan made from
+ * them.
  */
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { parseSize } from '../base/parse-size.ts';
 import type { Plan } from '../contract/plan.ts';
-import type { Facts } from '../migration/facts.ts';
-import { gatherFacts } from '../migration/facts.ts';
-import { decidePlan, requirePrivileges } from '../migration/plan.ts';
+import type { PlanRequest } from '../migration/plan-request.ts';
+import { makePlan as planRequested } from '../migration/plan-request.ts';
 import { stateDirectoryOf } from './state-directory.ts';
 
 export interface PlanOptions {
@@ -29,8 +27,9 @@ export interface PlanOptions {
   readonly json?: boolean;
 }
 
-export function addPlanOptions(command: Command): Command {
-  return command
+/** `hasStateDirectory`: false where the service knows it. */
+export function addPlanOptions(command: Command, { hasStateDirectory = true } = {}): Command {
+  command
     .requiredOption('--source <path>', 'the disk or volume to move: a block device or an image file', once)
     .requiredOption(
       '--destination <path>',
@@ -44,10 +43,6 @@ export function addPlanOptions(command: Command): Command {
       'what serves the virtual device: auto, ublk, nbd, fuse or nbd-socket',
       'auto',
     )
-    .option(
-      '--state-dir <path>',
-      'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
-    )
     .option('--verify', 'read the destination back and compare it before the cut-over')
     .option(
       '--unmount-at-cutover',
@@ -58,6 +53,11 @@ export function addPlanOptions(command: Command): Command {
       'also move real disks, although a power cut would lose what was written meanwhile',
     )
     .option('--json', 'one JSON object per line on stdout');
+  if (!hasStateDirectory) return command;
+  return command.option(
+    '--state-dir <path>',
+    'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
+  );
 }
 
 /** Of two disks one would be left out without a word. */
@@ -67,29 +67,21 @@ function once(value: string, previous: string | undefined): string {
   return value;
 }
 
-/** Throws the first refusal. The closer look is taken only where it cannot fail for lack of rights. */
+/** Throws the first refusal. */
 export async function makePlan(options: PlanOptions, purpose: 'show' | 'carry-out'): Promise<Plan> {
-  const choices = {
-    frontend: options.frontend,
-    mode: options.mode,
-    verifies: options.verify === true,
+  return planRequested(requestOf(options), purpose);
+}
+
+function requestOf(options: PlanOptions): PlanRequest {
+  return {
+    sourcePath: resolve(options.source),
+    destinationPath: resolve(options.destination),
+    stateDirectory: stateDirectoryOf(options.stateDir),
     createBytes: options.create === undefined ? undefined : parseSize(options.create),
-    allowsNoJournal: options.experimentalNoJournal === true,
+    mode: options.mode,
+    frontend: options.frontend,
+    verifies: options.verify === true,
     unmountsAtCutOver: options.unmountAtCutover === true,
+    allowsNoJournal: options.experimentalNoJournal === true,
   };
-  const loadsFrontend = purpose === 'carry-out' ? options.frontend : undefined;
-  const look = (looksCloser: boolean): Promise<Facts> =>
-    gatherFacts({
-      sourcePath: resolve(options.source),
-      destinationPath: resolve(options.destination),
-      stateDirectory: stateDirectoryOf(options.stateDir),
-      looksCloser,
-      readsAllocation: looksCloser && purpose === 'show',
-      loadsFrontend: looksCloser ? loadsFrontend : undefined,
-    });
-  const facts = await look(false);
-  const plan = decidePlan(facts, choices);
-  const mayLookCloser = !plan.needsRoot || facts.host.userId === 0;
-  if (purpose === 'carry-out') requirePrivileges(plan, facts.host.userId);
-  return mayLookCloser ? decidePlan(await look(true), choices) : plan;
 }

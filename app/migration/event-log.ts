@@ -21,14 +21,16 @@ export type LastEvent = JobEventOf<'finished' | 'undone' | 'failed'>;
 export type EventListener = (event: JobEvent) => void;
 
 export class EventLog {
-  readonly #path: string;
+  /** Null: in memory only. */
+  readonly #path: string | null;
   readonly #listeners = new Set<EventListener>();
   readonly #kept: JobEvent[] = [];
   #progress: JobEventOf<'progress'> | undefined;
   #isKeptOnDisk = true;
 
-  constructor(directory: string) {
-    this.#path = join(directory, eventsFileName);
+  /** `directory`: null for somebody who only listens, such as the service. */
+  constructor(directory: string | null) {
+    this.#path = directory === null ? null : join(directory, eventsFileName);
   }
 
   add(event: JobEvent): void {
@@ -39,6 +41,7 @@ export class EventLog {
 
   /** What a process that was killed has kept; the line that it was at may be torn. */
   loadKept(): void {
+    if (this.#path === null) return;
     for (const line of readKept(this.#path)) {
       const { data } = jobEventSchema.safeParse(line);
       if (data !== undefined) this.#kept.push(data);
@@ -57,9 +60,14 @@ export class EventLog {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** All that has been kept. */
+  events(): JobEvent[] {
+    return [...this.#kept];
+  }
+
   #keep(event: JobEvent): void {
     this.#kept.push(event);
-    if (!this.#isKeptOnDisk) return;
+    if (this.#path === null || !this.#isKeptOnDisk) return;
     try {
       appendFileSync(this.#path, `${JSON.stringify(event)}\n`, { mode: 0o600 });
     } catch (error) {

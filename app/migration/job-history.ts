@@ -1,6 +1,7 @@
 /**
- * What jobs have reported, kept after they have ended: `history/JOB.jsonl` in the state directory, one event a line, as
- * the job kept them itself. For reports; nothing depends on it. The oldest give way when there are many.
+ * What jobs have reported, kept after they have ended: `history/JOB.jsonl` in the state directory, one event
+ * a line, as the job kept them itself. For reports; nothing depends on it. The oldest give way when there are
+ * many.
  */
 import { copyFile, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import { DiskferryError } from '../base/error.ts';
 import { eventsFileName, jobsDirectoryName } from '../contract/control.ts';
 import type { JobEvent } from '../contract/events.ts';
 import { jobEventSchema } from '../contract/events.ts';
+import type { LastEvent } from './event-log.ts';
+import { isLast } from './event-log.ts';
 import { isRefusedAccess, notOurs } from './refused-access.ts';
 
 export const historyDirectoryName = 'history';
@@ -37,11 +40,7 @@ async function forgetOldest(folder: string): Promise<void> {
 
 /** Of a job that has ended, runs or has died. Throws `job-missing` when nothing is known of it. */
 export async function readHistory(stateDirectory: string, job: string): Promise<JobEvent[]> {
-  const places = [
-    join(stateDirectory, historyDirectoryName, `${job}${suffix}`),
-    join(stateDirectory, jobsDirectoryName, job, eventsFileName),
-  ];
-  for (const path of places) {
+  for (const path of [historyPath(stateDirectory, job), livingPath(stateDirectory, job)]) {
     const text = await textAt(path);
     if (text !== undefined) return parseEvents(text);
   }
@@ -55,6 +54,21 @@ async function textAt(path: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw isRefusedAccess(error) ? notOurs(path, error) : error;
   }
+}
+
+/** How a job has ended, if it has said so before it went: what it keeps itself is newer than the history. */
+export async function readEnd(stateDirectory: string, job: string): Promise<LastEvent | undefined> {
+  const text = (await textAt(livingPath(stateDirectory, job))) ?? (await textAt(historyPath(stateDirectory, job)));
+  const last = parseEvents(text ?? '').at(-1);
+  return last !== undefined && isLast(last) ? last : undefined;
+}
+
+function historyPath(stateDirectory: string, job: string): string {
+  return join(stateDirectory, historyDirectoryName, `${job}${suffix}`);
+}
+
+function livingPath(stateDirectory: string, job: string): string {
+  return join(stateDirectory, jobsDirectoryName, job, eventsFileName);
 }
 
 /** A line that was being written when the machine went down is no event. */

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { DiskferryError } from '../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../contract/control.ts';
+import type { StatusLine } from '../contract/control.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { removeAbandoned } from '../engine/ublk-disk.ts';
 import type { JobRecord, UnreadableRecord } from './job-record.ts';
@@ -74,6 +75,16 @@ export function deathOf({ job, directory, record }: RecordedJob): DiskferryError
       ? `and which disks it moved is not known: ${record.defect}`
       : whatDied(record.plan);
   return new DiskferryError('earlier-job-died', `${job}: the job died ${what}`, { context: { job, directory } });
+}
+
+/** The line that is shown of a dead job. */
+export function deadLine({ job, record }: RecordedJob, timeMs: number): StatusLine {
+  const plan = 'defect' in record ? undefined : record.plan;
+  const [source, destination] = [plan?.source.path ?? null, plan?.destination.path ?? null];
+  return {
+    ...{ event: 'status', timeMs, job, processId: null, state: 'died', source, destination },
+    ...{ device: null, speed: null, progress: null, cutOver: [], decision: null },
+  };
 }
 
 function whatDied({ source, destination }: Plan): string {

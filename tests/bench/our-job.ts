@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { askJob } from '../../app/cli/control-client.ts';
+import { askJob } from '../../app/migration/control-client.ts';
 import type { ControlRequestName } from '../../app/contract/control.ts';
 import { exitCodes } from '../../app/contract/exit-codes.ts';
 import type { JobEvent, JobEventName, JobEventOf, JobReport } from '../../app/contract/events.ts';

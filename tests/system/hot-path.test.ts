@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { DiskferryError } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
 import { considerateBytesMin } from '../../app/copy/pace.ts';
-import { askJob } from '../../app/cli/control-client.ts';
+import { askJob } from '../../app/migration/control-client.ts';
 import type { JobStatus } from '../../app/contract/control.ts';
 import { jobsDirectoryName } from '../../app/contract/control.ts';
 import { planSchema } from '../../app/contract/plan.ts';

@@ -11,7 +11,7 @@ import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import type { RecordedJob } from '../../migration/recorded-jobs.ts';
 import { deathOf, findDeadJobs, listJobs } from '../../migration/recorded-jobs.ts';
-import { askJob } from '../control-client.ts';
+import { askJob } from '../../migration/control-client.ts';
 import { eventText } from '../event-text.ts';
 import { controlCommand, stateDirectoryOf } from '../state-directory.ts';
 

@@ -3,8 +3,7 @@
  * the job process and shows what it reports; signals that it gets are passed on. When it is killed, the job
  * goes on without it: `diskferry watch JOB` shows it again.
  */
-import { randomBytes } from 'node:crypto';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
@@ -13,6 +12,7 @@ import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { assertAsConfirmed } from '../../migration/confirmed-plan.ts';
+import { nameJob, requireBothCommands, requireContainer, requireUsers } from '../../migration/job-order.ts';
 import { refuseAfterDeath } from '../../migration/recorded-jobs.ts';
 import type { NewOrder } from '../../migration/supervisor.ts';
 import { confirmPlan } from '../confirm.ts';
@@ -33,9 +33,6 @@ interface MigrateOptions extends PlanOptions {
   readonly startCommand?: string;
   readonly keyFile?: string;
 }
-
-/** Of the source's name in the job's. */
-const nameLengthMax = 40;
 
 export function addMigrateCommand(program: Command): void {
   addPlanOptions(program.command('migrate'))
@@ -84,8 +81,8 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
 /** Throws the first of all that speaks against the job. */
 async function planJob(options: MigrateOptions): Promise<Plan> {
   const plan = await makePlan(options, 'carry-out');
-  requireUsers(plan, options);
-  if (options.keyFile !== undefined) requireContainer(plan);
+  requireUsers(plan, usersOf(options));
+  if (options.keyFile !== undefined) requireContainer(plan, '--key-file');
   if (options.socket !== undefined) requireSocket(plan, options.socket);
   await refuseAfterDeath(plan);
   return plan;
@@ -103,37 +100,14 @@ async function confirm(plan: Plan, options: MigrateOptions): Promise<Plan> {
   return now;
 }
 
-/** Who is stopped must be started again, and who is started must have been stopped. */
-function requireBothCommands({ stopCommand, startCommand }: MigrateOptions): void {
-  if ((stopCommand === undefined) === (startCommand === undefined)) return;
-  const [given, missing] =
-    stopCommand === undefined ? ['--start-command', '--stop-command'] : ['--stop-command', '--start-command'];
-  throw new DiskferryError('usage', `${given}: needs ${missing} as well: what is stopped is started again`);
-}
-
 function requireSocket({ frontend }: Plan, socket: string): void {
   if (frontend !== 'nbd-socket')
     throw new DiskferryError('usage', `--socket: is for --frontend nbd-socket, not for ${frontend}`);
   requireFreeSocketPath(resolve(socket));
 }
 
-function requireContainer({ source, mappedUsers }: Plan): void {
-  if (mappedUsers.some(({ needsPassphrase }) => needsPassphrase)) return;
-  const message = `--key-file: no passphrase is needed to move ${source.path}`;
-  throw new DiskferryError('usage', message, { context: { device: source.path } });
-}
-
-function requireUsers({ way, source }: Plan, { stopCommand, stopUnit = [] }: MigrateOptions): void {
-  if (way === 'remount' || (stopCommand === undefined && stopUnit.length === 0)) return;
-  const given = stopCommand === undefined ? '--stop-unit' : '--stop-command';
-  const message = `${given}: ${source.path} is not mounted, so there is nothing to stop for`;
-  throw new DiskferryError('usage', message, { context: { device: source.path } });
-}
-
-/** Something that can be typed in a shell, whatever the source is called. */
-function nameJob(plan: Plan): string {
-  const words = basename(plan.source.path).match(/[A-Za-z0-9]+/g) ?? ['job'];
-  return `${words.join('-').slice(0, nameLengthMax)}-${randomBytes(2).toString('hex')}`;
+function usersOf({ stopUnit = [], stopCommand, startCommand }: MigrateOptions): NewOrder['request']['users'] {
+  return { units: stopUnit, stopCommand, startCommand };
 }
 
 interface OrderParts {
@@ -144,12 +118,11 @@ interface OrderParts {
 }
 
 function makeOrder(plan: Plan, { name, directory, passphrase, options }: OrderParts): NewOrder {
-  const { stopUnit = [], stopCommand, startCommand } = options;
   const request = {
     ...{ job: name, plan, speed: options.speed },
     socketPath: resolve(options.socket ?? join(directory, 'nbd.sock')),
     hold: options.hold === true,
-    users: { units: stopUnit, stopCommand, startCommand },
+    users: usersOf(options),
   };
   return { request, directory, passphrase };
 }

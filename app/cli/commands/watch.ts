@@ -8,7 +8,7 @@ import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { LastEvent } from '../../migration/event-log.ts';
 import { isLast } from '../../migration/event-log.ts';
 import { deathOf, findDeadJobs } from '../../migration/recorded-jobs.ts';
-import { watchJob } from '../control-client.ts';
+import { watchJob } from '../../migration/control-client.ts';
 import { JobView } from '../job-view.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
 import type { ControlOptions } from './control.ts';

@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { askJob } from '../../../app/cli/control-client.ts';
+import { askJob } from '../../../app/migration/control-client.ts';
 import type { ControlRequestName, JobStatus } from '../../../app/contract/control.ts';
 import type { JobEvent, JobEventName, JobEventOf } from '../../../app/contract/events.ts';
 import { jobEventSchema } from '../../../app/contract/events.ts';

@@ -1,14 +1,9 @@
-/** Sends one request to a foreground job's control socket and gives back the job's status. */
+/** Sends one request to a job's control socket and gives back the job's status. */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import {
-  createMessageConnection,
-  ResponseError,
-  SocketMessageReader,
-  SocketMessageWriter,
-} from 'vscode-jsonrpc/node.js';
-import type { Message, MessageConnection } from 'vscode-jsonrpc/node.js';
+import { createMessageConnection, ResponseError, SocketMessageReader } from 'vscode-jsonrpc/node.js';
+import type { MessageConnection } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
 import type { DiskferryErrorData } from '../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
@@ -20,22 +15,11 @@ import {
 } from '../contract/control.ts';
 import type { JobEvent } from '../contract/events.ts';
 import { jobEventSchema } from '../contract/events.ts';
-import { isRefusedAccess, notOurs } from '../migration/refused-access.ts';
+import { QuietWriter } from '../contract/quiet-writer.ts';
+import { isRefusedAccess, notOurs } from './refused-access.ts';
 
 /** An answer that came last is still being taken apart when the socket closes. */
 const lastAnswerMs = 100;
-
-/**
- * For a request that cannot be written, because the job ended between our connecting and our asking.
- * vscode-jsonrpc rejects the request then and also throws where nobody can catch it (8.2.1, sendRequest),
- * which would end the command with a trace. The socket closes after a failed write, and that is what the
- * caller is told by.
- */
-class QuietWriter extends SocketMessageWriter {
-  override async write(message: Message): Promise<void> {
-    await super.write(message).catch(() => undefined);
-  }
-}
 
 /**
  * Throws `job-missing` when no such job listens, `not-root` when it is somebody else's, or what the job
@@ -78,7 +62,9 @@ export async function watchJob(
 ): Promise<void> {
   const line = await connectTo(stateDirectory, job);
   try {
-    line.connection.onNotification(eventNotification, (event: unknown) => onEvent(jobEventSchema.parse(event)));
+    line.connection.onNotification(eventNotification, (event: unknown) =>
+      onEvent(jobEventSchema.parse(event)),
+    );
     // A job that ends at this moment closes the connection instead of answering.
     line.connection.sendRequest('watch', {}).catch(() => undefined);
     await line.closed;

@@ -1,0 +1,42 @@
+/**
+ * From what somebody wants to move to the plan. Preflight runs twice: first with what everybody may see, so
+ * that most refusals come before anybody needs to be root; then, where we may, with a closer look at both
+ * disks.
+ */
+import type { Plan } from '../contract/plan.ts';
+import type { Facts } from './facts.ts';
+import { gatherFacts } from './facts.ts';
+import { decidePlan, requirePrivileges } from './plan.ts';
+
+export interface PlanRequest {
+  readonly sourcePath: string;
+  readonly destinationPath: string;
+  readonly stateDirectory: string;
+  /** Undefined when the destination must exist. */
+  readonly createBytes: number | undefined;
+  /** As the user wrote them: preflight knows best what to say about one that is not there yet. */
+  readonly mode: string;
+  readonly frontend: string;
+  readonly verifies: boolean;
+  readonly unmountsAtCutOver: boolean;
+  readonly allowsNoJournal: boolean;
+}
+
+/** Throws the first refusal. The closer look is taken only where it cannot fail for lack of rights. */
+export async function makePlan(request: PlanRequest, purpose: 'show' | 'carry-out'): Promise<Plan> {
+  const loadsFrontend = purpose === 'carry-out' ? request.frontend : undefined;
+  const look = (looksCloser: boolean): Promise<Facts> =>
+    gatherFacts({
+      sourcePath: request.sourcePath,
+      destinationPath: request.destinationPath,
+      stateDirectory: request.stateDirectory,
+      looksCloser,
+      readsAllocation: looksCloser && purpose === 'show',
+      loadsFrontend: looksCloser ? loadsFrontend : undefined,
+    });
+  const facts = await look(false);
+  const plan = decidePlan(facts, request);
+  const mayLookCloser = !plan.needsRoot || facts.host.userId === 0;
+  if (purpose === 'carry-out') requirePrivileges(plan, facts.host.userId);
+  return mayLookCloser ? decidePlan(await look(true), request) : plan;
+}
