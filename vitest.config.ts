@@ -16,6 +16,7 @@ export default defineConfig({
           include: ['tests/unit/**/*.test.ts'],
           // Properties are checked on thousands of cases; on a busy machine that takes longer than the usual five seconds.
           testTimeout: 60_000,
+          expect: { poll: { timeout: 30_000 } },
         },
       },
       {

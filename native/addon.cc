@@ -52,6 +52,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<socketPair>(exports, "socketPair");
   offer<shutDownSocket>(exports, "shutDownSocket");
   offer<listenUnix>(exports, "listenUnix");
+  offer<peerCredentials>(exports, "peerCredentials");
   offer<ublkControl>(exports, "ublkControl");
   offer<udevCookieMake>(exports, "udevCookieMake");
   offer<udevCookieWait>(exports, "udevCookieWait");

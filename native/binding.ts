@@ -203,6 +203,8 @@ export interface Addon {
   listenUnix(path: string, backlog: number): number;
   /** fallocate(2) from the start of the file: room for all of it, zeroes until written. False where the file system cannot. */
   allocate(fd: number, lengthBytes: number): boolean;
+  /** Of the process at the other end of a Unix socket, when it connected. */
+  peerCredentials(fd: number): readonly [processId: number, userId: number, groupId: number];
   /** flock(LOCK_EX | LOCK_NB); throws EWOULDBLOCK when somebody else holds it. */
   lockExclusive(fd: number): void;
   /** Of O_DIRECT offsets, by statx(STATX_DIOALIGN); 0 when the file cannot or the kernel cannot tell. */

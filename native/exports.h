@@ -49,6 +49,7 @@ Napi::Value shutDownSocket(const Napi::CallbackInfo& info);
 
 // socket.cc
 Napi::Value listenUnix(const Napi::CallbackInfo& info);
+Napi::Value peerCredentials(const Napi::CallbackInfo& info);
 
 // ublk.cc
 Napi::Value ublkControl(const Napi::CallbackInfo& info);

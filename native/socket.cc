@@ -1,4 +1,4 @@
-// Unix sockets whose clients the ring accepts.
+// Unix sockets whose clients the ring accepts, and who is at the other end of one.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -38,6 +38,20 @@ Napi::Value listenUnix(const Napi::CallbackInfo& info) {
   checked(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", path);
   checked(listen(listener.get(), backlog), "listen", path);
   return Napi::Number::New(info.Env(), listener.release());
+}
+
+// The process at the other end as it was when it connected (SO_PEERCRED, unix(7)): [pid, uid, gid].
+Napi::Value peerCredentials(const Napi::CallbackInfo& info) {
+  int fd = info[0].As<Napi::Number>();
+
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  checked(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size), "getsockopt(SO_PEERCRED)");
+  Napi::Array credentials = Napi::Array::New(info.Env(), 3);
+  credentials[0u] = Napi::Number::New(info.Env(), peer.pid);
+  credentials[1u] = Napi::Number::New(info.Env(), peer.uid);
+  credentials[2u] = Napi::Number::New(info.Env(), peer.gid);
+  return credentials;
 }
 
 }  // namespace diskferry

@@ -65,9 +65,11 @@ function buildAddon(root) {
 }
 
 function compile(root) {
-  mustRun(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build', 'app/cli'], {
-    cwd: root,
-  });
+  mustRun(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), '--build', 'app/cli', 'app/service'],
+    { cwd: root },
+  );
 }
 
 export function build(root) {

@@ -121,6 +121,28 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'untouched',
     exitCode: exitCodes.notAuthorised,
   },
+  'not-authorised': {
+    advice: 'Do it as root, or as a user whom polkit allows it; see "pkaction --verbose --action-id {action}".',
+    dataIs: 'unknown',
+    exitCode: exitCodes.notAuthorised,
+  },
+  'no-service': {
+    advice: 'Have root start diskferryd, or do without it as root; jobs that run go on.',
+    dataIs: 'unknown',
+    exitCode: exitCodes.noService,
+  },
+  'service-version': {
+    advice: 'Restart the service; running jobs go on meanwhile.',
+    dataIs: 'unknown',
+    exitCode: exitCodes.noService,
+  },
+  'too-many-requests': {
+    advice: 'Wait for the answers, then try again.',
+    dataIs: 'unknown',
+    exitCode: exitCodes.usage,
+  },
+  'plan-expired': refused('Plan again, and confirm what it shows then.'),
+  'path-not-yours': refused('Name a block device, or a file that you may read and write.'),
   'not-confirmed': refused('Read the plan with "diskferry plan", then add --yes.'),
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
   'volume-busy': failed(

@@ -43,7 +43,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'app/engine',
     'app/substitution',
   ],
-  'app/cli': ['app/contract', 'app/migration'],
+  'app/client': ['app/contract'],
+  'app/service': ['app/contract', 'app/devices', 'app/migration'],
+  'app/cli': ['app/contract', 'app/client', 'app/migration'],
 };
 
 /** What a layer may take from a lower one, where it is less than everything. */

@@ -1,0 +1,115 @@
+/**
+ * A connection to the service, for every client of it. Answers are checked by the contract's schemas; what
+ * the service refuses is thrown as the DiskferryError that it was there. Knows nothing but the contract.
+ */
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMessageConnection, ResponseError, SocketMessageReader } from 'vscode-jsonrpc/node.js';
+import type { MessageConnection } from 'vscode-jsonrpc/node.js';
+import { DiskferryError } from '../base/error.ts';
+import { errorDataSchema } from '../contract/error-data.ts';
+import type { JobEvent } from '../contract/events.ts';
+import { jobEventSchema } from '../contract/events.ts';
+import { QuietWriter } from '../contract/quiet-writer.ts';
+import type { ServiceInput, ServiceRequestName, ServiceResult } from '../contract/service.ts';
+import { apiVersion, serviceRequests } from '../contract/service.ts';
+
+export interface ServiceEvents {
+  readonly onEvent?: (event: JobEvent) => void;
+  readonly onDevicesChanged?: () => void;
+  readonly onStreamEnded?: (reason: string) => void;
+}
+
+/** While so many wait at its socket that the kernel takes no more (EAGAIN). */
+const crowdedMsMax = 10_000;
+const crowdedPollMs = 20;
+
+export class ServiceClient {
+  readonly #socket: Socket;
+  readonly #connection: MessageConnection;
+  /** Resolves when the service is gone. */
+  readonly closed: Promise<void>;
+
+  /** Throws `no-service` when nobody listens, and `service-version` when it is another Diskferry. */
+  static async connect(path: string, events: ServiceEvents = {}): Promise<ServiceClient> {
+    const client = new ServiceClient(await connectTo(path), events);
+    try {
+      const hello = await client.request('hello', { client: 'diskferry', apiVersion });
+      if (hello.apiVersion === apiVersion) return client;
+      throw new DiskferryError(
+        'service-version',
+        `the service at ${path} speaks version ${hello.apiVersion}, and this program version ${apiVersion}`,
+      );
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  private constructor(socket: Socket, events: ServiceEvents) {
+    this.#socket = socket;
+    const reader = new SocketMessageReader(socket);
+    // Else half an answer starts a timer that never ends, nor lets the process end.
+    reader.partialMessageTimeout = 0;
+    this.#connection = createMessageConnection(reader, new QuietWriter(socket));
+    this.#connection.onError(() => socket.destroy());
+    // Closing follows.
+    socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    this.#connection.onNotification('event', (event: unknown) =>
+      events.onEvent?.(jobEventSchema.parse(event)),
+    );
+    this.#connection.onNotification('devicesChanged', () => events.onDevicesChanged?.());
+    this.#connection.onNotification('streamEnded', ({ reason }: { reason: string }) =>
+      events.onStreamEnded?.(reason),
+    );
+    this.#connection.listen();
+  }
+
+  async request<Name extends ServiceRequestName>(
+    name: Name,
+    parameters: ServiceInput<Name>,
+  ): Promise<ServiceResult<Name>> {
+    const gone = (): DiskferryError =>
+      new DiskferryError('no-service', `the service closed the connection before it answered "${name}"`);
+    const closed = this.closed.then((): never => {
+      throw gone();
+    });
+    // Nobody may be waiting for it when the connection closes in the end.
+    closed.catch(() => undefined);
+    try {
+      const answer: unknown = await Promise.race([this.#connection.sendRequest(name, parameters), closed]);
+      return serviceRequests[name].result.parse(answer) as ServiceResult<Name>;
+    } catch (error) {
+      const data = errorDataSchema.safeParse(error instanceof ResponseError ? error.data : undefined);
+      if (data.success) throw DiskferryError.fromData(data.data);
+      throw this.#socket.destroyed ? gone() : error;
+    }
+  }
+
+  close(): void {
+    this.#connection.dispose();
+    this.#socket.destroy();
+  }
+}
+
+async function connectTo(path: string): Promise<Socket> {
+  const deadlineMs = performance.now() + crowdedMsMax;
+  for (;;) {
+    const socket = connect(path);
+    const refusal = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      socket.once('connect', () => resolve(undefined));
+      socket.once('error', resolve);
+    });
+    if (refusal === undefined) return socket;
+    if (refusal.code !== 'EAGAIN' || performance.now() > deadlineMs) throw noService(path, refusal);
+    await sleep(crowdedPollMs);
+  }
+}
+
+function noService(path: string, cause: NodeJS.ErrnoException): DiskferryError {
+  const why =
+    cause.code === 'ENOENT' ? 'there is no service' : `nobody answers (${cause.code ?? cause.message})`;
+  return new DiskferryError('no-service', `${path}: ${why}`, { context: { path }, cause });
+}

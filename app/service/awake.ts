@@ -1,0 +1,75 @@
+/**
+ * Keeps the machine awake while a job runs: a block inhibitor of logind's, held by a process of
+ * systemd-inhibit that ends with us, because it waits for the end of a pipe that only we hold. Without logind
+ * nobody else puts the machine to sleep by itself, and people are told.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const inhibit = [
+  '--what=sleep:idle:shutdown:handle-lid-switch',
+  '--mode=block',
+  '--who=Diskferry',
+  '--why=A disk is being moved',
+  'cat',
+];
+
+export class Awake {
+  readonly #program: string;
+  readonly #say: (text: string) => void;
+  #holder: ChildProcess | undefined;
+
+  constructor(say: (text: string) => void, program = 'systemd-inhibit') {
+    this.#say = say;
+    this.#program = program;
+  }
+
+  /** Of how many jobs run now. */
+  follow(running: number): void {
+    if (running > 0) this.#hold();
+    else this.release();
+  }
+
+  get isHeld(): boolean {
+    return this.#holder !== undefined;
+  }
+
+  release(): void {
+    const holder = this.#holder;
+    this.#holder = undefined;
+    holder?.stdin?.end();
+  }
+
+  #hold(): void {
+    if (this.#holder !== undefined) return;
+    const holder = spawn(this.#program, inhibit, { stdio: ['pipe', 'ignore', 'ignore'] });
+    this.#holder = holder;
+    // Its end says it.
+    holder.stdin.on('error', () => undefined);
+    const end = (why: string): void => {
+      if (this.#holder !== holder) return;
+      this.#holder = undefined;
+      this.#say(`the machine is not kept awake: ${why}; do not let it sleep while a job runs`);
+    };
+    holder.once('error', ({ message }) => end(message));
+    holder.once('exit', (exitCode, signal) => end(`${this.#program} ended: ${signal ?? String(exitCode)}`));
+  }
+}
+
+/** What people should know before they begin; from /sys/class/power_supply. */
+export function powerNotes(folder = '/sys/class/power_supply'): string[] {
+  if (!existsSync(folder)) return [];
+  const isDraining = readdirSync(folder).some((name) => read(join(folder, name, 'status')) === 'Discharging');
+  return isDraining ? ['This machine runs on its battery: connect it to power before a long move.'] : [];
+}
+
+/** A supply that has just been unplugged tells nothing. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1').trim();
+  } catch {
+    return '';
+  }
+}

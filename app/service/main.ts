@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+/**
+ * `diskferryd`: the service. Runs as root, with systemd or without, and says on stderr what it does. A signal
+ * to stop ends the service and no job: a new one finds them again.
+ */
+import { parseArgs } from 'node:util';
+import { resolve } from 'node:path';
+import { DiskferryError } from '../base/error.ts';
+import { adviceFor, explain } from '../contract/advice.ts';
+import { exitCodes } from '../contract/exit-codes.ts';
+import { defaultSocketPath, serviceLimits } from '../contract/service.ts';
+import { findProgram } from '../devices/find-program.ts';
+import { fingerprint, pollMs } from '../migration/device-watch.ts';
+import { Authority } from './authority.ts';
+import { Awake } from './awake.ts';
+import { Consents } from './consents.ts';
+import type { EventStream } from './event-stream.ts';
+import { makeHandlers } from './handlers.ts';
+import type { ServiceParts } from './handlers.ts';
+import { Jobs } from './jobs.ts';
+import { PerUserLimit } from './per-user-limit.ts';
+import { ResumeAtStart } from './resume-at-start.ts';
+import { ServiceServer } from './server.ts';
+import type { ConstantOptions } from './server.ts';
+
+const usage = 'diskferryd [--socket PATH] [--state-dir DIRECTORY]';
+
+interface Settings {
+  readonly socket: string;
+  readonly stateDirectory: string;
+}
+
+function say(text: string): void {
+  process.stderr.write(`diskferryd: ${text}\n`);
+}
+
+function sayBug(error: unknown): void {
+  say(
+    `this is a bug in Diskferry: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+}
+
+function settings(): Settings {
+  try {
+    const { values } = parseArgs({
+      options: { socket: { type: 'string' }, 'state-dir': { type: 'string' } },
+    });
+    const { env } = process;
+    return {
+      socket: resolve(values.socket ?? env['DISKFERRY_SOCKET'] ?? defaultSocketPath),
+      stateDirectory: resolve(values['state-dir'] ?? env['DISKFERRY_STATE_DIR'] ?? '/var/lib/diskferry'),
+    };
+  } catch (cause) {
+    throw new DiskferryError('usage', `${(cause as Error).message.split('. ')[0] ?? ''}: ${usage}`, {
+      cause,
+    });
+  }
+}
+
+async function serve({ socket, stateDirectory }: Settings): Promise<void> {
+  if (process.geteuid?.() !== 0) throw new DiskferryError('not-root', 'diskferryd: must run as root');
+  const awake = new Awake(say);
+  // Only asked for when a job says something: by then the server is there.
+  const streams = (): readonly EventStream[] => server.streams();
+  const jobs = new Jobs({
+    stateDirectory,
+    onEvent: (event) => streams().forEach((stream) => stream.event(event)),
+    onCount: (running) => awake.follow(running),
+    say,
+  });
+  const authority = new Authority(findProgram('pkcheck') !== undefined);
+  const server = await ServiceServer.listen(socket, connectionOptions({ stateDirectory, authority, jobs }));
+  await jobs.open();
+  const resume = new ResumeAtStart(jobs, say);
+  const stopWatching = watchDevices(() => {
+    resume.devicesChanged();
+    for (const stream of streams()) stream.devicesChanged();
+  });
+  const rights = authority.hasPolkit ? '' : '; without polkit only root is served';
+  say(`listening at ${socket}, jobs in ${stateDirectory}${rights}`);
+  await resume.begin();
+  await stopSignal();
+  stopWatching();
+  jobs.close();
+  awake.release();
+  await server.close();
+}
+
+function connectionOptions(
+  parts: Pick<ServiceParts, 'stateDirectory' | 'authority' | 'jobs'>,
+): ConstantOptions {
+  const { requestsPerUserMax, looksPerUserMax } = serviceLimits;
+  const looks = new PerUserLimit(looksPerUserMax, 'requests that look at disks');
+  const handlers = makeHandlers({ ...parts, consents: new Consents(), looks });
+  const requests = new PerUserLimit(requestsPerUserMax, 'requests');
+  return { authority: parts.authority, handlers, requests, log: say, onBug: sayBug };
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((stop) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop());
+  });
+}
+
+/** Returns what ends it. */
+function watchDevices(onChange: () => void): () => void {
+  let before = fingerprint();
+  const timer = setInterval(() => {
+    const now = fingerprint();
+    if (now === before) return;
+    before = now;
+    onChange();
+  }, pollMs);
+  return () => clearInterval(timer);
+}
+
+try {
+  await serve(settings());
+  // Channels to job processes keep this one alive; they go on without it.
+  process.exit(exitCodes.done);
+} catch (error) {
+  if (!(error instanceof DiskferryError)) throw error;
+  say(explain(error.toData()));
+  process.exit(adviceFor(error).exitCode);
+}

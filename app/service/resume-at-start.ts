@@ -1,0 +1,78 @@
+/**
+ * Which dead jobs the service goes on with by itself when it starts: those that the machine took down with
+ * it, whose record can be read. What died while the machine ran on may die of the same again, so a person
+ * looks first ("diskferry recover"). Everything that `recover` refuses is refused here as well, and changes
+ * nothing.
+ *
+ * A disk that is not there yet at boot may come later: such a job is tried again when the machine's disks
+ * change.
+ */
+import type { JobEvent } from '../contract/events.ts';
+import { readBootId } from '../migration/job-record.ts';
+import type { RecordedJob } from '../migration/recorded-jobs.ts';
+import type { Jobs } from './jobs.ts';
+import { hasCommands } from './jobs.ts';
+
+export type Verdict = 'resume' | 'same-boot' | 'has-commands' | 'record-unreadable';
+
+export function decideResume({ record }: Pick<RecordedJob, 'record'>, bootId: string): Verdict {
+  if ('defect' in record) return 'record-unreadable';
+  if (record.bootId === bootId) return 'same-boot';
+  return hasCommands({ record }) ? 'has-commands' : 'resume';
+}
+
+/** Each begins with the job's name. */
+const sayings: Readonly<Record<Exclude<Verdict, 'resume'>, string>> = {
+  'same-boot': 'has died since this machine was started; "diskferry recover" goes on with it',
+  'has-commands': 'was broken off, and stops and starts its users by commands; "diskferry recover" runs them',
+  'record-unreadable': 'has died, and its record cannot be read; "diskferry recover" says why',
+};
+
+export class ResumeAtStart {
+  readonly #jobs: Jobs;
+  readonly #say: (text: string) => void;
+  /** Those whose disks were not all there. */
+  #waiting: string[] = [];
+  #trying = Promise.resolve();
+
+  constructor(jobs: Jobs, say: (text: string) => void) {
+    this.#jobs = jobs;
+    this.#say = say;
+  }
+
+  async begin(): Promise<void> {
+    const bootId = await readBootId();
+    for (const dead of await this.#jobs.dead()) {
+      const verdict = decideResume(dead, bootId);
+      if (verdict === 'resume') await this.#resume(dead.job);
+      else this.#say(`${dead.job} ${sayings[verdict]}`);
+    }
+  }
+
+  /** The machine's disks have changed. One try at a time. */
+  devicesChanged(): void {
+    this.#trying = this.#trying.then(async () => {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const job of waiting) await this.#resume(job);
+    });
+  }
+
+  async #resume(job: string): Promise<void> {
+    this.#say(`${job} was broken off when the machine went down; going on with it`);
+    try {
+      this.#note(job, await this.#jobs.recover(job, { goesBack: false, hold: false }));
+    } catch (error) {
+      // Somebody has taken it up or ended it meanwhile.
+      this.#say(`${job} is not gone on with: ${String(error)}`);
+    }
+  }
+
+  #note(job: string, first: JobEvent): void {
+    if (first.event !== 'failed') return;
+    const isIncomplete = first.code === 'disk-not-found';
+    if (isIncomplete) this.#waiting.push(job);
+    const next = isIncomplete ? 'it is tried again when a disk comes' : first.advice;
+    this.#say(`${job} cannot go on: ${first.message}. ${next}`);
+  }
+}

@@ -1,0 +1,67 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Awake, powerNotes } from '../../../app/service/awake.ts';
+
+let directory: string;
+let said: string[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'diskferry-awake-'));
+  said = [];
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** In the place of systemd-inhibit: notes what it was asked for, then does as the script says. */
+function inhibitor(script: string): string {
+  const path = join(directory, 'inhibit');
+  writeFileSync(path, `#!/bin/sh\necho "$@" >>${directory}/asked\n${script}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+describe('Awake', () => {
+  test('holds one inhibitor while any job runs, and lets it go with the last', async () => {
+    const awake = new Awake((text) => said.push(text), inhibitor(`cat; touch ${directory}/ended`));
+    awake.follow(1);
+    awake.follow(2);
+    awake.follow(1);
+    expect(awake.isHeld).toBe(true);
+    awake.follow(0);
+    expect(awake.isHeld).toBe(false);
+    await expect.poll(() => existsSync(join(directory, 'ended'))).toBe(true);
+    const asked = readFileSync(join(directory, 'asked'), 'utf8');
+    expect(asked).toBe(
+      '--what=sleep:idle:shutdown:handle-lid-switch --mode=block ' +
+        '--who=Diskferry --why=A disk is being moved cat\n',
+    );
+    expect(said).toEqual([]);
+  });
+
+  test.each([
+    ['is refused', () => inhibitor('exit 1'), 'ended: 1'],
+    ['is not there', () => join(directory, 'none'), 'ENOENT'],
+  ])('says so when it %s, and tries again at the next job', async (_, program, why) => {
+    const awake = new Awake((text) => said.push(text), program());
+    awake.follow(1);
+    await expect.poll(() => said).toHaveLength(1);
+    expect(said[0]).toContain(why);
+    expect(awake.isHeld).toBe(false);
+    awake.follow(2);
+    await expect.poll(() => said).toHaveLength(2);
+  });
+});
+
+test.each([
+  [['Charging'], 0],
+  [['Full', 'Discharging'], 1],
+  [[], 0],
+])('power supplies that say %j give %i notes', (states, count) => {
+  const folder = join(directory, 'power');
+  for (const [index, state] of states.entries()) {
+    mkdirSync(join(folder, `BAT${index}`), { recursive: true });
+    writeFileSync(join(folder, `BAT${index}`, 'status'), `${state}\n`);
+  }
+  expect(powerNotes(folder)).toHaveLength(count);
+});
