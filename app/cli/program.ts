@@ -21,6 +21,7 @@ const families: readonly Family[] = [
   { words: ['devices'], load: async () => (await import('./commands/devices.ts')).addDevicesCommand },
   { words: ['plan'], load: async () => (await import('./commands/plan.ts')).addPlanCommand },
   { words: ['migrate'], load: async () => (await import('./commands/migrate.ts')).addMigrateCommand },
+  { words: ['start'], load: async () => (await import('./commands/start.ts')).addStartCommand },
   { words: ['recover'], load: async () => (await import('./commands/recover.ts')).addRecoverCommand },
   { words: ['watch'], load: async () => (await import('./commands/watch.ts')).addWatchCommand },
   {

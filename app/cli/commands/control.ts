@@ -1,19 +1,22 @@
 /**
- * Commands that speak to a job which runs in another terminal: status, pause, resume, speed, verify, cutover, undo,
- * retry, accept-unreadable.
+ * Commands that speak to a job which runs elsewhere, through the service where it runs: status, pause,
+ * resume, speed, verify, cutover, undo, retry, accept-unreadable.
  */
 import { dirname } from 'node:path';
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus, StatusLine } from '../../contract/control.ts';
+import type { ServiceClient } from '../../client/service-client.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import type { RecordedJob } from '../../migration/recorded-jobs.ts';
-import { deathOf, findDeadJobs, listJobs } from '../../migration/recorded-jobs.ts';
+import { deadLine, deathOf, findDeadJobs, listJobs } from '../../migration/recorded-jobs.ts';
 import { askJob } from '../../migration/control-client.ts';
-import { eventText } from '../event-text.ts';
+import { byService, serviceJob } from '../service-line.ts';
 import { controlCommand, stateDirectoryOf } from '../state-directory.ts';
+import type { Shown } from '../status-line.ts';
+import { showStatus } from '../status-line.ts';
 
 export interface ControlOptions {
   readonly stateDir?: string;
@@ -64,15 +67,37 @@ export function control(command: Command, description: string): Command {
 function addStatus(program: Command): void {
   control(program.command('status'), 'show the jobs that are running, and those that have died').action(
     async (job: string | undefined, options: ControlOptions) => {
-      const directory = stateDirectoryOf(options.stateDir);
-      const dead = (await findDeadJobs(directory)).filter((one) => job === undefined || one.job === job);
-      const found = await statuses(directory, job, dead.length > 0);
-      for (const status of found) show(status, directory, options);
-      if (found.length + dead.length === 0 && options.json !== true)
-        process.stderr.write('No job is running.\n');
-      for (const one of dead) showDead(one, options);
+      const byIt = await byService(options, (client) => serviceStatuses(client, job));
+      if (byIt === undefined) return showOwnStatuses(job, options);
+      if (byIt.done.length === 0) sayNone(options);
+      for (const line of byIt.done) showStatus(line, shown(options));
     },
   );
+}
+
+async function serviceStatuses(client: ServiceClient, named: string | undefined): Promise<StatusLine[]> {
+  const { jobs } = await client.request('list', {});
+  const found = jobs.filter(({ job }) => named === undefined || job === named);
+  if (named !== undefined && found.length === 0)
+    throw new DiskferryError('job-missing', `${named}: no such job is running`);
+  return found;
+}
+
+async function showOwnStatuses(job: string | undefined, options: ControlOptions): Promise<void> {
+  const directory = stateDirectoryOf(options.stateDir);
+  const dead = (await findDeadJobs(directory)).filter((one) => job === undefined || one.job === job);
+  const found = await statuses(directory, job, dead.length > 0);
+  for (const status of found) showStatus(status, shown(options));
+  if (found.length + dead.length === 0) sayNone(options);
+  for (const one of dead) showDead(one, options);
+}
+
+function sayNone({ json }: ControlOptions): void {
+  if (json !== true) process.stderr.write('No job is running.\n');
+}
+
+function shown({ stateDir, json }: ControlOptions): Shown {
+  return { stateDirectory: stateDirectoryOf(stateDir), json: json === true };
 }
 
 /** Of all jobs or of the one named, which must be running unless it is known to be dead. */
@@ -81,38 +106,49 @@ async function statuses(directory: string, job: string | undefined, isDead: bool
   return isDead ? [] : [await askJob(directory, job, 'status', {})];
 }
 
-function showDead(dead: RecordedJob, { json }: ControlOptions): void {
-  const { job, record, directory } = dead;
-  const plan = 'defect' in record ? undefined : record.plan;
-  if (json === true) {
-    const [from, to] = [plan?.source.path ?? null, plan?.destination.path ?? null];
-    writeLine({
-      job,
-      processId: null,
-      state: 'died',
-      source: from,
-      destination: to,
-      device: null,
-      speed: null,
-      progress: null,
-      cutOver: [],
-      decision: null,
-    });
+/** Its own record has more to tell than a line. */
+function showDead(dead: RecordedJob, options: ControlOptions): void {
+  if (options.json === true) {
+    showStatus(deadLine(dead, Date.now()), shown(options));
     return;
   }
-  const disks = plan === undefined ? 'every disk that it may have moved' : 'both disks';
+  const { job, record, directory } = dead;
+  const disks = 'defect' in record ? 'every disk that it may have moved' : 'both disks';
   const goOn = controlCommand('recover', job, dirname(dirname(directory)));
   process.stderr.write(`${deathOf(dead).message}. Keep ${disks}, and run "${goOn}".\n`);
 }
 
-async function tell<Name extends ControlRequestName>(
+type Told = Exclude<ControlRequestName, 'watch'>;
+
+/** How the service calls what a job hears. */
+function serviceName(name: Told): Exclude<Told, 'accept-unreadable'> | 'acceptUnreadable' {
+  return name === 'accept-unreadable' ? 'acceptUnreadable' : name;
+}
+
+async function tell<Name extends Told>(
   job: string | undefined,
   name: Name,
   parameters: ControlParameters<Name>,
   options: ControlOptions,
 ): Promise<void> {
+  showStatus(await ask(job, name, parameters, options), shown(options));
+}
+
+/** Of the service where it runs, else of the job itself. */
+async function ask<Name extends Told>(
+  named: string | undefined,
+  name: Name,
+  parameters: ControlParameters<Name>,
+  options: ControlOptions,
+): Promise<JobStatus> {
+  const byIt = await byService(options, async (client) => {
+    const job = await serviceJob(client, named);
+    // Each takes what the job takes, and the job's name.
+    return client.request(serviceName(name), { job, ...parameters });
+  });
+  if (byIt !== undefined) return byIt.done;
   const directory = stateDirectoryOf(options.stateDir);
-  show(await askJob(directory, await jobToTell(directory, job), name, parameters), directory, options);
+  return askJob(directory, await jobToTell(directory, named), name, parameters);
 }
 
 async function cutOver(
@@ -120,9 +156,8 @@ async function cutOver(
   options: ControlOptions & { readonly dryRun?: boolean },
 ): Promise<void> {
   if (options.dryRun !== true) return tell(job, 'cutover', {}, options);
-  const directory = stateDirectoryOf(options.stateDir);
-  const status = await askJob(directory, await jobToTell(directory, job), 'status', {});
-  show(status, directory, options);
+  const status = await ask(job, 'status', {}, options);
+  showStatus(status, shown(options));
   if (options.json !== true)
     for (const [index, step] of status.cutOver.entries()) process.stdout.write(`  ${index + 1}. ${step}\n`);
 }
@@ -155,22 +190,4 @@ async function statusOf(directory: string, job: string): Promise<JobStatus | und
     if (error instanceof DiskferryError && error.code === 'job-missing') return undefined;
     throw error;
   }
-}
-
-function show(status: JobStatus, directory: string, options: ControlOptions): void {
-  if (options.json === true) {
-    writeLine(status);
-    return;
-  }
-  const { job, state, source, destination, device, speed, progress, decision } = status;
-  process.stdout.write(
-    `${job}: ${state}, ${source} to ${destination}, used through ${device ?? 'nothing yet'}, speed ${speed}\n`,
-  );
-  if (progress !== null) process.stdout.write(`  ${eventText(progress, directory)}\n`);
-  if (decision !== null) process.stdout.write(`  ${eventText(decision, directory)}\n`);
-}
-
-function writeLine(status: Omit<StatusLine, 'event' | 'timeMs'>): void {
-  const line: StatusLine = { event: 'status', timeMs: Date.now(), ...status };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
 }

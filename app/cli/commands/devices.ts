@@ -2,8 +2,11 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fingerprint, pollMs } from '../../migration/device-watch.ts';
+import { DiskferryError } from '../../base/error.ts';
+import type { DeviceTrees } from '../../migration/device-trees.ts';
 import { readDeviceTrees } from '../../migration/device-trees.ts';
 import { deviceText } from '../device-text.ts';
+import { byService } from '../service-line.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
 
 interface DevicesOptions {
@@ -37,8 +40,22 @@ async function showDevices(options: DevicesOptions): Promise<void> {
 }
 
 async function showOnce({ json, stateDir }: DevicesOptions): Promise<void> {
-  const { trees, notes } = await readDeviceTrees(stateDirectoryOf(stateDir));
+  const { trees, notes } = await treesSeen(stateDir);
   for (const note of notes) process.stderr.write(`${note}; its word is missing.\n`);
   for (const tree of trees)
     process.stdout.write(json === true ? `${JSON.stringify(tree)}\n` : `${deviceText(tree)}\n`);
+}
+
+/** The service sees more than people who are not root. Whom it refuses sees what everybody may. */
+async function treesSeen(stateDir: string | undefined): Promise<DeviceTrees> {
+  const isRoot = process.geteuid?.() === 0;
+  const byIt = isRoot
+    ? undefined
+    : await byService({ stateDir }, (client) => client.request('devices', {}).catch(orOwnEyes));
+  return byIt?.done ?? readDeviceTrees(stateDirectoryOf(stateDir));
+}
+
+function orOwnEyes(error: unknown): undefined {
+  if (error instanceof DiskferryError && error.code === 'not-authorised') return undefined;
+  throw error;
 }

@@ -1,10 +1,12 @@
 /** `diskferry report`: what was done, for the people who must show it: as a page to print, or as data. */
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
+import type { ReportDocument } from '../../contract/report/document.ts';
 import { makeReport } from '../../contract/report/document.ts';
 import { reportHtml } from '../../contract/report/html.ts';
 import { readHistory } from '../../migration/job-history.ts';
 import { version } from '../../migration/version.ts';
+import { byService } from '../service-line.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
 
 interface ReportOptions {
@@ -31,10 +33,18 @@ export function addReportCommand(program: Command): void {
 async function printReport(job: string, options: ReportOptions): Promise<void> {
   if (options.html === true && options.json === true)
     throw new DiskferryError('usage', '--html and --json: choose one of them');
-  const { technician, customer } = options;
-  const events = await readHistory(stateDirectoryOf(options.stateDir), checked(job));
-  const report = makeReport(job, events, { technician, customer });
+  const report = await makeReportOf(checked(job), options);
   process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : reportHtml(report, version));
+}
+
+async function makeReportOf(job: string, options: ReportOptions): Promise<ReportDocument> {
+  const { technician, customer } = options;
+  const byIt = await byService(options, (client) => client.request('report', { job, technician, customer }));
+  if (byIt !== undefined) return byIt.done;
+  return makeReport(job, await readHistory(stateDirectoryOf(options.stateDir), job), {
+    technician,
+    customer,
+  });
 }
 
 /** It becomes a part of a path. */

@@ -1,6 +1,6 @@
 /**
- * `diskferry watch`: shows a job that runs already, from its beginning, as the terminal does that started it, and
- * ends with the exit code of the job. Leaving it does nothing to the job.
+ * `diskferry watch`: shows a job that runs already, from its beginning, as the terminal does that started it,
+ * and ends with the exit code of the job. Leaving it does nothing to the job.
  */
 import type { Command } from 'commander';
 import { DiskferryError } from '../../base/error.ts';
@@ -9,8 +9,11 @@ import type { LastEvent } from '../../migration/event-log.ts';
 import { isLast } from '../../migration/event-log.ts';
 import { deathOf, findDeadJobs } from '../../migration/recorded-jobs.ts';
 import { watchJob } from '../../migration/control-client.ts';
+import { EventQueue } from '../event-queue.ts';
 import { JobView } from '../job-view.ts';
+import { byService, serviceJob } from '../service-line.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
+import { watchByService } from '../watch-service.ts';
 import type { ControlOptions } from './control.ts';
 import { control, jobToTell } from './control.ts';
 
@@ -23,6 +26,17 @@ export function addWatchCommand(program: Command): void {
 }
 
 async function watch(named: string | undefined, options: ControlOptions): Promise<ExitCode> {
+  const json = options.json === true;
+  const stream = new EventQueue();
+  const byIt = await byService(
+    options,
+    async (client) => watchByService(client, { job: await serviceJob(client, named), stream, json }),
+    stream.listener,
+  );
+  return byIt === undefined ? watchDirectly(named, options) : byIt.done;
+}
+
+async function watchDirectly(named: string | undefined, options: ControlOptions): Promise<ExitCode> {
   const directory = stateDirectoryOf(options.stateDir);
   const job = await jobToTell(directory, named);
   const view = new JobView({ json: options.json === true });
