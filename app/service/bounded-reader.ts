@@ -5,8 +5,8 @@
  * the connection.
  */
 import type { Socket } from 'node:net';
-import { AbstractMessageReader } from 'vscode-jsonrpc/node.js';
-import type { DataCallback, Disposable, Message } from 'vscode-jsonrpc/node.js';
+import { AbstractMessageReader, Message } from 'vscode-jsonrpc/node.js';
+import type { DataCallback, Disposable } from 'vscode-jsonrpc/node.js';
 
 /** One header line is enough; others may follow it. */
 const headerBytesMax = 1024;
@@ -101,9 +101,14 @@ function lengthIn(header: string): number {
   return Number(length);
 }
 
-/** The library trusts that messages are objects. */
+/**
+ * What a client may send is a request or a notification. The library trusts that messages are objects, and
+ * writes everything else out for its log, answers too, which ends the process when they are nested deeply.
+ */
 function checkedMessage(value: unknown): Message {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('no message');
-  if ((value as { jsonrpc?: unknown }).jsonrpc !== '2.0') throw new Error('not JSON-RPC 2.0');
-  return value as Message;
+  const message = value as Message;
+  if (message.jsonrpc !== '2.0') throw new Error('not JSON-RPC 2.0');
+  if (Message.isRequest(message) || Message.isNotification(message)) return message;
+  throw new Error('neither a request nor a notification');
 }

@@ -29,11 +29,13 @@ const call = (method: string, params: unknown = {}, id: unknown = 1): string =>
 /** Requests that look right from outside, and bytes that do not. */
 const names = Object.keys(serviceRequests);
 const oddNames = ['$/cancelRequest', '$/setTrace', '$/progress', '__proto__', 'constructor'];
+/** Mostly what can be answered: all else loses its connection at once. */
+const anyId = fc.oneof({ weight: 20, arbitrary: fc.integer() }, fc.string(), fc.anything());
 const anyMessage = fc.oneof(
   {
     weight: 6,
     arbitrary: fc
-      .tuple(fc.constantFrom(...names), fc.anything(), fc.anything())
+      .tuple(fc.constantFrom(...names), fc.anything(), anyId)
       .map(([method, params, id]) => call(method, params, id)),
   },
   {
@@ -112,6 +114,32 @@ describe.skipIf(!isRoot)('hostile clients', () => {
       const messages = fc.sample(anyMessage, { numRuns: messageCount, seed });
       for (let done = 0; done < messages.length;)
         done += await sendAll(await service.raw(), messages.slice(done, done + 200));
+    });
+  });
+
+  it('does not mind what is nested as deeply as a message can be', async () => {
+    const deep = '['.repeat(30_000) + ']'.repeat(30_000);
+    const bodies = [
+      `{"jsonrpc":"2.0","x":${deep}}`,
+      `{"jsonrpc":"2.0","id":null,"error":${deep}}`,
+      `{"jsonrpc":"2.0","id":1,"result":${deep}}`,
+      `{"jsonrpc":"2.0","id":${deep},"method":"list"}`,
+      `{"jsonrpc":"2.0","id":1,"method":"list","params":${deep}}`,
+      `{"jsonrpc":"2.0","id":1,"method":"status","params":{"job":${deep}}}`,
+      `{"jsonrpc":"2.0","id":1,"method":"nothing","params":{"x":${deep}}}`,
+      `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":${deep}}}`,
+      `{"jsonrpc":"2.0","method":"$/progress","params":${deep}}`,
+      `{"jsonrpc":"2.0","method":"nothing","params":${deep}}`,
+    ];
+    await withJob(async (service, other) => {
+      for (const body of bodies) {
+        const socket = await service.raw();
+        socket.resume();
+        // Whatever becomes of it, what follows it on the same connection is taken or the connection is lost.
+        socket.write(frame(body) + frame('[]'));
+        await closed(socket, 'sends no request after something deep');
+        expect((await other.request('list', {})).jobs.length).toBe(1);
+      }
     });
   });
 

@@ -62,7 +62,8 @@ describe('BoundedReader', () => {
 
   test('takes many messages of one chunk, and other headers', async () => {
     read();
-    client.write(`Content-Type: x\r\ncontent-length: 17\r\n\r\n{"jsonrpc":"2.0"}${ask('a').repeat(50)}`);
+    const [body = ''] = ask('a').split('\r\n\r\n').slice(1);
+    client.write(`Content-Type: x\r\ncontent-length: ${body.length}\r\n\r\n${body}${ask('a').repeat(50)}`);
     await expect.poll(() => messages.length).toBe(51);
   });
 
@@ -74,6 +75,9 @@ describe('BoundedReader', () => {
     ['what is no JSON', frame('{')],
     ['what is no object', frame('[]')],
     ['what is not JSON-RPC', frame('{}')],
+    ['what asks nothing', frame('{"jsonrpc":"2.0","id":1}')],
+    ['an answer to nobody', frame('{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}')],
+    ['a request that nobody could be told the answer of', frame('{"jsonrpc":"2.0","id":[],"method":"a"}')],
   ])('ends the connection at %s', async (_, text) => {
     read();
     client.write(text);
