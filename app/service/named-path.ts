@@ -1,8 +1,13 @@
 /**
- * What a path leads to that a client names. The service is root and the client may not be, so the path is
- * followed with the client's own rights, in a process of that user's: a block device, whose own node is used
- * from then on, or a file that the user may read and write, known by its inode. A plan made from it must then
- * be of exactly that.
+ * What a path leads to that a client names. The service is root and the client may not be: everything about a
+ * file that such a client names, its name, its folder, the file system that it lies on, stays in that client's
+ * hands while root works with it. So he names block devices and nothing else. His path is followed with his own
+ * rights, in a process of that user's; from then on only the device's number counts, by which the kernel knows
+ * one device, and its own node. Whether he may have that device moved is polkit's word (authority.ts), and not
+ * the node's mode, by which nobody but root could.
+ *
+ * The user can have his process say what he likes. What he gains by it is another device's number, which he
+ * could have named as well.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,49 +18,49 @@ import type { Peer } from '../devices/peer.ts';
 import { readSysfsDevices } from '../devices/sysfs.ts';
 
 const lookMsMax = 10_000;
+const answerBytesMax = 1024;
 
 const answerSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('block'), majorMinor: z.string() }),
-  z.object({ kind: z.literal('file'), realPath: z.string(), device: z.string(), inode: z.number() }),
+  z.object({ kind: z.literal('file') }),
   z.object({ kind: z.literal('other') }),
-  z.object({ kind: z.literal('refused'), code: z.string() }),
+  z.object({ kind: z.literal('refused'), code: z.string().max(20) }),
 ]);
+type Answer = z.infer<typeof answerSchema>;
 
 /** What the path led to when it was followed. `path` is to be used instead of it. */
 export interface NamedDisk {
   readonly path: string;
   readonly named: string;
-  /** As in an identity: of the device, or of the file system and file. */
   readonly majorMinor: string;
-  readonly inode: number | null;
 }
 
 const script = import.meta.url.endsWith('.ts')
-  ? '../../build/app/service/open-as-user.js'
-  : './open-as-user.js';
+  ? '../../build/app/service/look-as-user.js'
+  : './look-as-user.js';
 const scriptPath = fileURLToPath(new URL(script, import.meta.url));
 
 /** Throws `path-not-yours` with the reason. */
 export async function followAs(peer: Peer, path: string): Promise<NamedDisk> {
-  const answer = answerSchema.parse(JSON.parse(await lookAs(peer, path)));
+  const answer = await lookAs(peer, path);
   switch (answer.kind) {
     case 'refused':
-      throw notYours(path, `it cannot be opened by user ${peer.userId}: ${answer.code}`);
-    case 'other':
-      throw notYours(path, 'it is neither a block device nor a regular file');
+      throw notYours(path, `user ${peer.userId} cannot follow this path: ${answer.code}`);
     case 'file':
-      return { path: answer.realPath, named: path, majorMinor: answer.device, inode: answer.inode };
+      throw notYours(path, 'it is a file, and only root can have the service move files');
+    case 'other':
+      throw notYours(path, 'it is no block device');
     case 'block': {
       const device = readSysfsDevices().find(({ majorMinor }) => majorMinor === answer.majorMinor);
       if (device === undefined) throw notYours(path, 'it is a node without a device');
-      return { path: device.path, named: path, majorMinor: answer.majorMinor, inode: null };
+      return { path: device.path, named: path, majorMinor: answer.majorMinor };
     }
   }
 }
 
 /** Throws when a disk of a plan is not what the path led to: it leads elsewhere by now. */
-export function assertIsNamed({ majorMinor, inode, named }: NamedDisk, { identity }: PlannedDisk): void {
-  if (identity !== null && identity.majorMinor === majorMinor && identity.inode === inode) return;
+export function assertIsNamed({ majorMinor, named }: NamedDisk, { kind, identity }: PlannedDisk): void {
+  if (kind === 'block' && identity?.majorMinor === majorMinor) return;
   throw notYours(named, 'it led elsewhere a moment ago');
 }
 
@@ -64,12 +69,24 @@ function notYours(path: string, why: string): DiskferryError {
 }
 
 /** Node gives up the service's groups along with its user (setgroups of libuv). */
-async function lookAs({ userId, groupId }: Peer, path: string): Promise<string> {
-  const options = { uid: userId, gid: groupId, env: {}, cwd: '/', timeout: lookMsMax } as const;
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [scriptPath, path], options, (error, stdout) => {
-      if (error === null) resolve(stdout);
-      else reject(notYours(path, `nobody could look at it as user ${userId}`));
-    });
+async function lookAs({ userId, groupId }: Peer, path: string): Promise<Answer> {
+  const identity = { uid: userId, gid: groupId, env: {}, cwd: '/' };
+  // It is the user's own process: a signal that can be caught or put off would not end it.
+  const limits = { timeout: lookMsMax, killSignal: 'SIGKILL', maxBuffer: answerBytesMax } as const;
+  const text = await new Promise<string>((resolve) => {
+    execFile(process.execPath, [scriptPath, path], { ...identity, ...limits }, (error, stdout) =>
+      resolve(error === null ? stdout : ''),
+    );
   });
+  const answer = answerSchema.safeParse(parsed(text));
+  if (answer.success) return answer.data;
+  throw notYours(path, `nobody could look at it as user ${userId}`);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,13 +1,15 @@
 /**
- * What the service does for people who are not root: nothing without polkit's word, and with it nothing to a
- * path that they could not open themselves. polkit's answers are the test's own; everything else is real.
+ * What the service does for people who are not root: nothing without polkit's word, and with it nothing to any
+ * file. They name block devices, each by whatever path leads them there. polkit's answers are the test's own;
+ * everything else is real.
  */
 import { chmodSync, chownSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
-import { readPart } from './support/loop-disk.ts';
+import { ServiceClient } from '../../app/client/service-client.ts';
+import { makeLoopDisk, readPart } from './support/loop-disk.ts';
 import { useScratch } from './support/scratch.ts';
 import type { CommandEnd, ImagePair } from './support/service.ts';
 import { Service, hasEnded, makeImages, startJob } from './support/service.ts';
@@ -18,6 +20,32 @@ const scratch = useScratch();
 const nobody = 65_534;
 const sizeBytes = 8 * mebibyte;
 const [allowed, refused, noAgent] = [0, 1, 2];
+
+/** Disks that anybody may name. */
+async function disks(name: string): Promise<ImagePair> {
+  const source = await makeLoopDisk(scratch(), `${name}-source`, { sizeBytes, content: 'random' });
+  const destination = await makeLoopDisk(scratch(), `${name}-destination`, { sizeBytes });
+  return { source: source.path, destination: destination.path };
+}
+
+function expectMoved({ source, destination }: ImagePair): void {
+  const [from, to] = [source, destination].map((path) => readPart(path, 0, sizeBytes));
+  expect(from?.equals(to ?? Buffer.alloc(0))).toBe(true);
+}
+
+function expectUntouched({ destination }: ImagePair): void {
+  expect(readPart(destination, 0, sizeBytes).every((byte) => byte === 0)).toBe(true);
+}
+
+/** A client that is nobody for the kernel, which notes who connects at the moment when he does. */
+function asNobody(service: Service): Promise<ServiceClient> {
+  process.seteuid?.(nobody);
+  try {
+    return ServiceClient.connect(service.socketPath);
+  } finally {
+    process.seteuid?.(0);
+  }
+}
 
 /** A folder and images in it that belong to nobody. */
 async function ownImages(): Promise<ImagePair> {
@@ -70,51 +98,78 @@ describe.skipIf(!isRoot)('a user whom polkit refuses', () => {
 
   it('may be allowed to look, and still not to touch', async () => {
     const service = await Service.start(scratch(), { polkit: allowed });
-    const images = await ownImages();
+    const pair = await disks('seen');
     expect((await service.cli(['status'], nobody)).exitCode).toBe(0);
     service.answerWith(refused);
-    expect((await start(service, images)).exitCode).toBe(6);
+    expect((await start(service, pair)).exitCode).toBe(6);
+    expectUntouched(pair);
   });
 });
 
 describe.skipIf(!isRoot)('a user whom polkit allows', () => {
-  it('moves images of his own', async () => {
+  it('moves disks, and the service notes what it erased for whom', async () => {
     const service = await Service.start(scratch(), { polkit: allowed });
-    const images = await ownImages();
-    const { exitCode, stdout, stderr } = await start(service, images, '--json');
+    const pair = await disks('his');
+    const { exitCode, stdout, stderr } = await start(service, pair, '--json');
     expect(stderr).toBe('');
     expect(exitCode).toBe(0);
     const { job } = JSON.parse(stdout) as { job: string };
     await waitUntil('it has ended', () => hasEnded(scratch(), job));
-    const [from, to] = [images.source, images.destination].map((path) => readPart(path, 0, sizeBytes));
-    expect(from?.equals(to ?? Buffer.alloc(0))).toBe(true);
+    expectMoved(pair);
+    expect(service.stderr).toMatch(new RegExp(`user ${nobody}, process \\d+: start`));
+    expect(service.stderr).toContain(`moves to ${pair.destination} (${sizeBytes} bytes), which is erased`);
   });
 
-  it('cannot make the service open what he could not, by name or by link', async () => {
+  it('names a disk by a link of his own, which leads nowhere else afterwards', async () => {
     const service = await Service.start(scratch(), { polkit: allowed });
-    const images = await ownImages();
+    const [named, other] = [await disks('named'), await disks('other')];
+    await scratch().makeDirectory('own');
+    const link = scratch().path('own/link');
+    symlinkSync(named.destination, link);
+    const client = await asNobody(service);
+    const asked = { source: named.source, destination: link, frontend: 'nbd-socket' };
+    const { plan, token } = await client.request('plan', asked);
+    expect(plan.destination.path).toBe(named.destination);
+    rmSync(link);
+    symlinkSync(other.destination, link);
+    const { job } = await client.request('start', { token });
+    await waitUntil('it has ended', () => hasEnded(scratch(), job));
+    client.close();
+    expectMoved(named);
+    expectUntouched(other);
+  });
+
+  it('cannot have the service touch any file, his own neither, by name or by link', async () => {
+    const service = await Service.start(scratch(), { polkit: allowed });
+    const [pair, own] = [await disks('his'), await ownImages()];
     const others = makeImages(scratch(), 'others', sizeBytes);
     for (const path of [others.source, others.destination]) chmodSync(path, 0o600);
-    const link = scratch().path('own/link');
+    const [link, linkToOwn] = [scratch().path('own/link'), scratch().path('own/link-to-own')];
     symlinkSync(others.destination, link);
+    symlinkSync(own.destination, linkToOwn);
     const fifo = scratch().path('own/fifo');
     await runCommand('mkfifo', ['-m', '666', fifo], 'mkfifo');
     const systems = ['/dev/null', '/etc/shadow', '/proc/kcore'];
-    const forbidden = [others.destination, link, fifo, ...systems, join(scratch().directory, 'none')];
-    for (const destination of forbidden) {
-      const end = await start(service, { ...images, destination });
+    const files = [own.destination, others.destination, link, linkToOwn];
+    for (const destination of [...files, fifo, ...systems, join(scratch().directory, 'none')]) {
+      const end = await start(service, { ...pair, destination });
       expect(end, destination).toMatchObject({ exitCode: 3 });
-      expect(end.stderr).toContain(destination);
+      expect(end.stderr).toContain(`${destination}: `);
+      if (files.includes(destination)) expect(end.stderr).toContain('only root can have the service move files');
     }
-    expect(readPart(others.destination, 0, sizeBytes).every((byte) => byte === 0)).toBe(true);
+    const asSource = await start(service, { ...pair, source: own.source });
+    expect(asSource).toMatchObject({ exitCode: 3 });
+    expect(asSource.stderr).toContain('only root can have the service move files');
+    expect(asSource.stderr).toContain('run the command as root');
+    for (const one of [pair, own, others]) expectUntouched(one);
   });
 
   it('cannot have commands run or files made as root', async () => {
     const service = await Service.start(scratch(), { polkit: allowed });
-    const images = await ownImages();
+    const pair = await disks('his');
     const commands = await start(
       service,
-      images,
+      pair,
       '--stop-command',
       'touch /tmp/evil',
       '--start-command',
@@ -123,7 +178,7 @@ describe.skipIf(!isRoot)('a user whom polkit allows', () => {
     expect(commands.exitCode).toBe(2);
     const created = await start(
       service,
-      { ...images, destination: scratch().path('own/new.img') },
+      { ...pair, destination: scratch().path('own/new.img') },
       '--create',
       '8M',
     );
