@@ -19,6 +19,10 @@ export function showStatus(status: JobStatus | StatusLine, { stateDirectory, jso
     process.stderr.write(`${deathText(status, stateDirectory)}\n`);
     return;
   }
+  if (status.state === 'not-answering') {
+    process.stdout.write(`${silenceText(status)}\n`);
+    return;
+  }
   const { job, state, device, speed, progress, decision } = status;
   const use = `used through ${device ?? 'nothing yet'}, speed ${speed ?? 'unknown'}`;
   process.stdout.write(`${job}: ${state}, ${disksOf(status)}, ${use}\n`);
@@ -28,6 +32,11 @@ export function showStatus(status: JobStatus | StatusLine, { stateDirectory, jso
 
 function disksOf({ source, destination }: JobStatus | StatusLine): string {
   return `${source ?? 'an unknown disk'} to ${destination ?? 'an unknown disk'}`;
+}
+
+function silenceText(status: JobStatus | StatusLine): string {
+  const all = 'its volume may be in use all the same, so end nothing by force and keep both disks as they are';
+  return `${status.job}: does not answer, ${disksOf(status)}; ${all}`;
 }
 
 /** From another process's word, which has no more to tell of it. */

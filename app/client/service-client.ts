@@ -21,6 +21,22 @@ export interface ServiceEvents {
   readonly onStreamEnded?: (reason: string) => void;
 }
 
+/** How long to wait for an answer. A service that is stopped, or hangs, must not hold anybody for ever. */
+export interface Patience {
+  readonly helloMsMax: number;
+  /** A person may have to give a password first. */
+  readonly answerMsMax: number;
+  /** Besides, programs walk large file systems, of which each is ended after half an hour. */
+  readonly lookMsMax: number;
+}
+const minuteMs = 60_000;
+const usualPatience: Patience = {
+  helloMsMax: minuteMs / 2,
+  answerMsMax: 10 * minuteMs,
+  lookMsMax: 90 * minuteMs,
+};
+const looks: readonly ServiceRequestName[] = ['devices', 'plan', 'start', 'recover'];
+
 /** While so many wait at its socket that the kernel takes no more (EAGAIN). */
 const crowdedMsMax = 10_000;
 const crowdedPollMs = 20;
@@ -28,12 +44,17 @@ const crowdedPollMs = 20;
 export class ServiceClient {
   readonly #socket: Socket;
   readonly #connection: MessageConnection;
+  readonly #patience: Patience;
   /** Resolves when the service is gone. */
   readonly closed: Promise<void>;
 
-  /** Throws `no-service` when nobody listens, and `service-version` when it is another Diskferry. */
-  static async connect(path: string, events: ServiceEvents = {}): Promise<ServiceClient> {
-    const client = new ServiceClient(await connectTo(path), events);
+  /** Throws `no-service` when nobody answers, and `service-version` when it is another Diskferry. */
+  static async connect(
+    path: string,
+    events: ServiceEvents = {},
+    patience: Patience = usualPatience,
+  ): Promise<ServiceClient> {
+    const client = new ServiceClient(await connectTo(path), events, patience);
     try {
       const hello = await client.request('hello', { client: 'diskferry', apiVersion });
       if (hello.apiVersion === apiVersion) return client;
@@ -43,12 +64,14 @@ export class ServiceClient {
       );
     } catch (error) {
       client.close();
-      throw error;
+      const isSilent = error instanceof DiskferryError && error.code === 'service-silent';
+      throw isSilent ? new DiskferryError('no-service', `${path}: ${error.message}`, { cause: error }) : error;
     }
   }
 
-  private constructor(socket: Socket, events: ServiceEvents) {
+  private constructor(socket: Socket, events: ServiceEvents, patience: Patience) {
     this.#socket = socket;
+    this.#patience = patience;
     const reader = new SocketMessageReader(socket);
     // Else half an answer starts a timer that never ends, nor lets the process end.
     reader.partialMessageTimeout = 0;
@@ -67,6 +90,7 @@ export class ServiceClient {
     this.#connection.listen();
   }
 
+  /** Throws what the service refuses, `no-service` when it goes, and `service-silent`. */
   async request<Name extends ServiceRequestName>(
     name: Name,
     parameters: ServiceInput<Name>,
@@ -78,20 +102,39 @@ export class ServiceClient {
     });
     // Nobody may be waiting for it when the connection closes in the end.
     closed.catch(() => undefined);
+    const late = lateAfter(name, this.#msMax(name));
     try {
-      const answer: unknown = await Promise.race([this.#connection.sendRequest(name, parameters), closed]);
+      const asked = this.#connection.sendRequest(name, parameters);
+      const answer: unknown = await Promise.race([asked, closed, late.failure]);
       return serviceRequests[name].result.parse(answer) as ServiceResult<Name>;
     } catch (error) {
       const data = errorDataSchema.safeParse(error instanceof ResponseError ? error.data : undefined);
       if (data.success) throw DiskferryError.fromData(data.data);
       throw this.#socket.destroyed ? gone() : error;
+    } finally {
+      late.cancel();
     }
+  }
+
+  #msMax(name: ServiceRequestName): number {
+    const { helloMsMax, lookMsMax, answerMsMax } = this.#patience;
+    if (name === 'hello') return helloMsMax;
+    return looks.includes(name) ? lookMsMax : answerMsMax;
   }
 
   close(): void {
     this.#connection.dispose();
     this.#socket.destroy();
   }
+}
+
+function lateAfter(name: ServiceRequestName, msMax: number): { readonly failure: Promise<never>; cancel(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const failure = new Promise<never>((_, reject) => {
+    const message = `the service has not answered "${name}" for ${Math.round(msMax / 1000)} seconds`;
+    timer = setTimeout(() => reject(new DiskferryError('service-silent', message)), msMax);
+  });
+  return { failure, cancel: () => clearTimeout(timer) };
 }
 
 async function connectTo(path: string): Promise<Socket> {

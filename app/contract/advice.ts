@@ -136,13 +136,19 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'unknown',
     exitCode: exitCodes.noService,
   },
+  'service-silent': failed(
+    'both',
+    'It may do later what it was told: see "diskferry status". Have root restart diskferryd; running jobs go on meanwhile.',
+  ),
   'too-many-requests': {
     advice: 'Wait for the answers, then try again.',
     dataIs: 'unknown',
     exitCode: exitCodes.usage,
   },
   'plan-expired': refused('Plan again, and confirm what it shows then.'),
-  'path-not-yours': refused('Name a block device, or a file that you may read and write.'),
+  'path-not-yours': refused(
+    'Name a block device by a path that you may follow; to move an image file, run the command as root.',
+  ),
   'not-confirmed': refused('Read the plan with "diskferry plan", then add --yes.'),
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
   'volume-busy': failed(
@@ -247,6 +253,10 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'unknown',
     exitCode: exitCodes.usage,
   },
+  'job-silent': failed(
+    'both',
+    'End nothing by force: the job may serve its volume all the same, and do later what it was told. See "diskferry status".',
+  ),
   'decision-needed': {
     advice: 'See "diskferry status" for what there is to decide.',
     dataIs: 'unknown',

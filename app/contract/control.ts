@@ -1,7 +1,7 @@
 /**
  * How another terminal talks to a foreground job: JSON-RPC 2.0 over a Unix socket in the job's own directory.
  * Every request and answer has its schema here; both sides check what they receive. So has the line that the
- * commands print of each job, which adds jobs that have died: they answer no requests.
+ * commands print of each job, which adds jobs that answer no requests: they have died, or are stopped.
  */
 import { z } from 'zod';
 import { jobEventSchema } from './events.ts';
@@ -51,11 +51,11 @@ export type JobStatus = z.infer<typeof jobStatusSchema>;
 export const statusLineSchema = jobStatusSchema.extend({
   event: z.literal('status'),
   timeMs: z.number(),
-  state: z.enum([...jobStates, 'died']),
-  /** Null for a job that has died without leaving a record that can be read. */
+  state: z.enum([...jobStates, 'died', 'not-answering']),
+  /** Null for a job of which no record can be read. */
   source: z.string().nullable(),
   destination: z.string().nullable(),
-  /** Null for a job that has died. */
+  /** Null for a job that has died or does not answer. */
   processId: z.int().nullable(),
   speed: speedSchema.nullable(),
 });

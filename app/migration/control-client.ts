@@ -1,4 +1,7 @@
-/** Sends one request to a job's control socket and gives back the job's status. */
+/**
+ * Sends one request to a job's control socket and gives back the job's status, or hears what the job tells.
+ * A job that does not answer, because it is stopped, or waits for a disk, must not make anybody wait for ever.
+ */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
@@ -20,35 +23,66 @@ import { isRefusedAccess, notOurs } from './refused-access.ts';
 
 /** An answer that came last is still being taken apart when the socket closes. */
 const lastAnswerMs = 100;
+/** A job answers at once, whatever it is asked; a machine under load may take its time. */
+const answerMsMax = 30_000;
 
 /**
- * Throws `job-missing` when no such job listens, `not-root` when it is somebody else's, or what the job
- * answered.
+ * Throws `job-missing` when no such job listens, `job-silent` when it does not answer in time, `not-root` when
+ * it is somebody else's, or what the job answered.
  */
 export async function askJob<Name extends ControlRequestName>(
   stateDirectory: string,
   job: string,
   name: Name,
   parameters: ControlParameters<Name>,
+  limitMs = answerMsMax,
 ): Promise<JobStatus> {
   const line = await connectTo(stateDirectory, job);
-  let waiting: NodeJS.Timeout | undefined;
-  const error = new DiskferryError(
-    'job-missing',
-    `${job}: the job ended before it answered; its own last line says how`,
-  );
-  const closed = new Promise<never>((_, reject) => {
-    void line.closed.then(() => (waiting = setTimeout(() => reject(error), lastAnswerMs)));
-  });
+  const noAnswer = failWithoutAnswer(line, { job, name, limitMs });
   try {
-    return jobStatusSchema.parse(await Promise.race([line.connection.sendRequest(name, parameters), closed]));
+    const asked = line.connection.sendRequest(name, parameters);
+    return understood(job, await Promise.race([asked, noAnswer.failure]));
   } catch (error) {
     const data: unknown = error instanceof ResponseError ? error.data : undefined;
     throw data === undefined ? error : DiskferryError.fromData(data as DiskferryErrorData);
   } finally {
     line.close();
-    clearTimeout(waiting);
+    noAnswer.cancel();
   }
+}
+
+function failWithoutAnswer(
+  line: Line,
+  { job, name, limitMs }: { readonly job: string; readonly name: string; readonly limitMs: number },
+): { readonly failure: Promise<never>; cancel(): void } {
+  const timers: NodeJS.Timeout[] = [];
+  let isOver = false;
+  const failure = new Promise<never>((_, reject) => {
+    const failAfter = (ms: number, code: 'job-silent' | 'job-missing', why: string): void => {
+      const fail = (): void => reject(new DiskferryError(code, `${job}: ${why}`, { context: { job } }));
+      if (!isOver) timers.push(setTimeout(fail, ms));
+    };
+    failAfter(limitMs, 'job-silent', `the job has not answered "${name}" for ${limitMs / 1000} seconds`);
+    const ended = 'the job ended before it answered; its own last line says how';
+    void line.closed.then(() => failAfter(lastAnswerMs, 'job-missing', ended));
+  });
+  // Nobody waits for it any more when the answer has come.
+  failure.catch(() => undefined);
+  const cancel = (): void => {
+    isOver = true;
+    for (const timer of timers) clearTimeout(timer);
+  };
+  return { failure, cancel };
+}
+
+/** A job may be of another version of Diskferry than whoever asks it. */
+function understood(job: string, answer: unknown): JobStatus {
+  const { data, error } = jobStatusSchema.safeParse(answer);
+  if (data !== undefined) return data;
+  throw new DiskferryError('job-silent', `${job}: the job answers what this version does not understand`, {
+    context: { job },
+    cause: error,
+  });
 }
 
 /**
@@ -75,6 +109,14 @@ export async function watchJob(
   }
 }
 
+/** Only a missing or deserted socket means that nobody is there. */
+function notHeard(job: string, cause: NodeJS.ErrnoException): DiskferryError {
+  if (['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(cause.code ?? ''))
+    return new DiskferryError('job-missing', `${job}: no such job is running`, { cause });
+  const message = `${job}: the job takes no connection: ${cause.code ?? cause.message}`;
+  return new DiskferryError('job-silent', message, { context: { job }, cause });
+}
+
 interface Line {
   readonly connection: MessageConnection;
   readonly closed: Promise<void>;
@@ -87,8 +129,7 @@ async function connectTo(stateDirectory: string, job: string): Promise<Line> {
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', (cause) => {
-      const missing = new DiskferryError('job-missing', `${job}: no such job is running`, { cause });
-      reject(isRefusedAccess(cause) ? notOurs(path, cause) : missing);
+      reject(isRefusedAccess(cause) ? notOurs(path, cause) : notHeard(job, cause));
     });
   });
   const reader = new SocketMessageReader(socket);

@@ -77,12 +77,16 @@ export function deathOf({ job, directory, record }: RecordedJob): DiskferryError
   return new DiskferryError('earlier-job-died', `${job}: the job died ${what}`, { context: { job, directory } });
 }
 
-/** The line that is shown of a dead job. */
-export function deadLine({ job, record }: RecordedJob, timeMs: number): StatusLine {
+/** The line that is shown of a job that says nothing itself. */
+export function recordLine(
+  { job, record }: RecordedJob,
+  state: 'died' | 'not-answering',
+  timeMs: number,
+): StatusLine {
   const plan = 'defect' in record ? undefined : record.plan;
   const [source, destination] = [plan?.source.path ?? null, plan?.destination.path ?? null];
   return {
-    ...{ event: 'status', timeMs, job, processId: null, state: 'died', source, destination },
+    ...{ event: 'status', timeMs, job, processId: null, state, source, destination },
     ...{ device: null, speed: null, progress: null, cutOver: [], decision: null },
   };
 }

@@ -5,18 +5,25 @@
  * (adopted-job.ts).
  *
  * What a job has reported is kept here while it runs, as bounded as the job itself keeps it, and for a while
- * afterwards in the history on disk.
+ * afterwards in the history on disk. A job that does not answer is listed as such, and holds up nobody else.
  */
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { dataPlaceTexts } from '../contract/advice.ts';
 import type { ControlParameters, ControlRequestName, JobStatus, StatusLine } from '../contract/control.ts';
 import type { JobEvent } from '../contract/events.ts';
+import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { askJob } from '../migration/control-client.ts';
 import { EventLog, isLast } from '../migration/event-log.ts';
 import type { LastEvent } from '../migration/event-log.ts';
 import { readHistory } from '../migration/job-history.ts';
 import { jobOf } from '../migration/job-channel.ts';
-import { deadLine, deathOf, findDeadJobs, listJobs } from '../migration/recorded-jobs.ts';
+import {
+  deathOf,
+  findDeadJobs,
+  findLivingJobs,
+  listJobs,
+  recordLine,
+} from '../migration/recorded-jobs.ts';
 import type { RecordedJob } from '../migration/recorded-jobs.ts';
 import type { SupervisedOrder } from '../migration/supervisor.ts';
 import { Supervisor } from '../migration/supervisor.ts';
@@ -24,6 +31,8 @@ import { hearJob } from './adopted-job.ts';
 import { Turns } from './turns.ts';
 
 const lookMs = 1000;
+/** A job answers at once, unless it is stopped or the machine is very busy. */
+const usualAnswerMsMax = 10_000;
 const successorMsMax = 15_000;
 /** Below what a job's control socket takes, so that people beside us have room there. */
 const questionsPerJobMax = 4;
@@ -34,6 +43,8 @@ export interface JobsOptions {
   /** Of how many run, at each change. */
   readonly onCount: (running: number) => void;
   readonly say: (text: string) => void;
+  /** For a job to answer; only tests have less patience. */
+  readonly answerMsMax?: number;
 }
 
 interface RunningJob {
@@ -44,6 +55,8 @@ interface RunningJob {
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #running = new Map<string, RunningJob>();
+  /** Those that did not answer when they were asked last, and what was said of it. Only we ask them again. */
+  readonly #silent = new Map<string, DiskferryError>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -74,11 +87,15 @@ export class Jobs {
   /** Gives back what it says first: `failed` when it could not begin. */
   async start(order: SupervisedOrder): Promise<JobEvent> {
     const job = jobOf(order);
+    if ('request' in order) this.#options.say(beginningOf(order.request.plan, job));
     const { log } = this.#follow(job);
     const first = new Promise<JobEvent>((resolve) => log.onAdd(resolve));
     try {
       const supervisor = Supervisor.start({ order, onEvent: (event) => log.add(event) });
-      void supervisor.ended().then(() => this.#forget(job));
+      void supervisor
+        .ended()
+        .catch((error: unknown) => this.#options.say(`${job} is not looked after any more: ${messageOf(error)}`))
+        .finally(() => this.#forget(job));
     } catch (error) {
       // No more processes, say.
       this.#forget(job);
@@ -105,25 +122,55 @@ export class Jobs {
     return this.start({ recovers: job, directory: dead.directory, goesBack: how.goesBack, hold });
   }
 
-  /** Throws `earlier-job-died` and `job-missing` for one that does not run. */
+  /** Throws `earlier-job-died` and `job-missing` for one that does not run, and `job-silent`. */
   async ask<Name extends ControlRequestName>(
     job: string,
     name: Name,
     parameters: ControlParameters<Name>,
   ): Promise<JobStatus> {
     const { questions } = await this.#require(job);
-    return questions.during(() => askJob(this.#options.stateDirectory, job, name, parameters));
+    return questions.during(async () => {
+      const silence = this.#silent.get(job);
+      if (silence !== undefined) throw silence;
+      try {
+        return await this.#askNow(job, name, parameters);
+      } catch (error) {
+        if (isSilence(error)) this.#noteSilence(job, error);
+        throw error;
+      }
+    });
+  }
+
+  #askNow<Name extends ControlRequestName>(
+    job: string,
+    name: Name,
+    parameters: ControlParameters<Name>,
+  ): Promise<JobStatus> {
+    const { stateDirectory, answerMsMax = usualAnswerMsMax } = this.#options;
+    return askJob(stateDirectory, job, name, parameters, answerMsMax);
   }
 
   async list(): Promise<StatusLine[]> {
     const timeMs = Date.now();
     const answers = await Promise.all(
       [...this.#running.keys()].map(async (job): Promise<StatusLine[]> => {
-        const status = await this.ask(job, 'status', {}).catch(orGone);
-        return status === undefined ? [] : [{ event: 'status', timeMs, ...status }];
+        try {
+          return [{ event: 'status', timeMs, ...(await this.ask(job, 'status', {})) }];
+        } catch (error) {
+          if (isGone(error) || isSilence(error)) return [];
+          throw error;
+        }
       }),
     );
-    return [...answers.flat(), ...(await this.dead()).map((one) => deadLine(one, timeMs))];
+    const silent = (await this.#silentJobs()).map((one) => recordLine(one, 'not-answering', timeMs));
+    const dead = (await this.dead()).map((one) => recordLine(one, 'died', timeMs));
+    return [...answers.flat(), ...silent, ...dead];
+  }
+
+  async #silentJobs(): Promise<RecordedJob[]> {
+    if (this.#silent.size === 0) return [];
+    const living = await findLivingJobs(this.#options.stateDirectory);
+    return living.filter(({ job }) => this.#silent.has(job));
   }
 
   /** Those that have died and are not gone on with. */
@@ -154,6 +201,8 @@ export class Jobs {
   /** Undefined for one that runs, perhaps since a moment ago. */
   async #find(job: string): Promise<RecordedJob | undefined> {
     if (this.#running.has(job)) return undefined;
+    const silence = this.#silent.get(job);
+    if (silence !== undefined) throw silence;
     await this.#hear(job);
     if (this.#running.has(job)) return undefined;
     const dead = (await this.dead()).find((one) => one.job === job);
@@ -179,14 +228,33 @@ export class Jobs {
   }
 
   async #lookForJobs(): Promise<void> {
-    for (const job of await listJobs(this.#options.stateDirectory))
-      if (!this.#running.has(job)) await this.#hear(job);
+    const jobs = await listJobs(this.#options.stateDirectory);
+    for (const job of this.#silent.keys()) if (!jobs.includes(job)) this.#silent.delete(job);
+    const unheard = jobs.filter((job) => !this.#running.has(job) || this.#silent.has(job));
+    await Promise.all(unheard.map((job) => this.#lookAt(job)));
   }
 
-  /** One that does not answer is starting, ending or dead: nothing to hear. */
+  /** Whatever is the matter with one job, the others are looked after. */
+  async #lookAt(job: string): Promise<void> {
+    try {
+      await this.#hear(job);
+      if (this.#silent.delete(job)) this.#options.say(`${job} answers again, or has ended`);
+    } catch (error) {
+      const context = { job };
+      const message = `${job}: the job cannot be heard: ${messageOf(error)}`;
+      this.#noteSilence(job, isSilence(error) ? error : new DiskferryError('job-silent', message, { context }));
+    }
+  }
+
+  #noteSilence(job: string, silence: DiskferryError): void {
+    if (!this.#silent.has(job)) this.#options.say(silence.message);
+    this.#silent.set(job, silence);
+  }
+
+  /** One where nobody listens is starting, ending or dead: nothing to hear. Throws when it cannot be heard. */
   async #hear(job: string): Promise<void> {
     const { stateDirectory, say } = this.#options;
-    const status = await askJob(stateDirectory, job, 'status', {}).catch(orGone);
+    const status = await this.#askNow(job, 'status', {}).catch(orGone);
     if (status === undefined || this.#running.has(job)) return;
     say(`${job} runs already; it is looked after from now on`);
     const { log } = this.#follow(job);
@@ -194,6 +262,16 @@ export class Jobs {
       .catch((error: unknown) => say(`${job} is not looked after any more: ${messageOf(error)}`))
       .finally(() => this.#forget(job));
   }
+}
+
+/** For whoever asks afterwards what was erased. */
+function beginningOf({ source, destination }: Plan, job: string): string {
+  return `${job} begins: ${diskText(source)} moves to ${diskText(destination)}, which is erased`;
+}
+
+function diskText({ path, serial, sizeBytes }: PlannedDisk): string {
+  const number = serial === null ? '' : `serial ${serial}, `;
+  return `${path} (${number}${sizeBytes} bytes)`;
 }
 
 function endOf(event: LastEvent): string {
@@ -211,8 +289,17 @@ function missing(job: string): DiskferryError {
   return new DiskferryError('job-missing', `${job}: no such job is running`);
 }
 
-/** A job that is not there any more is no error of the list's. */
+/** A job that is not there any more is no error of whoever looks. */
 function orGone(error: unknown): undefined {
-  if (error instanceof DiskferryError && error.code === 'job-missing') return undefined;
+  if (isGone(error)) return undefined;
   throw error;
+}
+
+function isSilence(error: unknown): error is DiskferryError {
+  return error instanceof DiskferryError && error.code === 'job-silent';
+}
+
+/** It has ended, or died, between two questions. */
+function isGone(error: unknown): boolean {
+  return error instanceof DiskferryError && ['job-missing', 'earlier-job-died'].includes(error.code);
 }

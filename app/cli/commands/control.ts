@@ -11,7 +11,7 @@ import type { ServiceClient } from '../../client/service-client.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import type { RecordedJob } from '../../migration/recorded-jobs.ts';
-import { deadLine, deathOf, findDeadJobs, listJobs } from '../../migration/recorded-jobs.ts';
+import { deathOf, findDeadJobs, findLivingJobs, listJobs, recordLine } from '../../migration/recorded-jobs.ts';
 import { askJob } from '../../migration/control-client.ts';
 import { byService, serviceJob } from '../service-line.ts';
 import { controlCommand, stateDirectoryOf } from '../state-directory.ts';
@@ -101,7 +101,11 @@ function shown({ stateDir, json }: ControlOptions): Shown {
 }
 
 /** Of all jobs or of the one named, which must be running unless it is known to be dead. */
-async function statuses(directory: string, job: string | undefined, isDead: boolean): Promise<JobStatus[]> {
+async function statuses(
+  directory: string,
+  job: string | undefined,
+  isDead: boolean,
+): Promise<(JobStatus | StatusLine)[]> {
   if (job === undefined) return running(directory);
   return isDead ? [] : [await askJob(directory, job, 'status', {})];
 }
@@ -109,7 +113,7 @@ async function statuses(directory: string, job: string | undefined, isDead: bool
 /** Its own record has more to tell than a line. */
 function showDead(dead: RecordedJob, options: ControlOptions): void {
   if (options.json === true) {
-    showStatus(deadLine(dead, Date.now()), shown(options));
+    showStatus(recordLine(dead, 'died', Date.now()), shown(options));
     return;
   }
   const { job, record, directory } = dead;
@@ -178,16 +182,20 @@ export async function jobToTell(directory: string, named: string | undefined): P
 }
 
 /** Directories of jobs that ended without cleaning up answer nothing and are passed over. */
-async function running(directory: string): Promise<JobStatus[]> {
+async function running(directory: string): Promise<(JobStatus | StatusLine)[]> {
   const answers = await Promise.all((await listJobs(directory)).map((job) => statusOf(directory, job)));
   return answers.filter((status) => status !== undefined);
 }
 
-async function statusOf(directory: string, job: string): Promise<JobStatus | undefined> {
+async function statusOf(directory: string, job: string): Promise<JobStatus | StatusLine | undefined> {
   try {
     return await askJob(directory, job, 'status', {});
   } catch (error) {
-    if (error instanceof DiskferryError && error.code === 'job-missing') return undefined;
-    throw error;
+    if (!(error instanceof DiskferryError)) throw error;
+    if (error.code === 'job-missing') return undefined;
+    if (error.code !== 'job-silent') throw error;
+    const silent = (await findLivingJobs(directory)).find((one) => one.job === job);
+    if (silent === undefined) throw error;
+    return recordLine(silent, 'not-answering', Date.now());
   }
 }

@@ -37,7 +37,7 @@ const hello = { version: '0', apiVersion, hasPolkit: false, notes: [] };
 /** A service that says hello, and whatever else it is told to. */
 async function serve(
   act: (connection: MessageConnection, socket: Socket) => void = () => {},
-  { says = hello, backlog = 511 } = {},
+  { says = hello, backlog = 511 }: { says?: typeof hello | Promise<never>; backlog?: number } = {},
 ): Promise<void> {
   server = createServer((socket) => {
     sockets.add(socket);
@@ -96,6 +96,27 @@ describe('ServiceClient', () => {
     await expect(client.request('list', {})).rejects.toMatchObject({ code: 'no-service' });
     await client.closed;
     await expect(client.request('list', {})).rejects.toMatchObject({ code: 'no-service' });
+  });
+
+  test('does not wait for ever for a service that does not answer', async () => {
+    const patience = { helloMsMax: 60_000, answerMsMax: 50, lookMsMax: 100 };
+    await serve((connection) => {
+      for (const name of ['list', 'plan']) connection.onRequest(name, () => new Promise(() => {}));
+    });
+    const client = await ServiceClient.connect(path, {}, patience);
+    await expect(client.request('list', {})).rejects.toMatchObject({ code: 'service-silent' });
+    const disks = { source: '/a', destination: '/b' };
+    await expect(client.request('plan', disks)).rejects.toMatchObject({ code: 'service-silent' });
+    client.close();
+  });
+
+  test('takes one that does not even say hello for none', async () => {
+    await serve(undefined, { says: new Promise<never>(() => {}) });
+    const connecting = ServiceClient.connect(path, {}, { helloMsMax: 50, answerMsMax: 1, lookMsMax: 1 });
+    await expect(connecting).rejects.toMatchObject({
+      code: 'no-service',
+      message: expect.stringContaining('has not answered "hello"'),
+    });
   });
 
   test('tells what it hears, and refuses an answer that is none', async () => {
