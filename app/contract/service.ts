@@ -21,8 +21,11 @@ export const serviceLimits = {
   requestBytesMax: 65_536,
   /** That wait for their answers, over all connections of one user. */
   requestsPerUserMax: 32,
+  /** Of all users but root. */
+  requestsMax: 256,
   /** Of those, requests that look at disks: devices, plan, start, recover. */
   looksPerUserMax: 4,
+  looksMax: 16,
   connectionsPerUserMax: 64,
   connectionsMax: 256,
   progressPerSecondMax: 10,
@@ -121,7 +124,8 @@ export const serviceRequests = {
     result: z.object({ plan: planSchema, token: z.string(), notes: z.array(z.string()) }),
     action: 'view',
     meaning:
-      'What a move would do. Nothing is written. The token starts this plan, once, within ten minutes.',
+      'What a move would do. Nothing is written. The token starts this plan, once, within ten minutes. ' +
+      'Who is not root can name block devices only, by any path that he may follow.',
   }),
   start: request({
     parameters: startSchema,

@@ -33,10 +33,10 @@ const refusals: Readonly<Record<number, string>> = {
 };
 
 /** Each is a process, and may wait for a person; one user must not have us start them without end. */
-const questionsPerUserMax = 8;
+const questionsMax = { perUserMax: 8, totalMax: 64 } as const;
 
 export class Authority {
-  readonly #questions = new PerUserLimit(questionsPerUserMax, 'questions to polkit');
+  readonly #questions = new PerUserLimit(questionsMax, 'questions to polkit');
   readonly #ask: Ask;
   readonly #hasPolkit: boolean;
 

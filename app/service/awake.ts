@@ -44,10 +44,11 @@ export class Awake {
 
   #hold(): void {
     if (this.#holder !== undefined) return;
-    const holder = spawn(this.#program, inhibit, { stdio: ['pipe', 'ignore', 'ignore'] });
+    const stdio = ['pipe', 'ignore', 'ignore'] as const;
+    const holder: ChildProcess = spawn(this.#program, inhibit, { stdio: [...stdio] });
     this.#holder = holder;
-    // Its end says it.
-    holder.stdin.on('error', () => undefined);
+    // Its end says it. Without a descriptor to spare (EMFILE) it has no stdin at all.
+    holder.stdin?.on('error', () => undefined);
     const end = (why: string): void => {
       if (this.#holder !== holder) return;
       this.#holder = undefined;

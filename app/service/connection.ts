@@ -69,7 +69,7 @@ export class Connection {
 
   /** Somebody waits for an answer or hears a job. */
   get isBusy(): boolean {
-    return this.#stream !== undefined || this.#inFlight > 0;
+    return this.#inFlight > 0 || this.#stream?.hasEnded === false;
   }
 
   get stream(): EventStream | undefined {
@@ -115,6 +115,8 @@ export class Connection {
     const { action, parameters: schema } = serviceRequests[name];
     const checked: unknown = schema.parse(parameters ?? {});
     if (action !== null) await this.#options.authority.require(action, this.client);
+    // Somebody may have been asked for a password meanwhile, or have given up.
+    if (this.#socket.destroyed) throw new DiskferryError('interrupted', `${name}: the client has gone`);
     if (action !== null && action !== 'view') this.#note(name, checked);
     const handle = this.#options.handlers[name] as (checked: unknown, connection: Connection) => unknown;
     return await handle(checked, this);

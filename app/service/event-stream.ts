@@ -49,6 +49,10 @@ export class EventStream {
     if (this.#interest.devices) this.#send('devicesChanged', {});
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   end(): void {
     this.#hasEnded = true;
     this.#waiting.clear();

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * `diskferryd`: the service. Runs as root, with systemd or without, and says on stderr what it does. A signal
- * to stop ends the service and no job: a new one finds them again.
+ * `diskferryd`: the service. Runs as root, with systemd or without, and says on stderr what it does, while
+ * somebody reads there: it outlives the terminal that it was started in. A signal to stop ends the service and
+ * no job: a new one finds them again.
  */
 import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
@@ -89,10 +90,12 @@ async function serve({ socket, stateDirectory }: Settings): Promise<void> {
 function connectionOptions(
   parts: Pick<ServiceParts, 'stateDirectory' | 'authority' | 'jobs'>,
 ): ConstantOptions {
-  const { requestsPerUserMax, looksPerUserMax } = serviceLimits;
-  const looks = new PerUserLimit(looksPerUserMax, 'requests that look at disks');
+  const { requestsPerUserMax, requestsMax, looksPerUserMax, looksMax } = serviceLimits;
+  const allowedLooks = { perUserMax: looksPerUserMax, totalMax: looksMax };
+  const looks = new PerUserLimit(allowedLooks, 'requests that look at disks');
   const handlers = makeHandlers({ ...parts, consents: new Consents(), looks });
-  const requests = new PerUserLimit(requestsPerUserMax, 'requests');
+  const allowedRequests = { perUserMax: requestsPerUserMax, totalMax: requestsMax };
+  const requests = new PerUserLimit(allowedRequests, 'requests');
   return { authority: parts.authority, handlers, requests, log: say, onBug: sayBug };
 }
 
@@ -113,6 +116,10 @@ function watchDevices(onChange: () => void): () => void {
   }, pollMs);
   return () => clearInterval(timer);
 }
+
+// A terminal that is closed says so by this signal, and takes no more words.
+process.on('SIGHUP', () => undefined);
+process.stderr.on('error', () => undefined);
 
 try {
   await serve(settings());

@@ -1,7 +1,7 @@
 /**
  * The service's socket: takes clients, knows who each of them is, and keeps them few. Everybody may connect,
  * because who may do what is decided for each request; so one user's flood of connections costs that user's
- * oldest ones, and nobody else's.
+ * oldest ones. When all places are taken, whoever holds most of them gives one up.
  */
 import { lstatSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
@@ -88,19 +88,40 @@ export class ServiceServer {
   }
 
   /**
-   * The oldest client of the same user that waits for nothing gives way; false when none can. Root is never
-   * kept out by others.
+   * The oldest client that waits for nothing gives way: of the same user, when he has as many as one may
+   * have; of the user with most, when all places are taken. False when none can. Root is never kept out by
+   * others, and keeps his places.
    */
   #makeRoom(userId: number): boolean {
-    const own = [...this.#connections].filter(({ client }) => client.peer.userId === userId);
-    const isFull = this.#connections.size >= serviceLimits.connectionsMax && userId !== 0;
-    if (own.length < serviceLimits.connectionsPerUserMax && !isFull) return true;
-    const oldest = own.find(({ isBusy }) => !isBusy);
+    const own = this.#of(userId);
+    if (own.length >= serviceLimits.connectionsPerUserMax) return this.#letGo(own);
+    if (this.#connections.size < serviceLimits.connectionsMax || userId === 0) return true;
+    return this.#letGo(this.#mostOfOneUser());
+  }
+
+  #of(userId: number): Connection[] {
+    return [...this.#connections].filter(({ client }) => client.peer.userId === userId);
+  }
+
+  /** Never root's. */
+  #mostOfOneUser(): Connection[] {
+    const users = new Set([...this.#connections].map(({ client }) => client.peer.userId));
+    users.delete(0);
+    return [...users].map((userId) => this.#of(userId)).reduce(longer, []);
+  }
+
+  /** The oldest that waits for nothing. */
+  #letGo(connections: readonly Connection[]): boolean {
+    const oldest = connections.find(({ isBusy }) => !isBusy);
     if (oldest === undefined) return false;
     this.#connections.delete(oldest);
     oldest.close();
     return true;
   }
+}
+
+function longer<T>(one: T[], other: T[]): T[] {
+  return other.length > one.length ? other : one;
 }
 
 /** Node keeps it for itself, but for pipes it is there. */
@@ -119,6 +140,7 @@ async function removeDeserted(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
+/** Also by a service that is too busy to take us (EAGAIN). */
 async function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -126,6 +148,8 @@ async function isAnswered(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(!['ENOENT', 'ECONNREFUSED'].includes(code ?? '')),
+    );
   });
 }

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import type { JobEvent } from '../../app/contract/events.ts';
 import { reportDocumentSchema } from '../../app/contract/report/document.ts';
+import { apiVersion } from '../../app/contract/service.ts';
 import { readPart } from './support/loop-disk.ts';
 import { useScratch } from './support/scratch.ts';
 import type { ImagePair } from './support/service.ts';
@@ -76,6 +77,21 @@ describe.skipIf(!isRoot)('a job of the service', () => {
     expect(historyOf(scratch(), job).map(({ event }) => event)).toEqual(
       expect.arrayContaining(['planned', 'attached', 'synchronized', 'committed', 'finished']),
     );
+  });
+
+  it('begins and ends when the terminal is closed that the service was started in', async () => {
+    const service = await Service.start(scratch());
+    const pid = service.processId;
+    service.closeTerminal();
+    const images = makeImages(scratch(), 'closed', sizeBytes);
+    const client = await service.client();
+    const job = await startJob(client, images);
+    await waitUntil('it has ended', () => hasEnded(scratch(), job));
+    // It has had something to say of both.
+    expect((await client.request('hello', { client: 'test', apiVersion })).apiVersion).toBe(apiVersion);
+    expect(service.processId).toBe(pid);
+    client.close();
+    expectMoved(images);
   });
 
   it('tells a client from its beginning to its end, and has a report afterwards', async () => {

@@ -120,6 +120,12 @@ export class Service {
     await ended;
   }
 
+  /** Its terminal is closed: nobody reads what it says, and it is told so by a signal. */
+  closeTerminal(): void {
+    this.#child?.stderr?.destroy();
+    this.#child?.kill('SIGHUP');
+  }
+
   client(events: ServiceEvents = {}): Promise<ServiceClient> {
     return ServiceClient.connect(this.socketPath, events);
   }

@@ -1,4 +1,16 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -19,6 +31,25 @@ function inhibitor(script: string): string {
   writeFileSync(path, `#!/bin/sh\necho "$@" >>${directory}/asked\n${script}\n`);
   chmodSync(path, 0o755);
   return path;
+}
+
+/** With no descriptor to be had. What is started in `act` is refused with EMFILE. */
+function withoutDescriptors(act: () => void): void {
+  const limit = (files: number | string): Buffer =>
+    execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${files}:`]);
+  const before = execFileSync('prlimit', ['--pid', String(process.pid), '--nofile', '--noheadings', '-o', 'SOFT']);
+  const highest = Math.max(...readdirSync('/proc/self/fd').map(Number));
+  // Room for what sets it back.
+  limit(highest + 64);
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(openSync('/dev/null', 'r'));
+  } catch {
+    act(); // there are none left
+  } finally {
+    for (const fd of taken) closeSync(fd);
+    limit(before.toString().trim());
+  }
 }
 
 describe('Awake', () => {
@@ -51,6 +82,14 @@ describe('Awake', () => {
     awake.follow(2);
     await expect.poll(() => said).toHaveLength(2);
   });
+});
+
+test('says so when there is no descriptor left to ask with', async () => {
+  const awake = new Awake((text) => said.push(text), inhibitor('cat'));
+  withoutDescriptors(() => awake.follow(1));
+  await expect.poll(() => said).toHaveLength(1);
+  expect(said[0]).toContain('EMFILE');
+  expect(awake.isHeld).toBe(false);
 });
 
 test.each([

@@ -1,4 +1,6 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ServiceClient } from '../../../app/client/service-client.ts';
 import { apiVersion, serviceLimits } from '../../../app/contract/service.ts';
 import { Authority } from '../../../app/service/authority.ts';
-import type { Handlers } from '../../../app/service/connection.ts';
+import type { Connection, Handlers } from '../../../app/service/connection.ts';
 import { PerUserLimit } from '../../../app/service/per-user-limit.ts';
 import { ServiceServer } from '../../../app/service/server.ts';
 
@@ -17,13 +19,15 @@ let server: ServiceServer | undefined;
 let answer: () => void;
 let bugs: unknown[];
 let said: string[];
+let undone: number;
 const sockets: Socket[] = [];
 const userId = process.geteuid?.() ?? 0;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'diskferry-server-'));
   path = join(directory, 's');
-  [bugs, said] = [[], []];
+  [bugs, said, undone] = [[], [], 0];
+  chmodSync(directory, 0o755);
 });
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -32,8 +36,10 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
+const allowing = new Authority(true, () => Promise.resolve({ exitCode: 0, stdout: '', stderr: '' }));
+
 /** Says hello at once, lists when it is told to, and has a fault in its reports. */
-async function serve(): Promise<void> {
+async function serve(authority = allowing): Promise<void> {
   const answered = new Promise<void>((resolve) => (answer = resolve));
   const handlers = {
     hello: () => ({ version: '0', apiVersion, hasPolkit: false, notes: [] }),
@@ -41,15 +47,32 @@ async function serve(): Promise<void> {
     report: () => {
       throw new TypeError('a fault of ours');
     },
-    undo: () => ({}),
+    undo: () => {
+      undone += 1;
+      return {};
+    },
+    subscribe: (_: unknown, connection: Connection) => {
+      connection.subscribe({ job: null, devices: true });
+      return { events: [] };
+    },
   } as unknown as Handlers;
   server = await ServiceServer.listen(path, {
-    authority: new Authority(true, () => Promise.resolve({ exitCode: 0, stdout: '', stderr: '' })),
+    authority,
     handlers,
-    requests: new PerUserLimit(4, 'requests'),
+    requests: new PerUserLimit({ perUserMax: 4, totalMax: 100 }, 'requests'),
     log: (text) => said.push(text),
     onBug: (error) => bugs.push(error),
   });
+}
+
+/** As this user for the kernel: it notes who connects at the moment when he does. */
+function asUser<T>(user: number, connectNow: () => T): T {
+  process.seteuid?.(user);
+  try {
+    return connectNow();
+  } finally {
+    process.seteuid?.(userId);
+  }
 }
 
 function open(): Promise<Socket> {
@@ -84,6 +107,64 @@ describe('ServiceServer', () => {
     answer();
     expect((await listed).jobs).toEqual([]);
     waiting.close();
+  });
+
+  test.skipIf(userId !== 0)('has the user with most give way when all places are taken', async () => {
+    await serve();
+    const { connectionsMax, connectionsPerUserMax } = serviceLimits;
+    const flood: Socket[] = [];
+    for (let count = 0; count < connectionsMax; count += 1)
+      flood.push(await asUser(1 + Math.floor(count / connectionsPerUserMax), open));
+    const lost = once(flood[0] as Socket, 'close');
+    flood[0]?.resume();
+    const newcomer = await asUser(1000, () => ServiceClient.connect(path));
+    await lost;
+    expect(flood.slice(1).some(({ closed }) => closed)).toBe(false);
+    newcomer.close();
+  });
+
+  test('lets go of who does not read, and takes him for idle then', async () => {
+    await serve();
+    const client = await ServiceClient.connect(path);
+    await client.request('subscribe', { job: null });
+    const [stream] = server?.streams() ?? [];
+    stream?.end();
+    for (let count = 0; count < serviceLimits.connectionsPerUserMax; count += 1) await open();
+    await client.closed;
+  });
+
+  test.skipIf(userId !== 0)('does nothing for a client that has gone while polkit was asked', async () => {
+    let allow = (): void => undefined;
+    const asked = new Promise<void>((begun) => {
+      const ask = async () => {
+        begun();
+        await new Promise<void>((allowed) => (allow = allowed));
+        return { exitCode: 0, stdout: '', stderr: '' };
+      };
+      void serve(new Authority(true, ask));
+    });
+    await expect.poll(() => server).toBeDefined();
+    const client = await asUser(1000, () => ServiceClient.connect(path));
+    const undoing = client.request('undo', { job: 'a' }).catch(() => undefined);
+    await asked;
+    client.close();
+    await undoing;
+    const another = await ServiceClient.connect(path);
+    allow();
+    await another.request('undo', { job: 'b' }).catch(() => undefined);
+    expect(undone).toBe(1);
+    another.close();
+  });
+
+  test('takes no place from a service that is too busy to answer', async () => {
+    const text = `require('node:net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 })`;
+    const busy = spawn(process.execPath, ['--eval', `${text}; console.log('ready')`]);
+    await once(busy.stdout, 'data');
+    busy.kill('SIGSTOP');
+    // Until the kernel takes no more.
+    for (let refusals = 0; refusals < 3;) await open().catch(() => (refusals += 1));
+    await expect(serve()).rejects.toMatchObject({ code: 'socket-unusable' });
+    busy.kill('SIGKILL');
   });
 
   test('refuses more requests than one user may have open, on whatever connections', async () => {
