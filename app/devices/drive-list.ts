@@ -6,7 +6,7 @@
  * It needs an addon of its own, which npm compiles. Where that is missing or does not load, its vote is missing, and
  * whoever shows disks says why.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../base/error.ts';
 
 const driveSchema = z.looseObject({

@@ -3,7 +3,7 @@
  * woken for it, and one that does not answer in time keeps nobody waiting: that, too, is an answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Health } from '../contract/device-tree.ts';
 import type { BlockDevice } from './block-device.ts';
 import { runProgram } from './program.ts';

@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { BlockDevice, FileKey, LoopBacking } from './block-device.ts';
 import { probeContent } from './content.ts';
@@ -62,19 +62,27 @@ export interface Sightings {
   readonly statOf: StatOf;
 }
 
-/** @param probes look at the content of devices that udev has no record of; opens them, so only as root */
-export async function readInventory(options: { readonly probes: boolean }): Promise<Inventory> {
-  const found = joinInventory(await look());
-  if (!options.probes) return found;
+export interface InventoryOptions {
+  /** Looks at the content of devices that udev has no record of; opens them, so only as root. */
+  readonly probes: boolean;
+  /** Asks drivelist, whose vote counts only where it is decided whether a disk may be used. */
+  readonly votes: boolean;
+}
+
+export async function readInventory({ probes, votes }: InventoryOptions): Promise<Inventory> {
+  const found = joinInventory(await look(votes));
+  if (!probes) return found;
   return { ...found, devices: await Promise.all(found.devices.map(withProbedContent)) };
 }
 
-async function look(): Promise<Sightings> {
+const notAsked: DriveList = { drives: [], refusal: null };
+
+async function look(votes: boolean): Promise<Sightings> {
   const [lsblk, loopBackings, userOptions, driveList] = await Promise.all([
     readLsblk(),
     readLoopBackings(),
     readUserOptions(),
-    readDriveList(),
+    votes ? readDriveList() : notAsked,
   ]);
   return {
     sysfs: readSysfsDevices(),

@@ -2,7 +2,7 @@
  * What only lsblk tells for everybody: model, serial, bus, and the content that udev has recognised.
  * `--output-all`, because older versions refuse columns that they do not know; each column may be missing.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { DeviceContent } from '../contract/plan.ts';
 import { noContent } from './block-device.ts';

@@ -5,7 +5,7 @@
  * Secrets are bytes, never strings: bytes can be wiped, while a string lives as long as the engine likes.
  * They reach and leave cryptsetup by pipes, and appear in no message.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import { runCommand } from './command.ts';
 import { runProgram, runProgramInSecret } from './program.ts';

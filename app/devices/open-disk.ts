@@ -165,7 +165,7 @@ export function openErrorCode(errno: string): ErrorCode {
  * checked.
  */
 async function identify(path: string, handle: FileHandle): Promise<DeviceIdentity> {
-  const facts = readDiskFacts(await readInventory({ probes: false }), path);
+  const facts = readDiskFacts(await readInventory({ probes: false, votes: false }), path);
   if (isAbsent(facts))
     throw new DiskferryError('device-missing', `${path}: the disk has gone`, { context: { device: path } });
   const stat = await handle.stat({ bigint: true });

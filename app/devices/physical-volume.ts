@@ -3,7 +3,7 @@
  * and whether LVM sees the same physical volume a second time. Asks lvm(8), which reads every disk's label;
  * as root.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { runCommand } from './command.ts';
 
 export interface PhysicalVolume {

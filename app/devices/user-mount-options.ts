@@ -2,7 +2,7 @@
  * Mount options that the kernel does not know: `_netdev`, `user=NAME`, `x-systemd.…`. mount(8) keeps them in
  * books of its own (/run/mount/utab, private to libmount), so it is findmnt(8) that is asked.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { runCommand } from './command.ts';
 
 const findmntSchema = z.object({

@@ -30,7 +30,7 @@ export interface DeviceTrees {
  * verdicts about LVs go by their names, and whether a job moves a disk is not known.
  */
 export async function readDeviceTrees(stateDirectory: string): Promise<DeviceTrees> {
-  const inventory = await readInventory({ probes: true });
+  const inventory = await readInventory({ probes: true, votes: true });
   const isRoot = process.geteuid?.() === 0;
   const trees = makeDeviceTrees({
     inventory,

@@ -73,6 +73,8 @@ export type AllocationFacts =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export interface GatherOptions {
+  /** What a first look found a moment ago: of that, only the disks are looked at again. */
+  readonly basis?: Facts | undefined;
   readonly sourcePath: string;
   readonly destinationPath: string;
   readonly stateDirectory: string;
@@ -90,7 +92,7 @@ export interface GatherOptions {
 }
 
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
-  const inventory = await readInventory({ probes: false });
+  const inventory = options.basis?.inventory ?? (await readInventory({ probes: false, votes: true }));
   const look = async (path: string): Promise<DiskFacts | AbsentDisk> => {
     const disk = readDiskFacts(inventory, path);
     return isAbsent(disk) || !options.looksCloser ? disk : lookCloser(disk);
@@ -103,7 +105,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
     destination,
     destinationFolder: mayBeFile(destination) ? readFileFolder(options.destinationPath) : null,
     stateDirectory: readFolder(options.stateDirectory),
-    host: await readHost(options.loadsFrontend),
+    host: await readHost(options),
     stack: options.looksCloser ? await readStack(inventory, source) : null,
     allocation: options.readsAllocation ? await readAllocation(inventory, source) : null,
   };
@@ -176,15 +178,20 @@ export function readSystemPaths(): string[] {
   return [...systemFolders, realpathSync(process.execPath), fileURLToPath(import.meta.url)];
 }
 
-async function readHost(loadsFrontend: string | undefined): Promise<HostFacts> {
-  const offers = await readKernelOffers();
+async function readHost({ basis, loadsFrontend }: GatherOptions): Promise<HostFacts> {
+  const host = basis?.host ?? (await askHost());
+  if (loadsFrontend === undefined) return host;
+  return { ...host, kernelOffers: await loadOffers(host.kernelOffers, loadsFrontend) };
+}
+
+async function askHost(): Promise<HostFacts> {
   const disabledPath = '/proc/sys/kernel/io_uring_disabled';
   return {
     userId: present(process.geteuid, 'Linux has user ids')(),
     availableMemoryBytes: readAvailableMemory(),
     hasFuse: existsSync('/dev/fuse'),
     hasLoopControl: existsSync('/dev/loop-control'),
-    kernelOffers: loadsFrontend === undefined ? offers : await loadOffers(offers, loadsFrontend),
+    kernelOffers: await readKernelOffers(),
     hasDeviceMapper: await isDeviceMapperOffered(),
     ioUringDisabled: existsSync(disabledPath) ? Number(readFileSync(disabledPath, 'utf8')) : 0,
     systemPaths: readSystemPaths(),

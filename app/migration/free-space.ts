@@ -31,7 +31,7 @@ export async function readFreeSpace(plan: Plan, descriptor: string): Promise<Fre
 
 async function readAllocationOf(identity: DeviceIdentity | null, descriptor: string): Promise<Allocation> {
   try {
-    const inventory = await readInventory({ probes: false });
+    const inventory = await readInventory({ probes: false, votes: false });
     const disk = readDiskFacts(inventory, descriptor);
     if (isAbsent(disk)) return { kind: 'unknown', reason: `the disk has gone (${disk.reason})` };
     // The content has been compared when the disk was opened; here udev's notes would stand for it.

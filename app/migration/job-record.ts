@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { unreadableSchema } from '../contract/events.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
@@ -69,7 +69,7 @@ export interface UnreadableRecord {
 }
 
 export async function newJobRecord({ users, ...request }: JobRequest): Promise<JobRecord> {
-  const inventory = await readInventory({ probes: false });
+  const inventory = await readInventory({ probes: false, votes: false });
   return {
     version: recordVersion,
     identity: randomBytes(identityBytes).toString('hex'),

@@ -42,7 +42,7 @@ export class KeptSample {
   async #keep(source: OpenDisk, begins: readonly number[]): Promise<void> {
     const { record, directory } = this.#options;
     const { identity, sizeBytes } = this.#plan.source;
-    const inventory = await readInventory({ probes: false });
+    const inventory = await readInventory({ probes: false, votes: false });
     const extents = extentsToSample(inventory, { majorMinor: identity?.majorMinor ?? '', sizeBytes, begins });
     await keepInRecord(directory, { ...record, sourceSample: await takeSample(source, extents) });
   }

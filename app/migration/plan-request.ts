@@ -25,8 +25,9 @@ export interface PlanRequest {
 /** Throws the first refusal. The closer look is taken only where it cannot fail for lack of rights. */
 export async function makePlan(request: PlanRequest, purpose: 'show' | 'carry-out'): Promise<Plan> {
   const loadsFrontend = purpose === 'carry-out' ? request.frontend : undefined;
-  const look = (looksCloser: boolean): Promise<Facts> =>
+  const look = (looksCloser: boolean, basis?: Facts): Promise<Facts> =>
     gatherFacts({
+      basis,
       sourcePath: request.sourcePath,
       destinationPath: request.destinationPath,
       stateDirectory: request.stateDirectory,
@@ -38,5 +39,5 @@ export async function makePlan(request: PlanRequest, purpose: 'show' | 'carry-ou
   const plan = decidePlan(facts, request);
   const mayLookCloser = !plan.needsRoot || facts.host.userId === 0;
   if (purpose === 'carry-out') requirePrivileges(plan, facts.host.userId);
-  return mayLookCloser ? decidePlan(await look(true), request) : plan;
+  return mayLookCloser ? decidePlan(await look(true, facts), request) : plan;
 }

@@ -63,7 +63,7 @@ export function decideContinuation(phase: JobPhase, goesBack: boolean, job: stri
 export async function prepareRecovery({ job, directory, goesBack }: RecoverRequest): Promise<RecoverableJob> {
   const record = await requireRecord(directory, job);
   if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
-  const inventory = await readInventory({ probes: true });
+  const inventory = await readInventory({ probes: true, votes: false });
   const plan = await findDisks(inventory, record);
   const journal = await openJournal(directory, record);
   try {

@@ -26,7 +26,7 @@ const isRoot = process.getuid?.() === 0;
 const sizeBytes = 320 * mebibyte;
 const scratchOf = useScratch();
 
-const inventory = () => readInventory({ probes: true });
+const inventory = () => readInventory({ probes: true, votes: true });
 
 async function findDevice(path: string) {
   return (await inventory()).devices.find((device) => device.path === path);

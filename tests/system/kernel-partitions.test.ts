@@ -37,7 +37,7 @@ async function attachPartitioned(name: string, parts: readonly PartitionRange[])
 }
 
 async function partitionsOf(path: string): Promise<PartitionRange[]> {
-  const { devices } = await readInventory({ probes: false });
+  const { devices } = await readInventory({ probes: false, votes: false });
   const disk = devices.find((device) => device.path === path);
   return devices
     .filter(({ partition }) => partition?.diskMajorMinor === disk?.majorMinor)

@@ -93,7 +93,7 @@ const cases: readonly Case[] = [
  * What mount(8) keeps for itself, and the groups of propagation, numbered by the order in which they come.
  */
 async function booksOf(targets: readonly string[]): Promise<unknown[]> {
-  const { mounts } = await readInventory({ probes: false });
+  const { mounts } = await readInventory({ probes: false, votes: false });
   const groups: number[] = [];
   const numberOf = (group: number | null): number | null => {
     if (group === null) return null;
