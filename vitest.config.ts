@@ -24,6 +24,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['tests/system/**/*.test.ts'],
+          globalSetup: ['tests/bundled-program.ts'],
           // After the unit tests: they would disturb each other's timing on a small machine.
           sequence: { groupOrder: 1 },
           maxWorkers: 1,

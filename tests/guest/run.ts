@@ -14,6 +14,7 @@ import { execFile } from 'node:child_process';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../app/base/error.ts';
+import { bundlePrograms } from '../bundled-program.ts';
 import { addOutcome, countsText, failure, noOutcome, readFiles, secondRun, sumOf } from '../outcome.ts';
 import type { Outcome } from '../outcome.ts';
 import { boot } from './boot.ts';
@@ -145,7 +146,7 @@ async function main(): Promise<void> {
     throw new Error(
       `--guest ${values.guest.join(' ')}: must be ${kinds.map(({ name }) => name).join(' or ')}`,
     );
-  if (command.length === 0) await transformModules();
+  if (command.length === 0) await Promise.all([transformModules(), bundlePrograms()]);
   const total = noOutcome();
   for (const kind of chosen) {
     console.log(`── guest ${kind.name}`);

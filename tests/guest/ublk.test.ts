@@ -17,7 +17,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
@@ -32,6 +31,7 @@ import { trimFreeSpace } from '../../app/substitution/trim.ts';
 import { addon } from '../../native/binding.ts';
 import { UblkControl } from '../../native/ublk.ts';
 import type { AnswerMessage } from '../bench/device-calls.ts';
+import { bundledProgram } from '../bundled-program.ts';
 import { readDirect } from '../system/support/direct-io.ts';
 import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from '../system/support/file-system.ts';
 import type { LoopDisk } from '../system/support/loop-disk.ts';
@@ -252,8 +252,7 @@ describe.skipIf(!isOffered)('when the process that serves a ublk device is kille
   let name: string;
 
   beforeEach(async () => {
-    const script = fileURLToPath(new URL('../bench/our-device.ts', import.meta.url));
-    child = fork(script, { execArgv: ['--import', 'tsx'] });
+    child = fork(bundledProgram('tests/bench/our-device'));
     scratch().onRelease('the process', () => void child.kill('SIGKILL'));
     const directory = await scratch().makeDirectory('device');
     const parameter = {

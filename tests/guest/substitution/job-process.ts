@@ -2,10 +2,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import type { DataPlace } from '../../../app/contract/advice.ts';
 import type { JobEvent, JobEventName } from '../../../app/contract/events.ts';
 import type { Plan } from '../../../app/contract/plan.ts';
+import { bundledProgram } from '../../bundled-program.ts';
 import type { Scratch } from '../../system/support/scratch.ts';
 import { waitUntil } from '../../system/support/wait.ts';
 
@@ -32,8 +32,7 @@ export class JobProcess {
   readonly #child: ChildProcess;
 
   static start(scratch: Scratch, environment: NodeJS.ProcessEnv): JobProcess {
-    const child = fork(join(import.meta.dirname, 'job-program.ts'), {
-      execArgv: ['--import', 'tsx'],
+    const child = fork(bundledProgram('tests/guest/substitution/job-program'), {
       env: { ...process.env, ...environment },
     });
     scratch.onRelease('the process of jobs', async () => {

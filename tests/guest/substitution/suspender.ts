@@ -1,6 +1,6 @@
 /**
  * The program that watchdog.test.ts kills: goes through a change of a device's table, one ioctl at a time,
- * and stops for good after the step that it is told, saying so. `tsx suspender.ts NAME TABLE STEP [LIMIT-MS]`
+ * and stops for good after the step that it is told, saying so. Its arguments: NAME TABLE STEP [LIMIT-MS]
  */
 import { setInterval } from 'node:timers';
 import type { DmTarget } from '../../../native/device-mapper.ts';

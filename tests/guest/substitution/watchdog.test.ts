@@ -5,7 +5,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { mebibyte, sectorBytes } from '../../../app/base/units.ts';
 import { deviceNumberAt } from '../../../app/devices/block-device.ts';
@@ -19,6 +18,7 @@ import {
 import type { Segment } from '../../../app/devices/dm-table.ts';
 import { linearTable, targetsOf } from '../../../app/devices/dm-table.ts';
 import { Watchdog } from '../../../app/substitution/watchdog.ts';
+import { bundledProgram } from '../../bundled-program.ts';
 import { makeLoopDisk, readPart } from '../../system/support/loop-disk.ts';
 import { useScratch } from '../../system/support/scratch.ts';
 import { waitUntil } from '../../system/support/wait.ts';
@@ -26,7 +26,6 @@ import { waitUntil } from '../../system/support/wait.ts';
 const scratch = useScratch();
 const diskBytes = 8 * mebibyte;
 const name = 'diskferry-watched';
-const program = join(import.meta.dirname, 'suspender.ts');
 
 let oldTable: Segment[];
 let newTable: Segment[];
@@ -48,8 +47,9 @@ interface Suspender {
 
 /** Resolves when it has stopped after that step. */
 async function suspendUntil(step: string, limitMs: number): Promise<Suspender> {
+  const program = bundledProgram('tests/guest/substitution/suspender');
   const table = JSON.stringify(targetsOf(newTable));
-  const child = spawn(process.execPath, ['--import', 'tsx', program, name, table, step, String(limitMs)]);
+  const child = spawn(process.execPath, [program, name, table, step, String(limitMs)]);
   scratch().onRelease('the suspender', () => void child.kill('SIGKILL'));
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (data: string) => (text += data));

@@ -9,11 +9,9 @@ import { once } from 'node:events';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../../app/devices/command.ts';
+import { bundledProgram } from '../../bundled-program.ts';
 import type { ServerSetting } from './nbd-server.ts';
-
-const serverFile = fileURLToPath(new URL('./nbd-server.ts', import.meta.url));
 
 export type NbdServerOptions = Pick<ServerSetting, 'sizeBytes' | 'logicalBlockBytes' | 'unreadable'>;
 
@@ -49,7 +47,7 @@ export class NbdServer {
     this.uri = `nbd+unix:///?socket=${setting.socketPath}`;
     this.sourcePath = setting.sourcePath;
     this.destinationPath = setting.destinationPath;
-    this.#process = fork(serverFile, [JSON.stringify(setting)], { execArgv: ['--import', 'tsx'] });
+    this.#process = fork(bundledProgram('tests/system/support/nbd-server'), [JSON.stringify(setting)]);
     this.#exit = once(this.#process, 'exit');
   }
 
