@@ -2,9 +2,8 @@
  * The only file that loads the addon. Types of what it exports; the addon has mechanism and no policy. Every
  * function that fails throws an `AddonError` whose `code` is the errno's name and `syscall` what failed.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { builtFile } from '../app/base/built-file.ts';
 
 /** `code` such as 'EBUSY', positive `errno`, `syscall` such as 'ioctl(LOOP_CONFIGURE)'. */
 export interface AddonError extends Error {
@@ -211,20 +210,10 @@ export interface Addon {
   directIoAlignmentBytes(fd: number): number;
 }
 
-/** Looks beside the compiled JavaScript (build/native) and, when run from source, under build/. */
-export function builtFile(name: 'diskferry.node' | 'diskferry-watchdog' | 'diskferry-harden'): string {
-  const candidates = [`../native/${name}`, `../build/native/${name}`].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  const found = candidates.find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw new Error(`${name} is not built: run "npm run build" (looked for ${candidates.join(', ')})`);
-}
-
 let loaded: Addon | undefined;
 
 export function addon(): Addon {
-  loaded ??= createRequire(import.meta.url)(builtFile('diskferry.node')) as Addon;
+  loaded ??= createRequire(import.meta.url)(builtFile('native/diskferry.node')) as Addon;
   return loaded;
 }
 

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import * as z from 'zod';
 import { dataPlaces } from '../app/contract/advice.ts';
 import { exitCodes } from '../app/contract/exit-codes.ts';
 

@@ -3,7 +3,7 @@
  * and the begin of its reason. Taken from Vitest's JSON report, or from what another runner printed; said in
  * one form by all runners, so that the one that runs everything can repeat what a guest has said.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Outcome {
   passed: number;

@@ -21,7 +21,7 @@ export interface FollowOptions {
 }
 
 export async function followJob({ order, json, hold, verifies, stateDirectory }: FollowOptions): Promise<ExitCode> {
-  const view = new JobView({ json });
+  const view = await JobView.open({ json });
   const stopOutliving = outliveFaults();
   const cutOver = controlCommand('cutover', jobOf(order), stateDirectory);
   const onEvent = (event: JobEvent): void => {

@@ -6,16 +6,20 @@ import type { JobEvent } from '../contract/events.ts';
 import { exitCodes } from '../contract/exit-codes.ts';
 import type { ExitCode } from '../contract/exit-codes.ts';
 import type { LastEvent } from '../migration/event-log.ts';
-import type { EventView } from './progress-view.ts';
-import { makeEventView } from './progress-view.ts';
+import type { EventView } from './event-view.ts';
+import { makeEventView } from './event-view.ts';
 import { reportFailure } from './report-error.ts';
 
 export class JobView {
   readonly #view: EventView;
   readonly #json: boolean;
 
-  constructor({ json }: { readonly json: boolean }) {
-    this.#view = makeEventView(process.stderr, json);
+  static async open({ json }: { readonly json: boolean }): Promise<JobView> {
+    return new JobView(await makeEventView(process.stderr, json), json);
+  }
+
+  private constructor(view: EventView, json: boolean) {
+    this.#view = view;
     this.#json = json;
   }
 

@@ -24,7 +24,7 @@ export async function watchByService(
   // The last one may be among them already.
   stream.pushFirst(events);
   void client.closed.then(() => stream.fail('the service has gone; the job goes on without it'));
-  const view = new JobView({ json });
+  const view = await JobView.open({ json });
   for (;;) {
     const event = await stream.next().catch((error: unknown): never => {
       view.close();

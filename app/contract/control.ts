@@ -3,7 +3,7 @@
  * Every request and answer has its schema here; both sides check what they receive. So has the line that the
  * commands print of each job, which adds jobs that answer no requests: they have died, or are stopped.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobEventSchema } from './events.ts';
 import { speedSchema } from './plan.ts';
 

@@ -4,7 +4,7 @@
  *
  * What cannot be moved stays in the tree, with the reasons: leaving it out would make people guess.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../base/error.ts';
 import { contentSchema, waySchema } from './plan.ts';
 

@@ -1,5 +1,5 @@
 /** An error as it crosses from one process to another: plain data, checked where it arrives. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../base/error.ts';
 import type { DiskferryErrorData } from '../base/error.ts';
 

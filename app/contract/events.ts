@@ -6,7 +6,7 @@
  * Order: `planned`, `attached`, then `progress` with the others in between, `synchronized`, `committed`, and
  * as the last line either `finished`, `undone` or `failed`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../base/error.ts';
 import { dataPlaces } from './advice.ts';
 import { planSchema, planWarningCodes } from './plan.ts';

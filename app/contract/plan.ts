@@ -6,7 +6,7 @@
  * Sizes are bytes. Texts in it (`reason`, `message`, `meaning`) are whole sentences for people; programs
  * use the codes beside them.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const bytes = z.int().nonnegative();
 

@@ -5,7 +5,7 @@
  * A client begins with `hello`. `docs/service-api.md` is written from this table (resources/write-api.ts). A
  * request or field once published keeps its name and meaning; what is added does not change `apiVersion`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { controlRequests, jobStatusSchema, statusLineSchema } from './control.ts';
 import { deviceTreeSchema } from './device-tree.ts';
 import { jobEventSchema } from './events.ts';

@@ -16,6 +16,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { builtFile } from '../base/built-file.ts';
 import { DiskferryError, messageOf, present } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-failure.ts';
@@ -81,8 +82,7 @@ export class Engine {
     this.#names = { journal: noJournalName, ...setting.names };
     this.#wakeFd = addon().eventFd();
     const workerData: WorkerSetting = { ...setting, wakeFd: this.#wakeFd, consumerCells, progressCells };
-    const script = import.meta.url.endsWith('.ts') ? '../../build/app/engine/worker.js' : './worker.js';
-    this.#worker = new Worker(new URL(script, import.meta.url), {
+    this.#worker = new Worker(builtFile('app/engine/worker.js'), {
       workerData,
       transferList: mapsOf(setting),
       // The ring opens sockets that Node does not know of; it would warn when the worker closes them.

@@ -3,7 +3,7 @@
  * memory must not wait for that very volume, and it must not be what is ended when memory is short. Set before
  * Node begins, because threads inherit it (native/harden.cc).
  */
-import { builtFile } from '../../native/binding.ts';
+import { builtFile } from '../base/built-file.ts';
 
 export interface NodeStart {
   readonly execPath: string;
@@ -12,5 +12,5 @@ export interface NodeStart {
 
 /** For `fork` of node:child_process. */
 export function hardenedNode(): NodeStart {
-  return { execPath: builtFile('diskferry-harden'), execArgv: ['on', process.execPath, ...process.execArgv] };
+  return { execPath: builtFile('native/diskferry-harden'), execArgv: ['on', process.execPath, ...process.execArgv] };
 }

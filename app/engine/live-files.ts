@@ -14,7 +14,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { blockBytes } from '../base/units.ts';
 import { speedSchema } from '../contract/plan.ts';

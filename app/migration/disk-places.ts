@@ -4,7 +4,7 @@
  * and WWN or by what lies in it (same-disk.ts), a partition also by where it begins, a loop device by its
  * file, a device of device-mapper by its uuid, an image file by its path and inode.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import type { BlockDevice } from '../devices/block-device.ts';

@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import { kibibyte, mebibyte } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';

@@ -12,7 +12,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { builtFile } from '../base/built-file.ts';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobEvent, JobEventName } from '../contract/events.ts';
@@ -44,9 +44,6 @@ export interface SupervisorOptions {
 /** So many successors within so long; then whatever kills them is not by chance. */
 const successorsMax = 3;
 const successorsMs = 60_000;
-
-const script = import.meta.url.endsWith('.ts') ? '../../build/app/migration/job-process.js' : './job-process.js';
-const scriptPath = fileURLToPath(new URL(script, import.meta.url));
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -96,7 +93,7 @@ export class Supervisor {
     this.#isReady = false;
     // The name is there for whoever looks at the list of processes.
     const child = inOwnSession((own) =>
-      fork(scriptPath, [jobOf(this.#order)], {
+      fork(builtFile('app/migration/job-process.js'), [jobOf(this.#order)], {
         ...own,
         ...hardenedNode(),
         serialization: 'advanced',

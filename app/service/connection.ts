@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import { createMessageConnection, ErrorCodes, NullLogger, ResponseError } from 'vscode-jsonrpc/node.js';
 import type { MessageConnection } from 'vscode-jsonrpc/node.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { ServiceParameters, ServiceRequestName, ServiceResult } from '../contract/service.ts';
 import { serviceLimits, serviceRequests } from '../contract/service.ts';

@@ -10,8 +10,8 @@
  * could have named as well.
  */
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import * as z from 'zod';
+import { builtFile } from '../base/built-file.ts';
 import { DiskferryError } from '../base/error.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import type { Peer } from '../devices/peer.ts';
@@ -34,11 +34,6 @@ export interface NamedDisk {
   readonly named: string;
   readonly majorMinor: string;
 }
-
-const script = import.meta.url.endsWith('.ts')
-  ? '../../build/app/service/look-as-user.js'
-  : './look-as-user.js';
-const scriptPath = fileURLToPath(new URL(script, import.meta.url));
 
 /** Throws `path-not-yours` with the reason. */
 export async function followAs(peer: Peer, path: string): Promise<NamedDisk> {
@@ -74,7 +69,7 @@ async function lookAs({ userId, groupId }: Peer, path: string): Promise<Answer> 
   // It is the user's own process: a signal that can be caught or put off would not end it.
   const limits = { timeout: lookMsMax, killSignal: 'SIGKILL', maxBuffer: answerBytesMax } as const;
   const text = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [scriptPath, path], { ...identity, ...limits }, (error, stdout) =>
+    execFile(process.execPath, [builtFile('app/service/look-as-user.js'), path], { ...identity, ...limits }, (error, stdout) =>
       resolve(error === null ? stdout : ''),
     );
   });

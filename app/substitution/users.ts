@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { DiskferryError } from '../base/error.ts';
 import { runCommand } from '../devices/command.ts';
 import { inOwnSession } from '../devices/own-session.ts';
-import { builtFile } from '../../native/binding.ts';
+import { builtFile } from '../base/built-file.ts';
 
 export interface UsersToStop {
   /** systemd units. */
@@ -73,7 +73,7 @@ async function runShell(command: string | undefined, what: string): Promise<void
   if (command === undefined) return;
   // What serves the volume is spared when memory is short; what uses it is not.
   const parameters = ['off', '/bin/sh', '-c', command];
-  const harden = builtFile('diskferry-harden');
+  const harden = builtFile('native/diskferry-harden');
   const shell = inOwnSession((own) => spawn(harden, parameters, { ...own, stdio: ['ignore', 2, 2] }));
   const [exitCode, signal] = (await once(shell, 'exit')) as [number | null, NodeJS.Signals | null];
   if (exitCode === 0) return;

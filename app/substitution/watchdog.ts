@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { assert, DiskferryError } from '../base/error.ts';
 import { inOwnSession } from '../devices/own-session.ts';
-import { builtFile } from '../../native/binding.ts';
+import { builtFile } from '../base/built-file.ts';
 
 const order = { guard: 1, release: 2 } as const;
 const answerNames = { 1: 'guarding', 2: 'released', 3: 'expired', 4: 'full' } as const;
@@ -47,7 +47,7 @@ export class Watchdog {
   }
 
   private constructor() {
-    const program = builtFile('diskferry-watchdog');
+    const program = builtFile('native/diskferry-watchdog');
     this.#child = inOwnSession((own) => spawn(program, [], { ...own, stdio: ['pipe', 'pipe', 'inherit'] }));
     this.#exited = once(this.#child, 'close').catch(() => undefined);
     this.#child.stdout.on('data', (data: Buffer) => this.#receive(data));

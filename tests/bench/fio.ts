@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { kibibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import type { Bench } from './benchmark.ts';

@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DeviceTree } from '../../app/contract/device-tree.ts';
 import { parseDrives } from '../../app/devices/drive-list.ts';
 import { noHardware, parseUdevHardware } from '../../app/devices/hardware.ts';

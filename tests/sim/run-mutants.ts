@@ -15,7 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));

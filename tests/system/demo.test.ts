@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import sqlite from 'node-sqlite3-wasm';
 import type { Database } from 'node-sqlite3-wasm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { mebibyte } from '../../app/base/units.ts';
 import type { FileContent, RowRecord } from '../../app/cli/demo/acknowledged.ts';
 import {

@@ -9,7 +9,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
 import { considerateBytesMin } from '../../app/copy/pace.ts';

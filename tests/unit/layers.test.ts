@@ -136,7 +136,7 @@ describe('layers', () => {
 
   it('loads the addon in native/binding.ts only', () => {
     const loaders = files.filter((file) =>
-      /createRequire|diskferry\.node/.test(readFileSync(join(root, file), 'utf8')),
+      /createRequire|dlopen/.test(readFileSync(join(root, file), 'utf8')),
     );
     expect(loaders).toEqual(['native/binding.ts']);
   });

@@ -20,7 +20,6 @@ import { followJob } from '../follow-job.ts';
 import { readPassphrase } from '../passphrase.ts';
 import type { PlanOptions } from '../plan-options.ts';
 import { addPlanOptions, makePlan } from '../plan-options.ts';
-import { planText } from '../plan-text.ts';
 import { requireFreeSocketPath, requireSocketLength } from '../socket-path.ts';
 
 interface MigrateOptions extends PlanOptions {
@@ -93,6 +92,8 @@ async function planJob(options: MigrateOptions): Promise<Plan> {
  * it.
  */
 async function confirm(plan: Plan, options: MigrateOptions): Promise<Plan> {
+  // Here only: programs, and who has said yes before, need not wait for it to load.
+  const { planText } = await import('../plan-text.ts');
   process.stderr.write(`${planText(plan, process.stderr)}\n`);
   await confirmPlan(plan);
   const now = await planJob(options);

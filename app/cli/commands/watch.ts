@@ -39,7 +39,7 @@ async function watch(named: string | undefined, options: ControlOptions): Promis
 async function watchDirectly(named: string | undefined, options: ControlOptions): Promise<ExitCode> {
   const directory = stateDirectoryOf(options.stateDir);
   const job = await jobToTell(directory, named);
-  const view = new JobView({ json: options.json === true });
+  const view = await JobView.open({ json: options.json === true });
   let last: LastEvent | undefined;
   try {
     await watchJob(directory, job, (event) => {

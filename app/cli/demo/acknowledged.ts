@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Which device carries the volume: the source, the virtual device, the destination. */
 export const phases = ['before', 'during', 'after'] as const;

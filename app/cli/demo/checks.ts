@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import sqlite from 'node-sqlite3-wasm';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../../base/error.ts';
 import type { FileContent, Phase, RowRecord } from './acknowledged.ts';
 import { contentOf, differenceOf, phases, sha256Of } from './acknowledged.ts';

@@ -9,8 +9,8 @@ import { exitCodes } from '../../contract/exit-codes.ts';
 import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { formatBytes } from '../format.ts';
-import { makeEventView } from '../progress-view.ts';
-import type { EventView } from '../progress-view.ts';
+import { makeEventView } from '../event-view.ts';
+import type { EventView } from '../event-view.ts';
 import { reportError } from '../report-error.ts';
 import type { DemoFinished } from './play.ts';
 import { play } from './play.ts';
@@ -36,7 +36,7 @@ export async function runDemo(options: DemoOptions): Promise<ExitCode> {
   if (process.geteuid?.() !== 0) {
     throw new DiskferryError('not-root', 'the demo makes loop devices and mounts a volume, which needs root');
   }
-  const view = makeEventView(process.stdout, options.json);
+  const view = await makeEventView(process.stdout, options.json);
   const stop = new StopSignal((text) => view.note(text));
   stop.listen();
   try {

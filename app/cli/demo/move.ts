@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { builtFile } from '../../base/built-file.ts';
 import { BugError, DiskferryError, present } from '../../base/error.ts';
 import { statusLineSchema } from '../../contract/control.ts';
 import { jobEventSchema } from '../../contract/events.ts';
@@ -31,7 +31,7 @@ export interface MoveOptions {
   readonly onFailure: (error: Error) => void;
 }
 
-const commandPath = fileURLToPath(new URL('../main.js', import.meta.url));
+const commandPath = (): string => builtFile('app/cli/main.js');
 
 /** To go back takes as long as a few seconds' writes take. What is not back by then is stuck. */
 const goBackMsMax = 60_000;
@@ -62,7 +62,7 @@ export class Move {
       ...['--stop-command', workload.stopCommand, '--start-command', workload.startCommand],
     ];
     this.#options = options;
-    const child = spawn(process.execPath, [commandPath, ...parameters], {
+    const child = spawn(process.execPath, [commandPath(), ...parameters], {
       detached: true,
       env: programEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -99,7 +99,7 @@ export class Move {
   async cutOver(): Promise<void> {
     const job = present(this.job, 'the job that is synchronized');
     await mustRun(process.execPath, [
-      commandPath,
+      commandPath(),
       'cutover',
       job,
       '--state-dir',
@@ -128,14 +128,14 @@ export class Move {
   /** The job whose command was killed: it goes back, or is stuck and is killed as well. */
   async #endOrphan(): Promise<void> {
     const state = ['--state-dir', this.#options.stateDirectory, '--json'];
-    const { stdout } = await runProgram(process.execPath, [commandPath, 'status', ...state]);
+    const { stdout } = await runProgram(process.execPath, [commandPath(), 'status', ...state]);
     const [line = ''] = stdout.split('\n');
     if (line === '') return;
     const { job, processId } = statusLineSchema.parse(JSON.parse(line));
     if (processId === null) return;
-    await runProgram(process.execPath, [commandPath, 'undo', job, ...state]);
+    await runProgram(process.execPath, [commandPath(), 'undo', job, ...state]);
     const tooLate = setTimeout(() => process.kill(processId, 'SIGKILL'), goBackMsMax);
-    await runProgram(process.execPath, [commandPath, 'watch', job, ...state]);
+    await runProgram(process.execPath, [commandPath(), 'watch', job, ...state]);
     clearTimeout(tooLate);
   }
 

@@ -13,7 +13,7 @@ import type { ReleaseStack } from '../../base/release.ts';
 import type { JobEvent, JobEventOf } from '../../contract/events.ts';
 import type { Speed } from '../../contract/plan.ts';
 import { formatBytes } from '../format.ts';
-import type { EventView } from '../progress-view.ts';
+import type { EventView } from '../event-view.ts';
 import type { Phase } from './acknowledged.ts';
 import { expectedFiles, fileRecordSchema, readRecords, rowRecordSchema } from './acknowledged.ts';
 import { checkFiles, checkFileSystem, checkMount, checkRows, requireNone, rowCounts } from './checks.ts';

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, open, realpath, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../../base/error.ts';
 import { blockBytes } from '../../base/units.ts';
 import { formatBytes } from '../format.ts';

@@ -9,23 +9,13 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { builtFile } from '../../base/built-file.ts';
 import { BugError, DiskferryError } from '../../base/error.ts';
 import type { Phase } from './acknowledged.ts';
 import { mustRun, programEnvironment } from './programs.ts';
 import type { WorkloadFigures } from './workload/cells.ts';
 import type { SwitchPosition, WorkloadMessage, WorkloadSetting } from './workload/setting.ts';
 import { stateName, wishName } from './workload/setting.ts';
-
-/** Tests run the sources; the process needs the built program. */
-const processPath = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts')
-      ? '../../../build/app/cli/demo/workload/process.js'
-      : './workload/process.js',
-    import.meta.url,
-  ),
-);
 
 const switchName = 'switch';
 
@@ -56,7 +46,10 @@ export class Workload {
   static async make(setting: WorkloadSetting, onFailure: (error: Error) => void): Promise<Workload> {
     await writeFile(join(setting.directory, wishName), 'stop');
     await writeFile(join(setting.directory, stateName), '');
-    const child = fork(processPath, [JSON.stringify(setting)], { detached: true, env: programEnvironment() });
+    const child = fork(builtFile('app/cli/demo/workload/process.js'), [JSON.stringify(setting)], {
+      detached: true,
+      env: programEnvironment(),
+    });
     await once(child, 'spawn');
     if (child.pid === undefined) throw new BugError('a process that was spawned has a number');
     await writeFile(join(setting.directory, switchName), switchScript(child.pid));

@@ -3,7 +3,7 @@
  * wrong, and where the data is. Made from the job's own events and nothing else, so that it can be made again at
  * any time. `html.ts` prints it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DiskferryError } from '../../base/error.ts';
 import { dataPlaces } from '../advice.ts';
 import type { JobEvent, JobEventName, JobEventOf } from '../events.ts';

@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { present } from '../../../app/base/error.ts';
 import { attachLoop } from '../bench-disks.ts';
 import type { Bench } from '../benchmark.ts';

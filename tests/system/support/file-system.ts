@@ -1,5 +1,5 @@
 /** The file systems of the tests: how each is made, mounted, looked up and checked with its own checker. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
 import { runProgram } from '../../../app/devices/program.ts';
 

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { runProgram } from '../../../app/devices/program.ts';
 import type { Scratch } from './scratch.ts';
 

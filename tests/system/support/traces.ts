@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
 import { readMounts } from '../../../app/devices/mounts.ts';
 import { removeAbandoned } from '../../../app/engine/ublk-disk.ts';

@@ -11,7 +11,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sqlite from 'node-sqlite3-wasm';
 import type { Database } from 'node-sqlite3-wasm';
-import { z } from 'zod';
+import * as z from 'zod';
 import { present } from '../../../base/error.ts';
 import type { Phase, RowRecord } from '../acknowledged.ts';
 import { RecordLog, sha256Of } from '../acknowledged.ts';

@@ -10,6 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { builtFile } from '../../../base/built-file.ts';
 import type { Phase } from '../acknowledged.ts';
 import { actorKinds, WorkloadCells } from './cells.ts';
 import type { SwitchPosition, WorkloadMessage, WorkloadSetting } from './setting.ts';
@@ -86,7 +87,7 @@ function poll(): void {
 
 for (const kind of actorKinds) {
   const workerData: ThreadSetting = { kind, shared: cells.shared, workload: setting };
-  new Worker(new URL('./thread.js', import.meta.url), { workerData }).once('error', (error) =>
+  new Worker(builtFile('app/cli/demo/workload/thread.js'), { workerData }).once('error', (error) =>
     fail(new Error(`the ${kind} failed: ${error instanceof Error ? error.message : String(error)}`)),
   );
 }

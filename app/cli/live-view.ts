@@ -1,77 +1,18 @@
 /**
  * The live view of one job at a terminal: a few lines that stay in place at the bottom, under the log of what
- * has happened. Where the output is not a terminal, one line per event instead.
+ * has happened.
  */
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { JobEvent, JobEventOf } from '../contract/events.ts';
 import { crossedBytes, EventTeller, isWhollyDirect, readBackText, returnText, unreadableText } from './event-text.ts';
+import type { EventView } from './event-view.ts';
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { cutTo, wrapUnder } from './wrap.ts';
 
 const barWidthMax = 60;
-/** Without a terminal a log needs progress only now and then. */
-const logProgressMs = 10_000;
 
-export interface EventView {
-  handle(event: JobEvent): void;
-  /** Something for people that is no event. */
-  note(text: string): void;
-  /** Leaves the last state on the screen and gives the terminal back. */
-  close(): void;
-}
-
-export function makeEventView(stream: NodeJS.WriteStream, json: boolean): EventView {
-  if (json) return new JsonView();
-  // A terminal that does not know its size gives the live view no room.
-  return stream.isTTY && stream.rows > 0 ? new LiveView(stream) : new LogView(stream);
-}
-
-/** One JSON object per line on stdout; stderr stays free for people. */
-class JsonView implements EventView {
-  handle(event: JobEvent): void {
-    process.stdout.write(`${JSON.stringify(event)}\n`);
-  }
-
-  note(text: string): void {
-    process.stderr.write(`${text}\n`);
-  }
-
-  close(): void {}
-}
-
-class LogView implements EventView {
-  readonly #stream: NodeJS.WriteStream;
-  readonly #teller = new EventTeller();
-  /** Not by the events' time: that jumps when somebody sets the clock. */
-  #lastProgressMs = Number.NEGATIVE_INFINITY;
-
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
-  }
-
-  handle(event: JobEvent): void {
-    if (event.event === 'progress') {
-      // A job that waits for its cut-over may do so for days.
-      const nowMs = performance.now();
-      if (event.phase === 'synchronized' || nowMs - this.#lastProgressMs < logProgressMs) return;
-      this.#lastProgressMs = nowMs;
-    }
-    this.#write(event.timeMs, this.#teller.textOf(event));
-  }
-
-  note(text: string): void {
-    this.#write(Date.now(), text);
-  }
-
-  close(): void {}
-
-  #write(timeMs: number, text: string): void {
-    this.#stream.write(`${new Date(timeMs).toISOString().slice(11, 19)} ${text}\n`);
-  }
-}
-
-class LiveView implements EventView {
+export class LiveView implements EventView {
   readonly #stream: NodeJS.WriteStream;
   readonly #teller = new EventTeller();
   readonly #logUpdate: ReturnType<typeof createLogUpdate>;

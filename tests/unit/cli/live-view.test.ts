@@ -5,7 +5,7 @@
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { makeEventView } from '../../../app/cli/progress-view.ts';
+import { LiveView } from '../../../app/cli/live-view.ts';
 import type { JobEvent } from '../../../app/contract/events.ts';
 import { gibibyte } from '../../../app/base/units.ts';
 
@@ -31,7 +31,7 @@ const halfWay: JobEvent = {
 /** What a terminal of that width is given to show. */
 function shown(event: JobEvent, columns: number): string {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns, rows: 24 });
-  makeEventView(terminal as unknown as NodeJS.WriteStream, false).handle(event);
+  new LiveView(terminal as unknown as NodeJS.WriteStream).handle(event);
   return String(terminal.read());
 }
 
