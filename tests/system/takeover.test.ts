@@ -43,7 +43,8 @@ describe.skipIf(!isPossible)('a killed job process (needs root and kernel 6.9)',
     const device = await migration.device();
     const load = [
       ...['--name=load', '--rw=randrw', '--bsrange=512-64k', '--direct=1', '--ioengine=libaio', '--iodepth=16'],
-      ...['--verify=crc32c', '--verify_fatal=1', '--size=32m', '--rate_iops=400', '--output-format=terse'],
+      ...['--verify=crc32c', '--verify_fatal=1', '--verify_state_save=0', '--size=32m'],
+      ...['--rate_iops=400', '--output-format=terse'],
       ...['--time_based', `--runtime=${Math.ceil((kills * (pauseMs + 3000)) / 1000)}`, `--filename=${device}`],
     ];
     const served = runProgram('fio', load);
