@@ -39,7 +39,7 @@ export const serviceLimits = {
 } as const;
 
 /** What a client may be allowed, as polkit names it: org.diskferry.ACTION. */
-export const serviceActions = ['view', 'start', 'cutover', 'undo'] as const;
+export const serviceActions = ['view', 'start', 'steer', 'cutover', 'undo'] as const;
 export type ServiceAction = (typeof serviceActions)[number];
 
 const pathSchema = z
@@ -160,16 +160,16 @@ export const serviceRequests = {
       'What has happened in a job that runs, or in all; whatever happens comes as `event` from now on.',
   }),
   unsubscribe: request({ parameters: nothing, result: nothing, action: null, meaning: 'Ends the stream.' }),
-  pause: jobCommand('start', 'Stops copying for a while; the volume stays in use.'),
-  resume: jobCommand('start', 'Goes on after a pause.'),
+  pause: jobCommand('steer', 'Stops copying for a while; the volume stays in use.'),
+  resume: jobCommand('steer', 'Goes on after a pause.'),
   speed: request({
     parameters: ofJob.extend(controlRequests.speed.shape),
     result: jobStatusSchema,
-    action: 'start',
+    action: 'steer',
     meaning: 'How fast it copies beside what uses the volume.',
   }),
-  verify: jobCommand('start', 'Reads the destination back and compares it, when everything has crossed.'),
-  retry: jobCommand('start', 'Tries again what failed, when the job waits for a decision.'),
+  verify: jobCommand('steer', 'Reads the destination back and compares it, when everything has crossed.'),
+  retry: jobCommand('steer', 'Tries again what failed, when the job waits for a decision.'),
   acceptUnreadable: jobCommand(
     'cutover',
     'Goes on without what cannot be read, when the job waits for a decision.',

@@ -158,7 +158,8 @@ function makeDirectory(job: string, places: readonly string[]): string {
   const reasons: string[] = [];
   for (const place of places) {
     try {
-      mkdirSync(place, { recursive: true, mode: 0o700 });
+      // The service's socket lies there too: others may pass, and see nothing.
+      mkdirSync(place, { recursive: true, mode: 0o711 });
       if (statfsSync(place).type === tmpfsMagic) {
         const directory = join(place, job);
         mkdirSync(directory, { mode: 0o700 });

@@ -99,6 +99,11 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  /** What has not begun when nobody waits for it any more is not wanted. */
+  requireClient(name: ServiceRequestName): void {
+    if (this.#socket.destroyed) throw new DiskferryError('interrupted', `${name}: the client has gone`);
+  }
+
   async #answer(name: ServiceRequestName, parameters: unknown): Promise<unknown> {
     this.#inFlight += 1;
     try {
@@ -116,7 +121,7 @@ export class Connection {
     const checked: unknown = schema.parse(parameters ?? {});
     if (action !== null) await this.#options.authority.require(action, this.client);
     // Somebody may have been asked for a password meanwhile, or have given up.
-    if (this.#socket.destroyed) throw new DiskferryError('interrupted', `${name}: the client has gone`);
+    this.requireClient(name);
     if (action !== null && action !== 'view') this.#note(name, checked);
     const handle = this.#options.handlers[name] as (checked: unknown, connection: Connection) => unknown;
     return await handle(checked, this);

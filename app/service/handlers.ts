@@ -14,7 +14,7 @@ import type { PlanRequest } from '../migration/plan-request.ts';
 import { makePlan } from '../migration/plan-request.ts';
 import type { NewOrder } from '../migration/supervisor.ts';
 import { version } from '../migration/version.ts';
-import type { Authority, Client } from './authority.ts';
+import type { Authority } from './authority.ts';
 import { powerNotes } from './awake.ts';
 import type { Connection, Handlers } from './connection.ts';
 import type { Consents } from './consents.ts';
@@ -39,10 +39,10 @@ export function makeHandlers(parts: ServiceParts): Handlers {
     devices: (_, { client }) => looks.during(client.peer.userId, () => devices(parts)),
     plan: (parameters, { client: { peer } }) =>
       looks.during(peer.userId, () => plan(parts, parameters, peer)),
-    start: (parameters, { client: { peer } }) =>
-      looks.during(peer.userId, () => start(parts, parameters, peer)),
-    recover: (parameters, { client }) =>
-      looks.during(client.peer.userId, () => recover(parts, parameters, client)),
+    start: (parameters, connection) =>
+      looks.during(connection.client.peer.userId, () => start(parts, parameters, connection)),
+    recover: (parameters, connection) =>
+      looks.during(connection.client.peer.userId, () => recover(parts, parameters, connection)),
     list: async () => ({ jobs: await jobs.list() }),
     status: ({ job }) => jobs.ask(job, 'status', {}),
     subscribe: async ({ job, devices: wantsDevices }, connection: Connection) => {
@@ -122,16 +122,18 @@ async function followPaths(
 async function start(
   { consents, jobs, stateDirectory }: ServiceParts,
   parameters: ServiceParameters<'start'>,
-  peer: Peer,
+  connection: Connection,
 ): Promise<ServiceResult<'start'>> {
   const { token, units, speed, hold, passphrase } = parameters;
-  const { plan: confirmed, request } = consents.take(token, peer.userId);
+  const { plan: confirmed, request } = consents.take(token, connection.client.peer.userId);
   const now = await makePlan(request, 'carry-out');
   assertAsConfirmed(confirmed, now);
   const users = { units };
   requireUsers(now, users);
   if (passphrase !== undefined) requireContainer(now, 'passphrase');
   await refuseAfterDeath(now);
+  // All that took a while, and from here on a disk is erased.
+  connection.requireClient('start');
   const job = nameJob(now);
   const directory = join(stateDirectory, jobsDirectoryName, job);
   const order: NewOrder = {
@@ -145,8 +147,9 @@ async function start(
 async function recover(
   { jobs, authority }: ServiceParts,
   { job, goesBack, hold }: ServiceParameters<'recover'>,
-  client: Client,
+  connection: Connection,
 ): Promise<ServiceResult<'recover'>> {
-  if (goesBack) await authority.require('undo', client);
+  if (goesBack) await authority.require('undo', connection.client);
+  connection.requireClient('recover');
   return { job, first: await jobs.recover(job, { goesBack, hold }) };
 }

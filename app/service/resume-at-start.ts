@@ -1,11 +1,13 @@
 /**
- * Which dead jobs the service goes on with by itself when it starts: those that the machine took down with
- * it, whose record can be read. What died while the machine ran on may die of the same again, so a person
- * looks first ("diskferry recover"). Everything that `recover` refuses is refused here as well, and changes
- * nothing.
+ * Which dead jobs the service goes on with by itself when it starts: those between image files that the machine
+ * took down with it, whose record can be read. What died while the machine ran on may die of the same again,
+ * so a person looks first ("diskferry recover"). Everything that `recover` refuses is refused here as well,
+ * and changes nothing.
  *
- * A disk that is not there yet at boot may come later: such a job is tried again when the machine's disks
- * change.
+ * Between block devices a person looks, too. Both disks look like the volume to a system that starts; it may
+ * have checked or mounted either before us, and of the destination `recover` could not tell.
+ *
+ * A file system that files lie on may come later: such a job is tried again when the machine's disks change.
  */
 import type { JobEvent } from '../contract/events.ts';
 import { readBootId } from '../migration/job-record.ts';
@@ -13,24 +15,33 @@ import type { RecordedJob } from '../migration/recorded-jobs.ts';
 import type { Jobs } from './jobs.ts';
 import { hasCommands } from './jobs.ts';
 
-export type Verdict = 'resume' | 'same-boot' | 'has-commands' | 'record-unreadable';
+export type Verdict = 'resume' | 'same-boot' | 'has-commands' | 'disks-seen' | 'record-unreadable';
 
 export function decideResume({ record }: Pick<RecordedJob, 'record'>, bootId: string): Verdict {
   if ('defect' in record) return 'record-unreadable';
   if (record.bootId === bootId) return 'same-boot';
-  return hasCommands({ record }) ? 'has-commands' : 'resume';
+  if (hasCommands({ record })) return 'has-commands';
+  const { source, destination } = record.plan;
+  return source.kind === 'file' && destination.kind === 'file' ? 'resume' : 'disks-seen';
 }
 
 /** Each begins with the job's name. */
 const sayings: Readonly<Record<Exclude<Verdict, 'resume'>, string>> = {
   'same-boot': 'has died since this machine was started; "diskferry recover" goes on with it',
   'has-commands': 'was broken off, and stops and starts its users by commands; "diskferry recover" runs them',
+  'disks-seen':
+    'was broken off when the machine went down; the system may have checked or mounted one of its disks while it ' +
+    'started. Once you know that it has not, "diskferry recover" goes on',
   'record-unreadable': 'has died, and its record cannot be read; "diskferry recover" says why',
 };
+
+/** Disks and mounts may change many times a second. */
+const retryMs = 30_000;
 
 export class ResumeAtStart {
   readonly #jobs: Jobs;
   readonly #say: (text: string) => void;
+  #retry: NodeJS.Timeout | undefined;
   /** Those whose disks were not all there. */
   #waiting: string[] = [];
   #trying = Promise.resolve();
@@ -49,8 +60,16 @@ export class ResumeAtStart {
     }
   }
 
-  /** The machine's disks have changed. One try at a time. */
+  /** The machine's disks have changed. */
   devicesChanged(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#tryAgain();
+    }, retryMs).unref();
+  }
+
+  /** One try at a time. */
+  #tryAgain(): void {
     this.#trying = this.#trying.then(async () => {
       const waiting = this.#waiting;
       this.#waiting = [];

@@ -87,7 +87,7 @@ describe.skipIf(!isRoot)('a user whom polkit refuses', () => {
       expect(end.stdout + end.stderr).not.toContain('of-root-source');
     }
     expect(await start(service, await ownImages())).toMatchObject({ exitCode: 6 });
-    const ids = ['view', 'start', 'cutover', 'undo'].map((action) => `org.diskferry.${action}`);
+    const ids = ['view', 'start', 'steer', 'cutover', 'undo'].map((action) => `org.diskferry.${action}`);
     for (const id of ids)
       expect(service.asked.some((line) => line.includes(`--action-id ${id} `))).toBe(true);
     expect(service.asked.every((line) => line.includes(`,${nobody} `))).toBe(true);

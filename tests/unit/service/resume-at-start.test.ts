@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { JobEvent } from '../../../app/contract/events.ts';
 import { readBootId } from '../../../app/migration/job-record.ts';
 import type { JobRecord } from '../../../app/migration/job-record.ts';
@@ -6,13 +6,22 @@ import type { RecordedJob } from '../../../app/migration/recorded-jobs.ts';
 import type { Jobs } from '../../../app/service/jobs.ts';
 import { ResumeAtStart, decideResume } from '../../../app/service/resume-at-start.ts';
 
-const ofBoot = (bootId: string, users: Partial<JobRecord['users']> = {}): JobRecord =>
-  ({ bootId, users: { units: [], ...users } }) as unknown as JobRecord;
+const ofBoot = (
+  bootId: string,
+  users: Partial<JobRecord['users']> = {},
+  [source, destination]: readonly [string, string] = ['file', 'file'],
+): JobRecord =>
+  ({
+    ...{ bootId, users: { units: [], ...users } },
+    plan: { source: { kind: source }, destination: { kind: destination } },
+  }) as unknown as JobRecord;
 
 test.each([
   ['another boot', { record: ofBoot('earlier') }, 'resume'],
   ['another boot with units', { record: ofBoot('earlier', { units: ['db'] }) }, 'resume'],
   ['another boot with commands', { record: ofBoot('earlier', { stopCommand: 'stop db' }) }, 'has-commands'],
+  ['another boot to a block device', { record: ofBoot('earlier', {}, ['file', 'block']) }, 'disks-seen'],
+  ['another boot from a block device', { record: ofBoot('earlier', {}, ['block', 'file']) }, 'disks-seen'],
   ['this boot', { record: ofBoot('now') }, 'same-boot'],
   ['a record that cannot be read', { record: { defect: 'torn' } }, 'record-unreadable'],
 ])('a job of %s', (_, dead, verdict) => {
@@ -64,6 +73,9 @@ async function resume(jobs: MadeJobs): Promise<{ readonly resume: ResumeAtStart;
 }
 
 describe('ResumeAtStart', () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
   test('goes on with jobs of an earlier boot only, and says what it leaves', async () => {
     const jobs = new MadeJobs({ a: 'earlier', b: await readBootId(), c: 'earlier' }, [begun, begun]);
     const { said } = await resume(jobs);
@@ -76,7 +88,15 @@ describe('ResumeAtStart', () => {
     const jobs = new MadeJobs({ a: 'earlier', b: 'earlier' }, answers);
     const { resume: made, said } = await resume(jobs);
     for (let change = 0; change < 4; change += 1) made.devicesChanged();
-    await expect.poll(() => jobs.asked).toEqual(['a', 'b', 'a', 'a']);
+    expect(jobs.asked).toEqual(['a', 'b']);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(jobs.asked).toEqual(['a', 'b', 'a']);
+    made.devicesChanged();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(jobs.asked).toEqual(['a', 'b', 'a', 'a']);
+    made.devicesChanged();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(jobs.asked).toHaveLength(4);
     expect(said.filter((text) => text === 'b cannot go on: it is source-changed. Look.')).toHaveLength(1);
   });
 
