@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -87,14 +88,20 @@ const requireForModules =
  * several programs. Names are kept as they are written, so that the stack of an error can be read.
  */
 function bundle(root) {
-  rmSync(join(root, 'build/app'), { recursive: true, force: true });
+  const [fresh, old] = [join(root, 'build/fresh'), join(root, 'build/old')];
+  for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
   const options = ['--bundle', '--splitting', '--platform=node', '--format=esm', '--target=node20'];
-  const places = ['--outbase=.', '--outdir=build', '--chunk-names=app/chunks/[name]-[hash]', '--sourcemap'];
+  const places = ['--outbase=.', '--outdir=build/fresh', '--chunk-names=app/chunks/[name]-[hash]', '--sourcemap'];
   const rest = [`--banner:js=${requireForModules}`, '--log-level=warning'];
   const outside = unbundled.map((name) => `--external:${name}`);
   mustRun(join(root, 'node_modules/.bin/esbuild'), [...programs, ...options, ...places, ...rest, ...outside], {
     cwd: root,
   });
+  // A service or a job that runs may start another program at any moment.
+  const place = join(root, 'build/app');
+  if (existsSync(place)) renameSync(place, old);
+  renameSync(join(fresh, 'app'), place);
+  for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
 }
 
 export function build(root) {

@@ -1,9 +1,10 @@
 /**
  * Where the build has put a file of ours. The same code runs from its source (tests) and as a part of a
- * bundle, whose files lie at other depths; so the nearest folder above it that has the file is the right one.
+ * bundle, whose files lie at other depths below `build`. What lies above our own folder is somebody else's:
+ * root must not run it.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Below `build`: what runs in a process or thread of its own, and what is not JavaScript. */
@@ -20,10 +21,16 @@ export type BuiltFile =
 
 /** Its absolute path. Throws when nothing has been built. */
 export function builtFile(name: BuiltFile): string {
-  const here = fileURLToPath(import.meta.url);
-  for (let folder = dirname(here); ; folder = dirname(folder)) {
-    const path = join(folder, 'build', name);
-    if (existsSync(path)) return path;
-    if (folder === dirname(folder)) throw new Error(`${name} is not built: run "npm run build" (looked above ${here})`);
+  const path = join(buildFolder(fileURLToPath(import.meta.url)), name);
+  if (!existsSync(path)) throw new Error(`${path} is not built: run "npm run build"`);
+  return path;
+}
+
+/** For the file of a module of ours: the `build` that it lies in, or the one of its repository. */
+export function buildFolder(modulePath: string): string {
+  for (let folder = dirname(modulePath); folder !== dirname(folder); folder = dirname(folder)) {
+    if (basename(folder) === 'build') return folder;
+    if (existsSync(join(folder, 'package.json'))) return join(folder, 'build');
   }
+  throw new Error(`${modulePath} lies neither in a build nor in a repository`);
 }

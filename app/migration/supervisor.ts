@@ -114,7 +114,13 @@ export class Supervisor {
           return this.#death(how);
         }
         this.#order = { ...this.#order, takesOver: { why: how } };
-        this.#child = this.#spawn();
+        try {
+          this.#child = this.#spawn();
+        } catch (error) {
+          // As while the program is being replaced.
+          LiveFiles.discard(jobOf(this.#order));
+          return this.#death(`${how}; nobody could take over: ${messageOf(error)}`);
+        }
       }
     } finally {
       // Who waits for a device that nobody serves any more gets errors now.
