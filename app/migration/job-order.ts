@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { DiskferryError } from '../base/error.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { UsersToStop } from '../substitution/users.ts';
+import { refuseAfterDeath } from './recorded-jobs.ts';
 
 /** Of the source's name in the job's. */
 const nameLengthMax = 40;
@@ -14,8 +15,14 @@ export function nameJob(plan: Plan): string {
   return `${words.join('-').slice(0, nameLengthMax)}-${randomBytes(2).toString('hex')}`;
 }
 
+/** Throws the first of what speaks against a job of this plan, whoever starts it. */
+export async function requireBeginning(plan: Plan, users: UsersToStop): Promise<void> {
+  requireUsers(plan, users);
+  await refuseAfterDeath(plan);
+}
+
 /** Throws `usage` where nobody has to be stopped, or would not be started again. */
-export function requireUsers({ way, source }: Plan, users: UsersToStop): void {
+function requireUsers({ way, source }: Plan, users: UsersToStop): void {
   requireBothCommands(users);
   const { stopCommand, units } = users;
   if (way === 'remount' || (stopCommand === undefined && units.length === 0)) return;

@@ -8,8 +8,7 @@ import { apiVersion } from '../contract/service.ts';
 import type { Peer } from '../devices/peer.ts';
 import { assertAsConfirmed } from '../migration/confirmed-plan.ts';
 import { readDeviceTrees } from '../migration/device-trees.ts';
-import { nameJob, requireContainer, requireUsers } from '../migration/job-order.ts';
-import { refuseAfterDeath } from '../migration/recorded-jobs.ts';
+import { nameJob, requireBeginning, requireContainer } from '../migration/job-order.ts';
 import type { PlanRequest } from '../migration/plan-request.ts';
 import { makePlan } from '../migration/plan-request.ts';
 import type { NewOrder } from '../migration/supervisor.ts';
@@ -129,9 +128,8 @@ async function start(
   const now = await makePlan(request, 'carry-out');
   assertAsConfirmed(confirmed, now);
   const users = { units };
-  requireUsers(now, users);
   if (passphrase !== undefined) requireContainer(now, 'passphrase');
-  await refuseAfterDeath(now);
+  await requireBeginning(now, users);
   // All that took a while, and from here on a disk is erased.
   connection.requireClient('start');
   const job = nameJob(now);

@@ -12,8 +12,7 @@ import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { assertAsConfirmed } from '../../migration/confirmed-plan.ts';
-import { nameJob, requireBothCommands, requireContainer, requireUsers } from '../../migration/job-order.ts';
-import { refuseAfterDeath } from '../../migration/recorded-jobs.ts';
+import { nameJob, requireBeginning, requireBothCommands, requireContainer } from '../../migration/job-order.ts';
 import type { NewOrder } from '../../migration/supervisor.ts';
 import { confirmPlan } from '../confirm.ts';
 import { followJob } from '../follow-job.ts';
@@ -80,10 +79,9 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
 /** Throws the first of all that speaks against the job. */
 async function planJob(options: MigrateOptions): Promise<Plan> {
   const plan = await makePlan(options, 'carry-out');
-  requireUsers(plan, usersOf(options));
   if (options.keyFile !== undefined) requireContainer(plan, '--key-file');
   if (options.socket !== undefined) requireSocket(plan, options.socket);
-  await refuseAfterDeath(plan);
+  await requireBeginning(plan, usersOf(options));
   return plan;
 }
 
