@@ -72,7 +72,7 @@ const startSchema = z.strictObject({
   speed: speedSchema.default('balanced'),
   /** Wait when everything has crossed. */
   hold: z.boolean().default(false),
-  /** Stopped while the volume is put in place, and started again. */
+  /** Stopped while the volume is put in place, and started again; each must be active. */
   units: z
     .array(z.string().regex(/^[\w@][\w@.:\\-]{0,254}$/))
     .max(32)
@@ -131,7 +131,9 @@ export const serviceRequests = {
     parameters: startSchema,
     result: begun,
     action: 'start',
-    meaning: 'Erases the destination that the plan showed, and moves. Both are compared with the plan again.',
+    meaning:
+      'Erases the destination that the plan showed, and moves. Both are compared with the plan again. ' +
+      'Of systemd\'s units only those can be named that are active then.',
   }),
   recover: request({
     parameters: ofJob.extend({ goesBack: z.boolean().default(false), hold: z.boolean().default(false) }),

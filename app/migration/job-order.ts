@@ -3,11 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { DiskferryError } from '../base/error.ts';
 import type { Plan } from '../contract/plan.ts';
+import { runProgram } from '../devices/program.ts';
 import type { UsersToStop } from '../substitution/users.ts';
 import { refuseAfterDeath } from './recorded-jobs.ts';
 
 /** Of the source's name in the job's. */
 const nameLengthMax = 40;
+/** Of systemd. */
+const answerMsMax = 30_000;
 
 /** Something that can be typed in a shell, whatever the source is called. */
 export function nameJob(plan: Plan): string {
@@ -18,7 +21,22 @@ export function nameJob(plan: Plan): string {
 /** Throws the first of what speaks against a job of this plan, whoever starts it. */
 export async function requireBeginning(plan: Plan, users: UsersToStop): Promise<void> {
   requireUsers(plan, users);
+  await requireActive(users);
   await refuseAfterDeath(plan);
+}
+
+/**
+ * Throws `usage` for a unit that does not run. It would be running afterwards, and whoever may have a disk moved
+ * is not by that allowed to start any unit of the machine.
+ */
+async function requireActive({ units }: UsersToStop): Promise<void> {
+  for (const unit of units) {
+    const { exitCode, stdout, stderr } = await runProgram('systemctl', ['is-active', '--', unit], answerMsMax);
+    if (exitCode === 0) continue;
+    const state = stdout.trim() || stderr.trim().split('\n')[0] || 'unknown';
+    const message = `--stop-unit: ${unit} is not active (${state}), so there is nothing to stop`;
+    throw new DiskferryError('usage', message, { context: { unit } });
+  }
 }
 
 /** Throws `usage` where nobody has to be stopped, or would not be started again. */

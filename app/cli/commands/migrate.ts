@@ -45,7 +45,7 @@ export function addMigrateCommand(program: Command): void {
     .option('--hold', 'wait when everything has crossed, until "diskferry cutover JOB"')
     .option(
       '--stop-unit <name>',
-      'systemd unit to stop while the volume is put in place (may be repeated)',
+      'active systemd unit to stop while the volume is put in place (may be repeated)',
       collect,
     )
     .option('--stop-command <command>', 'stops what uses the volume; must return when it has let go')

@@ -40,7 +40,7 @@ export function addStartCommand(program: Command): void {
     .option('--hold', 'wait when everything has crossed, until "diskferry cutover JOB"')
     .option(
       '--stop-unit <name>',
-      'systemd unit to stop while the volume is put in place (may be repeated)',
+      'active systemd unit to stop while the volume is put in place (may be repeated)',
       collect,
     )
     .option('--key-file <path>', 'holds the passphrase of the LUKS container on the source')

@@ -1,0 +1,51 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Plan } from '../../../app/contract/plan.ts';
+import { requireBeginning } from '../../../app/migration/job-order.ts';
+
+let directory: string;
+
+/** In the place of systemctl: knows one unit that runs. */
+const systemctl = `#!/bin/sh
+test "$1 $2" = "is-active --" || exit 1
+test "$3" = db.service && { echo active; exit 0; }
+echo inactive
+exit 3
+`;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'diskferry-order-'));
+  const path = join(directory, 'systemctl');
+  writeFileSync(path, systemctl);
+  chmodSync(path, 0o755);
+  vi.stubEnv('PATH', `${directory}:${process.env['PATH'] ?? ''}`);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(directory, { recursive: true });
+});
+
+const source = { path: '/dev/sdb' };
+const plan = (way: Plan['way']) =>
+  ({ way, source, needsRoot: false, stateDirectory: join(directory, 'state') }) as unknown as Plan;
+
+describe('requireBeginning', () => {
+  test('lets units be stopped that run', async () => {
+    await requireBeginning(plan('remount'), { units: ['db.service'] });
+  });
+
+  test('starts no unit that did not run before', async () => {
+    const beginning = requireBeginning(plan('remount'), { units: ['db.service', 'debug-shell.service'] });
+    await expect(beginning).rejects.toMatchObject({
+      code: 'usage',
+      message: '--stop-unit: debug-shell.service is not active (inactive), so there is nothing to stop',
+    });
+  });
+
+  test('stops nothing for a volume that is not mounted', async () => {
+    const beginning = requireBeginning(plan('attach'), { units: ['db.service'] });
+    await expect(beginning).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('/dev/sdb') });
+  });
+});
