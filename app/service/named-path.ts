@@ -1,16 +1,13 @@
 /**
  * What a path leads to that a client names. The service is root and the client may not be: everything about a
- * file that such a client names, its name, its folder, the file system that it lies on, stays in that client's
- * hands while root works with it. So he names block devices and nothing else. His path is followed with his own
- * rights, in a process of that user's; from then on only the device's number counts, by which the kernel knows
- * one device, and its own node. Whether he may have that device moved is polkit's word (authority.ts), and not
- * the node's mode, by which nobody but root could.
- *
- * The user can have his process say what he likes. What he gains by it is another device's number, which he
- * could have named as well.
+ * file that such a client names stays in that client's hands while root works with it. So he names block devices
+ * and nothing else. His path is followed with his own rights, by a process that he can end and not steer
+ * (native/harden.cc); from then on only the device's number counts, by which the kernel knows one device, and
+ * its own node. Whether he may have that device moved is polkit's word (authority.ts), and not the node's mode, by
+ * which nobody but root could.
  */
 import { execFile } from 'node:child_process';
-import * as z from 'zod';
+import { getSystemErrorName } from 'node:util';
 import { builtFile } from '../base/built-file.ts';
 import { DiskferryError } from '../base/error.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
@@ -20,13 +17,10 @@ import { readSysfsDevices } from '../devices/sysfs.ts';
 const lookMsMax = 10_000;
 const answerBytesMax = 1024;
 
-const answerSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('block'), majorMinor: z.string() }),
-  z.object({ kind: z.literal('file') }),
-  z.object({ kind: z.literal('other') }),
-  z.object({ kind: z.literal('refused'), code: z.string().max(20) }),
-]);
-type Answer = z.infer<typeof answerSchema>;
+type Answer =
+  | { readonly kind: 'block'; readonly majorMinor: string }
+  | { readonly kind: 'file' | 'other' }
+  | { readonly kind: 'refused'; readonly code: string };
 
 /** What the path led to when it was followed. `path` is to be used instead of it. */
 export interface NamedDisk {
@@ -63,25 +57,23 @@ function notYours(path: string, why: string): DiskferryError {
   return new DiskferryError('path-not-yours', `${path}: ${why}`, { context: { path } });
 }
 
-/** Node gives up the service's groups along with its user (setgroups of libuv). */
 async function lookAs({ userId, groupId }: Peer, path: string): Promise<Answer> {
-  const identity = { uid: userId, gid: groupId, env: {}, cwd: '/' };
-  // It is the user's own process: a signal that can be caught or put off would not end it.
+  const words = ['look', String(userId), String(groupId), path];
+  // He can stop it: a signal that can be put off would not end it.
   const limits = { timeout: lookMsMax, killSignal: 'SIGKILL', maxBuffer: answerBytesMax } as const;
   const text = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [builtFile('app/service/look-as-user.js'), path], { ...identity, ...limits }, (error, stdout) =>
+    execFile(builtFile('native/diskferry-harden'), words, { ...limits, env: {}, cwd: '/' }, (error, stdout) =>
       resolve(error === null ? stdout : ''),
     );
   });
-  const answer = answerSchema.safeParse(parsed(text));
-  if (answer.success) return answer.data;
+  const answer = answerIn(text);
+  if (answer !== undefined) return answer;
   throw notYours(path, `nobody could look at it as user ${userId}`);
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function answerIn(line: string): Answer | undefined {
+  const [, kind, majorMinor, errno] = /^(?:(file|other)|block (\d+:\d+)|refused (\d+))\n$/.exec(line) ?? [];
+  if (kind === 'file' || kind === 'other') return { kind };
+  if (majorMinor !== undefined) return { kind: 'block', majorMinor };
+  return errno === undefined ? undefined : { kind: 'refused', code: getSystemErrorName(-Number(errno)) };
 }
