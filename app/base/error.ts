@@ -50,6 +50,7 @@ export const errorCodes = [
   'service-version',
   'service-silent',
   'too-many-requests',
+  'look-too-long',
   'plan-expired',
   'path-not-yours',
   'not-confirmed',

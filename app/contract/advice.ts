@@ -145,6 +145,9 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'unknown',
     exitCode: exitCodes.usage,
   },
+  'look-too-long': refused(
+    'Look at the kernel log (dmesg) for errors of the disks. "diskferry plan" and "migrate" as root wait for as long as it takes.',
+  ),
   'plan-expired': refused('Plan again, and confirm what it shows then.'),
   'path-not-yours': refused(
     'Name a block device by a path that you may follow; to move an image file, run the command as root.',

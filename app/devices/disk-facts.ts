@@ -48,7 +48,7 @@ export interface CloserFacts {
    * files.
    */
   readonly exclusiveRefusal: string | null;
-  /** Processes that have the disk open for writing. */
+  /** Processes that have the disk open for writing; none where nobody has looked for them. */
   readonly writers: readonly ProcessUse[];
   /** Of how many devices its file system consists. */
   readonly memberCount: number;
@@ -156,15 +156,20 @@ function refusalOf(path: string, mode: number): string | null {
   }
 }
 
+export interface CloserLook {
+  /** Takes as long as there are open files on the whole machine, and nothing else happens meanwhile. */
+  readonly findsWriters: boolean;
+}
+
 /**
  * Adds what opening the disk tells: content, exclusive open, writers. As root, right before the job starts.
  */
-export async function lookCloser(disk: DiskFacts): Promise<DiskFacts> {
+export async function lookCloser(disk: DiskFacts, { findsWriters }: CloserLook): Promise<DiskFacts> {
   const isReadable = disk.readRefusal === null && disk.sizeBytes >= sectorBytes;
   const content = isReadable ? await probeContent(disk.path) : disk.content;
   const closer: CloserFacts = {
     exclusiveRefusal: disk.kind === 'block' ? tryExclusiveOpen(disk.path) : null,
-    writers: findWriters(disk.storage),
+    writers: findsWriters ? findWriters(disk.storage) : [],
     memberCount: content?.fileSystemType === 'btrfs' ? await countBtrfsDevices(disk.path) : 1,
   };
   return { ...disk, content, identity: { ...disk.identity, content }, closer };

@@ -5,6 +5,7 @@
  * The exit code is a result, not an error: many of these programs say something with it. Only a program that
  * is missing, hangs or cannot be started throws.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
@@ -13,6 +14,19 @@ import { inOwnSession } from './own-session.ts';
 
 /** Programs that read one header take milliseconds; those that walk a large file system, minutes. */
 const runMsMax = 30 * 60_000;
+
+/** When what a program is started for must be over. */
+const deadlineMs = new AsyncLocalStorage<number>();
+
+/** What programs `act` starts, by whatever functions, are ended after so long. */
+export function withProgramLimit<T>(timeMsMax: number, act: () => Promise<T>): Promise<T> {
+  return deadlineMs.run(performance.now() + timeMsMax, act);
+}
+
+function timeLeftMs(timeMsMax: number): number {
+  const untilMs = deadlineMs.getStore() ?? Infinity;
+  return Math.ceil(Math.max(1, Math.min(timeMsMax, untilMs - performance.now())));
+}
 
 export interface ProgramEnd {
   readonly exitCode: number;
@@ -35,7 +49,7 @@ function start(
   timeMsMax = runMsMax,
 ) {
   const env = environment();
-  const limit = { timeout: timeMsMax, killSignal: 'SIGKILL' } as const;
+  const limit = { timeout: timeLeftMs(timeMsMax), killSignal: 'SIGKILL' } as const;
   const child = inOwnSession((own) =>
     spawn(program, parameters, { ...own, ...limit, env, stdio: ['pipe', 'pipe', 'pipe'] }),
   );

@@ -80,6 +80,8 @@ export interface GatherOptions {
   readonly stateDirectory: string;
   /** Opens both disks for a look; as root, or for image files as their owner. */
   readonly looksCloser: boolean;
+  /** Of the closer look. */
+  readonly findsWriters: boolean;
   /**
    * Reads the map of the source's free space too; may take long on a large volume. Only with `looksCloser`.
    */
@@ -95,7 +97,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
   const inventory = options.basis?.inventory ?? (await readInventory({ probes: false, votes: true }));
   const look = async (path: string): Promise<DiskFacts | AbsentDisk> => {
     const disk = readDiskFacts(inventory, path);
-    return isAbsent(disk) || !options.looksCloser ? disk : lookCloser(disk);
+    return isAbsent(disk) || !options.looksCloser ? disk : lookCloser(disk, options);
   };
   const source = await look(options.sourcePath);
   const destination = await look(options.destinationPath);

@@ -22,8 +22,14 @@ export interface PlanRequest {
   readonly allowsNoJournal: boolean;
 }
 
+/**
+ * `offer`: to show it to somebody who may be anybody. He must not hold up the service with as many open files as
+ * he likes, so who has the disks open for writing is looked for when the plan is carried out.
+ */
+export type PlanPurpose = 'show' | 'offer' | 'carry-out';
+
 /** Throws the first refusal. The closer look is taken only where it cannot fail for lack of rights. */
-export async function makePlan(request: PlanRequest, purpose: 'show' | 'carry-out'): Promise<Plan> {
+export async function makePlan(request: PlanRequest, purpose: PlanPurpose): Promise<Plan> {
   const loadsFrontend = purpose === 'carry-out' ? request.frontend : undefined;
   const look = (looksCloser: boolean, basis?: Facts): Promise<Facts> =>
     gatherFacts({
@@ -32,7 +38,8 @@ export async function makePlan(request: PlanRequest, purpose: 'show' | 'carry-ou
       destinationPath: request.destinationPath,
       stateDirectory: request.stateDirectory,
       looksCloser,
-      readsAllocation: looksCloser && purpose === 'show',
+      findsWriters: purpose !== 'offer',
+      readsAllocation: looksCloser && purpose !== 'carry-out',
       loadsFrontend: looksCloser ? loadsFrontend : undefined,
     });
   const facts = await look(false);

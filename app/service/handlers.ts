@@ -17,10 +17,14 @@ import type { Authority } from './authority.ts';
 import { powerNotes } from './awake.ts';
 import type { Connection, Handlers } from './connection.ts';
 import type { Consents } from './consents.ts';
+import { inTime } from './in-time.ts';
 import type { Jobs } from './jobs.ts';
 import type { NamedDisk } from './named-path.ts';
 import { assertIsNamed, followAs } from './named-path.ts';
 import type { PerUserLimit } from './per-user-limit.ts';
+
+/** Programs that walk a large file system take minutes. */
+const planMsMax = 30 * 60_000;
 
 export interface ServiceParts {
   readonly stateDirectory: string;
@@ -36,8 +40,10 @@ export function makeHandlers(parts: ServiceParts): Handlers {
   return {
     hello: () => ({ version, apiVersion, hasPolkit: authority.hasPolkit, notes: powerNotes() }),
     devices: (_, { client }) => looks.during(client.peer.userId, () => devices(parts)),
-    plan: (parameters, { client: { peer } }) =>
-      looks.during(peer.userId, () => plan(parts, parameters, peer)),
+    plan: (parameters, { client: { peer } }) => {
+      const limit = { what: parameters.source, msMax: planMsMax };
+      return inTime(limit, () => looks.during(peer.userId, () => plan(parts, parameters, peer)));
+    },
     start: (parameters, connection) =>
       looks.during(connection.client.peer.userId, () => start(parts, parameters, connection)),
     recover: (parameters, connection) =>
@@ -80,7 +86,7 @@ async function plan(
   const { source, destination, createBytes, ...choices } = parameters;
   const paths = await followPaths(peer, { source, destination, creates: createBytes !== undefined });
   const request: PlanRequest = { ...choices, ...paths, createBytes, stateDirectory };
-  const made = await makePlan(request, 'show').catch(async (error: unknown): Promise<never> => {
+  const made = await makePlan(request, 'offer').catch(async (error: unknown): Promise<never> => {
     // What is said of a disk is for those who named that very disk.
     await followPaths(peer, { source, destination, creates: createBytes !== undefined });
     throw error;

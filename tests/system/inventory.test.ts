@@ -126,7 +126,7 @@ describe.skipIf(!isRoot)('what must be copied of a disk', () => {
     const found = await inventory();
     const disk = readDiskFacts(found, path);
     if (isAbsent(disk)) throw new Error(disk.reason);
-    return readDiskAllocation(found, await lookCloser(disk));
+    return readDiskAllocation(found, await lookCloser(disk, { findsWriters: true }));
   }
 
   async function reasonFor(path: string): Promise<string> {
