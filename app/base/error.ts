@@ -87,6 +87,7 @@ export const errorCodes = [
   'job-missing',
   'job-state',
   'job-silent',
+  'end-not-understood',
   'decision-needed',
   'verification-failed',
   'undo-failed',

@@ -10,10 +10,9 @@ import type { MessageConnection } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
 import { errorDataSchema } from '../contract/error-data.ts';
 import type { JobEvent } from '../contract/events.ts';
-import { jobEventSchema } from '../contract/events.ts';
 import { QuietWriter } from '../contract/quiet-writer.ts';
 import type { ServiceInput, ServiceRequestName, ServiceResult } from '../contract/service.ts';
-import { apiVersion, serviceRequests } from '../contract/service.ts';
+import { apiVersion, serviceNotifications, serviceRequests } from '../contract/service.ts';
 
 export interface ServiceEvents {
   readonly onEvent?: (event: JobEvent) => void;
@@ -80,13 +79,21 @@ export class ServiceClient {
     // Closing follows.
     socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    this.#connection.onNotification('event', (event: unknown) =>
-      events.onEvent?.(jobEventSchema.parse(event)),
-    );
-    this.#connection.onNotification('devicesChanged', () => events.onDevicesChanged?.());
-    this.#connection.onNotification('streamEnded', ({ reason }: { reason: string }) =>
-      events.onStreamEnded?.(reason),
-    );
+    this.#listen(events);
+  }
+
+  /** What comes without being asked for; what this version does not know is passed over. */
+  #listen({ onEvent, onDevicesChanged, onStreamEnded }: ServiceEvents): void {
+    const { event, streamEnded } = serviceNotifications;
+    this.#connection.onNotification('event', (told: unknown) => {
+      const { data } = event.parameters.safeParse(told);
+      if (data !== undefined) onEvent?.(data);
+    });
+    this.#connection.onNotification('devicesChanged', () => onDevicesChanged?.());
+    this.#connection.onNotification('streamEnded', (told: unknown) => {
+      const { data } = streamEnded.parameters.safeParse(told);
+      onStreamEnded?.(data?.reason ?? 'the service tells this client no more');
+    });
     this.#connection.listen();
   }
 
@@ -128,7 +135,12 @@ export class ServiceClient {
   }
 }
 
-function lateAfter(name: ServiceRequestName, msMax: number): { readonly failure: Promise<never>; cancel(): void } {
+interface Late {
+  readonly failure: Promise<never>;
+  cancel(): void;
+}
+
+function lateAfter(name: ServiceRequestName, msMax: number): Late {
   let timer: NodeJS.Timeout | undefined;
   const failure = new Promise<never>((_, reject) => {
     const message = `the service has not answered "${name}" for ${Math.round(msMax / 1000)} seconds`;

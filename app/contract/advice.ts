@@ -260,6 +260,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'both',
     'End nothing by force: the job may serve its volume all the same, and do later what it was told. See "diskferry status".',
   ),
+  'end-not-understood': failed('unknown', 'See "diskferry report {job}" of the version that moved it.'),
   'decision-needed': {
     advice: 'See "diskferry status" for what there is to decide.',
     dataIs: 'unknown',

@@ -8,9 +8,9 @@
 import * as z from 'zod';
 import { controlRequests, jobStatusSchema, statusLineSchema } from './control.ts';
 import { deviceTreeSchema } from './device-tree.ts';
-import { jobEventSchema } from './events.ts';
 import { planSchema, speedSchema } from './plan.ts';
 import { reportDocumentSchema } from './report/document.ts';
+import { toldEventSchema, toldEventsSchema } from './told-event.ts';
 
 export const apiVersion = 1;
 export const defaultSocketPath = '/run/diskferry/diskferryd.sock';
@@ -84,7 +84,7 @@ const startSchema = z.strictObject({
 const ofJob = z.object({ job: jobName });
 
 /** `first`: what the job has said first; `failed` when it could not begin. */
-const begun = z.object({ job: jobName, first: jobEventSchema });
+const begun = z.object({ job: jobName, first: toldEventSchema });
 
 /** One request: what it takes, what it gives, and what the client must be allowed. */
 interface ServiceRequest {
@@ -156,7 +156,7 @@ export const serviceRequests = {
   }),
   subscribe: request({
     parameters: z.object({ job: jobName.nullable(), devices: z.boolean().default(false) }),
-    result: z.object({ events: z.array(jobEventSchema) }),
+    result: z.object({ events: toldEventsSchema }),
     action: 'view',
     meaning:
       'What has happened in a job that runs, or in all; whatever happens comes as `event` from now on.',
@@ -186,7 +186,7 @@ export const serviceRequests = {
   }),
   logs: request({
     parameters: ofJob,
-    result: z.object({ events: z.array(jobEventSchema) }),
+    result: z.object({ events: toldEventsSchema }),
     action: 'view',
     meaning: 'All that a job has reported, but for its progress.',
   }),
@@ -209,7 +209,7 @@ export type ServiceResult<Name extends ServiceRequestName> = z.output<
 >;
 
 export const serviceNotifications = {
-  event: { parameters: jobEventSchema, meaning: 'What a job has reported.' },
+  event: { parameters: toldEventSchema, meaning: 'What a job has reported.' },
   devicesChanged: {
     parameters: nothing,
     meaning: 'A disk has come, gone or changed: ask for `devices` again.',

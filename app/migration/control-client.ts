@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { createMessageConnection, ResponseError, SocketMessageReader } from 'vscode-jsonrpc/node.js';
 import type { MessageConnection } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
-import type { DiskferryErrorData } from '../base/error.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
 import {
   controlSocketName,
@@ -16,9 +15,10 @@ import {
   jobStatusSchema,
   jobsDirectoryName,
 } from '../contract/control.ts';
+import { errorDataSchema } from '../contract/error-data.ts';
 import type { JobEvent } from '../contract/events.ts';
-import { jobEventSchema } from '../contract/events.ts';
 import { QuietWriter } from '../contract/quiet-writer.ts';
+import { understoodEvent } from '../contract/told-event.ts';
 import { isRefusedAccess, notOurs } from './refused-access.ts';
 
 /** An answer that came last is still being taken apart when the socket closes. */
@@ -43,8 +43,7 @@ export async function askJob<Name extends ControlRequestName>(
     const asked = line.connection.sendRequest(name, parameters);
     return understood(job, await Promise.race([asked, noAnswer.failure]));
   } catch (error) {
-    const data: unknown = error instanceof ResponseError ? error.data : undefined;
-    throw data === undefined ? error : DiskferryError.fromData(data as DiskferryErrorData);
+    throw refusalIn(job, error);
   } finally {
     line.close();
     noAnswer.cancel();
@@ -75,14 +74,23 @@ function failWithoutAnswer(
   return { failure, cancel };
 }
 
+/** What the job answered, where it did. */
+function refusalIn(job: string, error: unknown): unknown {
+  if (!(error instanceof ResponseError) || error.data === undefined) return error;
+  const { data } = errorDataSchema.safeParse(error.data);
+  return data === undefined ? notUnderstood(job, error) : DiskferryError.fromData(data);
+}
+
 /** A job may be of another version of Diskferry than whoever asks it. */
 function understood(job: string, answer: unknown): JobStatus {
   const { data, error } = jobStatusSchema.safeParse(answer);
   if (data !== undefined) return data;
-  throw new DiskferryError('job-silent', `${job}: the job answers what this version does not understand`, {
-    context: { job },
-    cause: error,
-  });
+  throw notUnderstood(job, error);
+}
+
+function notUnderstood(job: string, cause: unknown): DiskferryError {
+  const message = `${job}: the job answers what this version does not understand`;
+  return new DiskferryError('job-silent', message, { context: { job }, cause });
 }
 
 /**
@@ -96,9 +104,10 @@ export async function watchJob(
 ): Promise<void> {
   const line = await connectTo(stateDirectory, job);
   try {
-    line.connection.onNotification(eventNotification, (event: unknown) =>
-      onEvent(jobEventSchema.parse(event)),
-    );
+    line.connection.onNotification(eventNotification, (told: unknown) => {
+      const event = understoodEvent(told);
+      if (event !== undefined) onEvent(event);
+    });
     // A job that ends at this moment closes the connection instead of answering.
     line.connection.sendRequest('watch', {}).catch(() => undefined);
     await line.closed;

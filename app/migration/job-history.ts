@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { DiskferryError } from '../base/error.ts';
 import { eventsFileName, jobsDirectoryName } from '../contract/control.ts';
 import type { JobEvent } from '../contract/events.ts';
-import { jobEventSchema } from '../contract/events.ts';
+import { understoodEvents } from '../contract/told-event.ts';
 import type { LastEvent } from './event-log.ts';
 import { isLast } from './event-log.ts';
 import { isRefusedAccess, notOurs } from './refused-access.ts';
@@ -71,13 +71,15 @@ function livingPath(stateDirectory: string, job: string): string {
   return join(stateDirectory, jobsDirectoryName, job, eventsFileName);
 }
 
-/** A line that was being written when the machine went down is no event. */
 function parseEvents(text: string): JobEvent[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      return [jobEventSchema.parse(JSON.parse(line))];
-    } catch {
-      return [];
-    }
-  });
+  return understoodEvents(text.split('\n').map(parsed));
+}
+
+/** A line that was being written when the machine went down is no event. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

@@ -124,6 +124,7 @@ describe('ServiceClient', () => {
     const event = { event: 'paused', job: 'a', timeMs: 1 };
     await serve((connection) => {
       connection.onRequest('unsubscribe', () => {
+        void connection.sendNotification('event', { ...event, event: 'of-the-future' });
         void connection.sendNotification('event', event);
         void connection.sendNotification('streamEnded', { reason: 'slow' });
         return {};
@@ -137,6 +138,21 @@ describe('ServiceClient', () => {
     await client.request('unsubscribe', {});
     await expect.poll(() => heard).toEqual([event, 'slow']);
     await expect(client.request('list', {})).rejects.toThrow(/expected array/);
+    client.close();
+  });
+
+  test('understands of a newer service what it can, and always the end of a job', async () => {
+    const paused = { event: 'paused', job: 'a', timeMs: 1 };
+    const unknown = { ...paused, event: 'of-the-future' };
+    const end = { event: 'failed', job: 'a', timeMs: 2, code: 'of-the-future', message: 'm', advice: 'b', dataIs: 'source' };
+    await serve((connection) => {
+      connection.onRequest('subscribe', () => ({ events: [paused, unknown, end] }));
+      connection.onRequest('recover', () => ({ job: 'a', first: end }));
+    });
+    const client = await ServiceClient.connect(path);
+    const understood = { ...end, code: 'end-not-understood' };
+    expect(await client.request('subscribe', { job: 'a' })).toEqual({ events: [paused, understood] });
+    expect(await client.request('recover', { job: 'a' })).toEqual({ job: 'a', first: understood });
     client.close();
   });
 });

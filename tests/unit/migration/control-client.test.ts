@@ -53,6 +53,13 @@ describe('askJob', () => {
     await expect(ask()).rejects.toMatchObject({ code: 'job-silent' });
   });
 
+  test('refuses a refusal of a kind that it does not know', async () => {
+    const error = { code: 1, message: 'no', data: { code: 'of-the-future', message: 'no', context: {} } };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 0, error });
+    await serve((socket) => socket.write(`Content-Length: ${body.length}\r\n\r\n${body}`));
+    await expect(ask()).rejects.toMatchObject({ code: 'job-silent' });
+  });
+
   test('says that a job has ended before it answered', async () => {
     await serve((socket) => socket.destroy());
     await expect(ask()).rejects.toMatchObject({ code: 'job-missing' });

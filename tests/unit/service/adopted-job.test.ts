@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -79,6 +79,19 @@ describe('hearJob', () => {
     rmSync(directory, { recursive: true });
     await hearing;
     expect(heard).toEqual([paused, failed]);
+  });
+
+  test('tells the end of a job of another version, also when it does not understand it', async () => {
+    const events = new EventLog(directory);
+    events.add(paused);
+    const server = await serve(events);
+    const hearing = hear(200);
+    await expect.poll(() => heard).toEqual([paused]);
+    const line = { ...failed, code: 'of-the-future', message: 'the moon is full' };
+    appendFileSync(join(directory, 'events.jsonl'), `${JSON.stringify(line)}\n`);
+    await server.close();
+    await hearing;
+    expect(heard).toEqual([paused, { ...line, code: 'end-not-understood' }]);
   });
 
   test('says itself that a job has died, so that nobody waits for ever', async () => {
