@@ -40,11 +40,14 @@ async function forgetOldest(folder: string): Promise<void> {
 
 /** Of a job that has ended, runs or has died. Throws `job-missing` when nothing is known of it. */
 export async function readHistory(stateDirectory: string, job: string): Promise<JobEvent[]> {
-  for (const path of [historyPath(stateDirectory, job), livingPath(stateDirectory, job)]) {
-    const text = await textAt(path);
-    if (text !== undefined) return parseEvents(text);
-  }
+  const text = await newestText(stateDirectory, job);
+  if (text !== undefined) return parseEvents(text);
   throw new DiskferryError('job-missing', `${job}: there is no record of such a job`);
+}
+
+/** What a job keeps itself is newer: one that failed may have been gone on with since. */
+async function newestText(stateDirectory: string, job: string): Promise<string | undefined> {
+  return (await textAt(livingPath(stateDirectory, job))) ?? textAt(historyPath(stateDirectory, job));
 }
 
 async function textAt(path: string): Promise<string | undefined> {
@@ -56,10 +59,9 @@ async function textAt(path: string): Promise<string | undefined> {
   }
 }
 
-/** How a job has ended, if it has said so before it went: what it keeps itself is newer than the history. */
+/** How a job has ended, if it has said so before it went. */
 export async function readEnd(stateDirectory: string, job: string): Promise<LastEvent | undefined> {
-  const text = (await textAt(livingPath(stateDirectory, job))) ?? (await textAt(historyPath(stateDirectory, job)));
-  const last = parseEvents(text ?? '').at(-1);
+  const last = parseEvents((await newestText(stateDirectory, job)) ?? '').at(-1);
   return last !== undefined && isLast(last) ? last : undefined;
 }
 
