@@ -40,7 +40,7 @@ const questionsPerJobMax = 4;
 export interface JobsOptions {
   readonly stateDirectory: string;
   readonly onEvent: (event: JobEvent) => void;
-  /** Of how many run, at each change. */
+  /** Of how many run, also of those that do not answer, at each change. */
   readonly onCount: (running: number) => void;
   readonly say: (text: string) => void;
   /** For a job to answer; only tests have less patience. */
@@ -92,10 +92,7 @@ export class Jobs {
     const first = new Promise<JobEvent>((resolve) => log.onAdd(resolve));
     try {
       const supervisor = Supervisor.start({ order, onEvent: (event) => log.add(event) });
-      void supervisor
-        .ended()
-        .catch((error: unknown) => this.#options.say(`${job} is not looked after any more: ${messageOf(error)}`))
-        .finally(() => this.#forget(job));
+      void this.#untilEnd(job, supervisor.ended());
     } catch (error) {
       // No more processes, say.
       this.#forget(job);
@@ -218,18 +215,23 @@ export class Jobs {
     });
     const running = { log, questions: new Turns(questionsPerJobMax) };
     this.#running.set(job, running);
-    this.#options.onCount(this.#running.size);
+    this.#tellCount();
     return running;
   }
 
   #forget(job: string): void {
     this.#running.delete(job);
-    this.#options.onCount(this.#running.size);
+    this.#tellCount();
+  }
+
+  /** One that does not answer, or not what we understand, moves a disk all the same. */
+  #tellCount(): void {
+    this.#options.onCount(new Set([...this.#running.keys(), ...this.#silent.keys()]).size);
   }
 
   async #lookForJobs(): Promise<void> {
     const jobs = await listJobs(this.#options.stateDirectory);
-    for (const job of this.#silent.keys()) if (!jobs.includes(job)) this.#silent.delete(job);
+    for (const job of this.#silent.keys()) if (!jobs.includes(job)) this.#forgetSilence(job);
     const unheard = jobs.filter((job) => !this.#running.has(job) || this.#silent.has(job));
     await Promise.all(unheard.map((job) => this.#lookAt(job)));
   }
@@ -238,7 +240,7 @@ export class Jobs {
   async #lookAt(job: string): Promise<void> {
     try {
       await this.#hear(job);
-      if (this.#silent.delete(job)) this.#options.say(`${job} answers again, or has ended`);
+      if (this.#forgetSilence(job)) this.#options.say(`${job} answers again, or has ended`);
     } catch (error) {
       const context = { job };
       const message = `${job}: the job cannot be heard: ${messageOf(error)}`;
@@ -249,6 +251,13 @@ export class Jobs {
   #noteSilence(job: string, silence: DiskferryError): void {
     if (!this.#silent.has(job)) this.#options.say(silence.message);
     this.#silent.set(job, silence);
+    this.#tellCount();
+  }
+
+  #forgetSilence(job: string): boolean {
+    const wasSilent = this.#silent.delete(job);
+    if (wasSilent) this.#tellCount();
+    return wasSilent;
   }
 
   /** One where nobody listens is starting, ending or dead: nothing to hear. Throws when it cannot be heard. */
@@ -258,9 +267,17 @@ export class Jobs {
     if (status === undefined || this.#running.has(job)) return;
     say(`${job} runs already; it is looked after from now on`);
     const { log } = this.#follow(job);
-    void hearJob({ stateDirectory, job, log, say, successorMsMax })
-      .catch((error: unknown) => say(`${job} is not looked after any more: ${messageOf(error)}`))
-      .finally(() => this.#forget(job));
+    void this.#untilEnd(job, hearJob({ stateDirectory, job, log, say, successorMsMax }));
+  }
+
+  async #untilEnd(job: string, end: Promise<unknown>): Promise<void> {
+    try {
+      await end;
+    } catch (error) {
+      this.#options.say(`${job} is not looked after any more: ${messageOf(error)}`);
+    } finally {
+      this.#forget(job);
+    }
   }
 }
 

@@ -12,11 +12,12 @@ let stateDirectory: string;
 let jobs: Jobs;
 let said: string[];
 let heard: JobEvent[];
+let counts: number[];
 const servers: ControlServer[] = [];
 
 beforeEach(() => {
   stateDirectory = mkdtempSync(join(tmpdir(), 'diskferry-jobs-'));
-  [said, heard] = [[], []];
+  [said, heard, counts] = [[], [], []];
 });
 afterEach(async () => {
   jobs.close();
@@ -42,7 +43,8 @@ async function serve(job: string, answer: () => unknown): Promise<void> {
 async function open(): Promise<void> {
   const onEvent = (event: JobEvent): void => void heard.push(event);
   const say = (text: string): void => void said.push(text);
-  jobs = new Jobs({ stateDirectory, onEvent, onCount: () => undefined, say, answerMsMax: 200 });
+  const onCount = (count: number): void => void counts.push(count);
+  jobs = new Jobs({ stateDirectory, onEvent, onCount, say, answerMsMax: 200 });
   await jobs.open();
 }
 
@@ -59,6 +61,7 @@ describe('Jobs', () => {
     await serve('good', () => status('good'));
     await open();
     expect(await states()).toEqual({ bad: 'not-answering', good: 'copying' });
+    expect(counts.at(-1)).toBe(2);
     expect(said.filter((text) => why.test(text))).toHaveLength(1);
     await expect(jobs.ask('bad', 'pause', {})).rejects.toMatchObject({ code: 'job-silent' });
     await expect(jobs.eventsOf('bad')).rejects.toMatchObject({ code: 'job-silent' });
@@ -74,5 +77,7 @@ describe('Jobs', () => {
     isStopped = false;
     await expect.poll(states, { timeout: 60_000 }).toEqual({ 'sda-1': 'copying' });
     expect(await jobs.ask('sda-1', 'status', {})).toEqual(status('sda-1'));
+    expect(counts).not.toContain(0);
+    expect(counts.at(-1)).toBe(1);
   });
 });
