@@ -111,6 +111,14 @@ export class LiveFiles {
     for (const place of places) rmSync(join(place, job), { recursive: true, force: true });
   }
 
+  /**
+   * Somebody serves the job, or a request of the process that did is still with a disk. Whoever waits for the
+   * fence at this very moment tries again.
+   */
+  static isHeld(job: string, places = systemPlaces()): boolean {
+    return places.some((place) => isFenceHeld(join(place, job, 'fence')));
+  }
+
   private constructor(directory: string, options: LiveFilesOptions, fenceFd: number, found?: LiveState) {
     this.#directory = directory;
     this.#options = options;
@@ -212,6 +220,16 @@ async function takeFence(fd: number, { directory, options, onWait }: Fence): Pro
       onWait();
     }
     await sleep(fencePollMs);
+  }
+}
+
+function isFenceHeld(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const fd = openSync(path, 'r');
+  try {
+    return !isLocked(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -13,6 +13,7 @@ import { findDevice } from '../devices/inventory.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { devicesOn } from '../devices/overlap.ts';
 import { virtualFileName } from '../engine/fuse-device.ts';
+import { LiveFiles } from '../engine/live-files.ts';
 import { removeAbandoned } from '../engine/ublk-disk.ts';
 import type { JobRecord } from './job-record.ts';
 
@@ -27,6 +28,8 @@ export async function clearRemains(inventory: Inventory, dead: DeadJob): Promise
   await removeMappedRemains(inventory, record.job);
   await clearFuse(inventory, join(directory, virtualFileName));
   if (record.plan.needsRoot) await removeAbandoned();
+  // Only for a successor; the journal is what a job goes on from.
+  if (!LiveFiles.isHeld(record.job)) LiveFiles.discard(record.job);
   for (const path of [join(directory, controlSocketName), record.socketPath]) await rm(path, { force: true });
 }
 

@@ -73,8 +73,10 @@ describe('live files', () => {
 
   it('are taken only when the fence falls', async () => {
     await leave();
+    expect(LiveFiles.isHeld('a-job', [place])).toBe(false);
     const inFlight = openSync(join(place, 'a-job', 'fence'), constants.O_RDONLY);
     addon().lockExclusive(inFlight);
+    expect(LiveFiles.isHeld('a-job', [place])).toBe(true);
     let hasFallen = false;
     let isTold = false;
     const taken = takeOver(() => (isTold = true)).then((files) => ({ files, hasFallen }));
