@@ -10,6 +10,7 @@ import { DiskferryError } from '../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../contract/control.ts';
 import type { StatusLine } from '../contract/control.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
+import { LiveFiles } from '../engine/live-files.ts';
 import { removeAbandoned } from '../engine/ublk-disk.ts';
 import type { JobRecord, UnreadableRecord } from './job-record.ts';
 import { readBootId, readJobRecord } from './job-record.ts';
@@ -116,6 +117,11 @@ function objectionTo(plan: Plan, { job, record }: RecordedJob, bootId: string): 
   const when = new Date(record.startedMs).toISOString();
   const message = `${disk.path}: the job ${job} (started ${when}) died ${whatDied(record.plan)}`;
   return { device: disk.path, message };
+}
+
+/** Also by a process that takes over and does not listen yet, because it waits for a disk. */
+export function isServed(job: string): boolean {
+  return LiveFiles.isHeld(job);
 }
 
 /** Only a missing or deserted socket means that the job is dead: one that is too busy to answer lives. */

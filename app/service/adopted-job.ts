@@ -3,8 +3,9 @@
  * connection that is lost while the job runs is made anew, and what was told is not told again.
  *
  * A job whose process has died says nothing any more. Its own supervisor, if it has one still, may have a
- * successor take over; when none listens in time, the end is told here, because whoever watches must not wait
- * for ever.
+ * successor take over, which listens only when the last request of the dead process has come back from its
+ * disk. When nobody serves the job and none listens in time, the end is told here, because whoever watches must
+ * not wait for ever.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,21 +27,22 @@ export interface AdoptedJob {
   /** Where everything that it says goes. */
   readonly log: EventLog;
   readonly say: (text: string) => void;
+  /** Some process does, or a request of one that died is still with a disk. */
+  readonly isServed: (job: string) => boolean;
   /** For a successor to listen: a new process, on a machine that may be busy. */
   readonly successorMsMax: number;
 }
 
 /** Resolves when it has ended, and its last event is in the log. */
 export async function hearJob(adopted: AdoptedJob): Promise<void> {
-  const { job, log, stateDirectory, say, successorMsMax } = adopted;
-  const directory = join(stateDirectory, jobsDirectoryName, job);
+  const { job, log, stateDirectory, say } = adopted;
   do {
     await hearOnce(adopted).catch((error: unknown) => {
       // It has ended or died at this very moment.
       const isGone = error instanceof DiskferryError && error.code === 'job-missing';
       if (!isGone) say(`${job} cannot be heard: ${messageOf(error)}`);
     });
-  } while (!hasEnded(log) && (await listensAgain(directory, successorMsMax)));
+  } while (!hasEnded(log) && (await listensAgain(adopted)));
   if (hasEnded(log)) return;
   say(`${job} has gone without a last word`);
   log.add((await readEnd(stateDirectory, job)) ?? death(adopted));
@@ -60,10 +62,13 @@ async function hearOnce({ stateDirectory, job, log }: AdoptedJob): Promise<void>
 }
 
 /** False at once for a job that has cleaned up. */
-async function listensAgain(directory: string, withinMs: number): Promise<boolean> {
-  const deadlineMs = performance.now() + withinMs;
-  while (existsSync(directory) && performance.now() < deadlineMs) {
+async function listensAgain({ stateDirectory, job, isServed, successorMsMax }: AdoptedJob): Promise<boolean> {
+  const directory = join(stateDirectory, jobsDirectoryName, job);
+  let servedMs = performance.now();
+  while (existsSync(directory)) {
     if (await isAlive(directory)) return true;
+    if (isServed(job)) servedMs = performance.now();
+    else if (performance.now() - servedMs > successorMsMax) return false;
     await sleep(pollMs);
   }
   return false;

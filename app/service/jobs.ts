@@ -21,6 +21,7 @@ import {
   deathOf,
   findDeadJobs,
   findLivingJobs,
+  isServed,
   listJobs,
   recordLine,
 } from '../migration/recorded-jobs.ts';
@@ -267,7 +268,7 @@ export class Jobs {
     if (status === undefined || this.#running.has(job)) return;
     say(`${job} runs already; it is looked after from now on`);
     const { log } = this.#follow(job);
-    void this.#untilEnd(job, hearJob({ stateDirectory, job, log, say, successorMsMax }));
+    void this.#untilEnd(job, hearJob({ stateDirectory, job, log, say, isServed, successorMsMax }));
   }
 
   async #untilEnd(job: string, end: Promise<unknown>): Promise<void> {

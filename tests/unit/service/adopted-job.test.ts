@@ -32,10 +32,10 @@ afterEach(() => rmSync(stateDirectory, { recursive: true }));
 const serve = (events: EventLog): Promise<ControlServer> =>
   ControlServer.listen(join(directory, 'control.sock'), { handlers, events });
 
-function hear(successorMsMax = 60_000): Promise<void> {
+function hear(successorMsMax = 60_000, isServed = () => false): Promise<void> {
   const log = new EventLog(null);
   log.onAdd((event) => heard.push(event));
-  return hearJob({ stateDirectory, job, log, say: () => {}, successorMsMax });
+  return hearJob({ stateDirectory, job, log, say: () => {}, isServed, successorMsMax });
 }
 
 describe('hearJob', () => {
@@ -92,6 +92,24 @@ describe('hearJob', () => {
     await server.close();
     await hearing;
     expect(heard).toEqual([paused, { ...line, code: 'end-not-understood' }]);
+  });
+
+  test('waits for a successor as long as the disk of the dead process does not answer', async () => {
+    const events = new EventLog(directory);
+    events.add(paused);
+    const server = await serve(events);
+    let asked = 0;
+    const hearing = hear(0, () => (asked += 1) > 0);
+    await expect.poll(() => heard).toEqual([paused]);
+    await server.close();
+    await expect.poll(() => asked, { timeout: 10_000 }).toBeGreaterThan(5);
+    const successor = await serve(events);
+    events.add(resumed);
+    await expect.poll(() => heard).toEqual([paused, resumed]);
+    events.add(failed);
+    await successor.close();
+    await hearing;
+    expect(heard).toEqual([paused, resumed, failed]);
   });
 
   test('says itself that a job has died, so that nobody waits for ever', async () => {
