@@ -20,6 +20,7 @@ export class Awake {
   readonly #program: string;
   readonly #say: (text: string) => void;
   #holder: ChildProcess | undefined;
+  #running = 0;
 
   constructor(say: (text: string) => void, program = 'systemd-inhibit') {
     this.#say = say;
@@ -28,12 +29,19 @@ export class Awake {
 
   /** Of how many jobs run now. */
   follow(running: number): void {
+    this.#running = running;
     if (running > 0) this.#hold();
     else this.release();
   }
 
   get isHeld(): boolean {
     return this.#holder !== undefined;
+  }
+
+  /** What people should know while a job runs. */
+  notes(): string[] {
+    if (this.#running === 0 || this.isHeld) return [];
+    return ['This machine is not kept awake: do not let it sleep while a job runs.'];
   }
 
   release(): void {

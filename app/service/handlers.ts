@@ -14,7 +14,6 @@ import { makePlan } from '../migration/plan-request.ts';
 import type { NewOrder } from '../migration/supervisor.ts';
 import { version } from '../migration/version.ts';
 import type { Authority } from './authority.ts';
-import { powerNotes } from './awake.ts';
 import type { Connection, Handlers } from './connection.ts';
 import type { Consents } from './consents.ts';
 import { inTime } from './in-time.ts';
@@ -33,12 +32,14 @@ export interface ServiceParts {
   readonly jobs: Jobs;
   /** Of what looks at disks, which takes programs and time. */
   readonly looks: PerUserLimit;
+  /** What people should know of this machine. */
+  readonly notes: () => string[];
 }
 
 export function makeHandlers(parts: ServiceParts): Handlers {
   const { jobs, authority, looks } = parts;
   return {
-    hello: () => ({ version, apiVersion, hasPolkit: authority.hasPolkit, notes: powerNotes() }),
+    hello: () => ({ version, apiVersion, hasPolkit: authority.hasPolkit, notes: parts.notes() }),
     devices: (_, { client }) => looks.during(client.peer.userId, () => devices(parts)),
     plan: (parameters, { client: { peer } }) => {
       const limit = { what: parameters.source, msMax: planMsMax };
@@ -79,7 +80,7 @@ async function devices({ stateDirectory }: ServiceParts): Promise<ServiceResult<
 }
 
 async function plan(
-  { consents, stateDirectory }: ServiceParts,
+  { consents, stateDirectory, notes }: ServiceParts,
   parameters: ServiceParameters<'plan'>,
   peer: Peer,
 ): Promise<ServiceResult<'plan'>> {
@@ -96,7 +97,7 @@ async function plan(
     assertIsNamed(paths.disks.destination, made.destination);
   }
   const token = consents.offer({ userId: peer.userId, plan: made, request });
-  return { plan: made, token, notes: powerNotes() };
+  return { plan: made, token, notes: notes() };
 }
 
 interface Paths {

@@ -13,7 +13,7 @@ import { defaultSocketPath, serviceLimits } from '../contract/service.ts';
 import { findProgram } from '../devices/find-program.ts';
 import { fingerprint, pollMs } from '../migration/device-watch.ts';
 import { Authority } from './authority.ts';
-import { Awake } from './awake.ts';
+import { Awake, powerNotes } from './awake.ts';
 import { Consents } from './consents.ts';
 import type { EventStream } from './event-stream.ts';
 import { makeHandlers } from './handlers.ts';
@@ -70,7 +70,9 @@ async function serve({ socket, stateDirectory }: Settings): Promise<void> {
     say,
   });
   const authority = new Authority(findProgram('pkcheck') !== undefined);
-  const server = await ServiceServer.listen(socket, connectionOptions({ stateDirectory, authority, jobs }));
+  const notes = (): string[] => [...powerNotes(), ...awake.notes()];
+  const parts = { stateDirectory, authority, jobs, notes };
+  const server = await ServiceServer.listen(socket, connectionOptions(parts));
   await jobs.open();
   const resume = new ResumeAtStart(jobs, say);
   const stopWatching = watchDevices(() => {
@@ -87,9 +89,7 @@ async function serve({ socket, stateDirectory }: Settings): Promise<void> {
   await server.close();
 }
 
-function connectionOptions(
-  parts: Pick<ServiceParts, 'stateDirectory' | 'authority' | 'jobs'>,
-): ConstantOptions {
+function connectionOptions(parts: Omit<ServiceParts, 'consents' | 'looks'>): ConstantOptions {
   const { requestsPerUserMax, requestsMax, looksPerUserMax, looksMax } = serviceLimits;
   const allowedLooks = { perUserMax: looksPerUserMax, totalMax: looksMax };
   const looks = new PerUserLimit(allowedLooks, 'requests that look at disks');

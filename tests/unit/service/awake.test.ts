@@ -37,7 +37,8 @@ function inhibitor(script: string): string {
 function withoutDescriptors(act: () => void): void {
   const limit = (files: number | string): Buffer =>
     execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${files}:`]);
-  const before = execFileSync('prlimit', ['--pid', String(process.pid), '--nofile', '--noheadings', '-o', 'SOFT']);
+  const shown = ['--nofile', '--noheadings', '-o', 'SOFT'];
+  const before = execFileSync('prlimit', ['--pid', String(process.pid), ...shown]);
   const highest = Math.max(...readdirSync('/proc/self/fd').map(Number));
   // Room for what sets it back.
   limit(highest + 64);
@@ -59,6 +60,7 @@ describe('Awake', () => {
     awake.follow(2);
     awake.follow(1);
     expect(awake.isHeld).toBe(true);
+    expect(awake.notes()).toEqual([]);
     awake.follow(0);
     expect(awake.isHeld).toBe(false);
     await expect.poll(() => existsSync(join(directory, 'ended'))).toBe(true);
@@ -79,8 +81,11 @@ describe('Awake', () => {
     await expect.poll(() => said).toHaveLength(1);
     expect(said[0]).toContain(why);
     expect(awake.isHeld).toBe(false);
+    expect(awake.notes()).toEqual([expect.stringContaining('not kept awake')]);
     awake.follow(2);
     await expect.poll(() => said).toHaveLength(2);
+    awake.follow(0);
+    expect(awake.notes()).toEqual([]);
   });
 });
 
