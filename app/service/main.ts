@@ -60,6 +60,7 @@ function settings(): Settings {
 
 async function serve({ socket, stateDirectory }: Settings): Promise<void> {
   if (process.geteuid?.() !== 0) throw new DiskferryError('not-root', 'diskferryd: must run as root');
+  const stopped = stopSignal();
   const awake = new Awake(say);
   // Only asked for when a job says something: by then the server is there.
   const streams = (): readonly EventStream[] => server.streams();
@@ -81,8 +82,9 @@ async function serve({ socket, stateDirectory }: Settings): Promise<void> {
   });
   const rights = authority.hasPolkit ? '' : '; without polkit only root is served';
   say(`listening at ${socket}, jobs in ${stateDirectory}${rights}`);
-  await resume.begin();
-  await stopSignal();
+  // It waits for disks: the service can be stopped meanwhile.
+  await Promise.race([resume.begin(), stopped]);
+  await stopped;
   stopWatching();
   jobs.close();
   awake.release();
