@@ -14,7 +14,7 @@ export class EventQueue {
       this.#events.push(event);
       this.#wake();
     },
-    onStreamEnded: (reason) => this.fail(reason),
+    onStreamEnded: (reason) => this.fail(new DiskferryError('stream-ended', reason)),
   };
 
   /** What happened before anything that has come since. */
@@ -23,12 +23,12 @@ export class EventQueue {
     this.#wake();
   }
 
-  fail(reason: string): void {
-    this.#failure ??= new DiskferryError('no-service', reason);
+  fail(failure: DiskferryError): void {
+    this.#failure ??= failure;
     this.#wake();
   }
 
-  /** Throws `no-service` when no more will come. */
+  /** Throws why no more will come: `stream-ended`, or what it was told. */
   async next(): Promise<JobEvent> {
     for (;;) {
       const event = this.#events.shift();

@@ -2,6 +2,7 @@
  * Shows a job that the service looks after, from its beginning to its end. Leaving it does nothing to the
  * job.
  */
+import { DiskferryError } from '../base/error.ts';
 import type { ServiceClient } from '../client/service-client.ts';
 import type { ExitCode } from '../contract/exit-codes.ts';
 import { isLast } from '../migration/event-log.ts';
@@ -15,7 +16,7 @@ export interface WatchedJob {
   readonly json: boolean;
 }
 
-/** Throws `job-missing` when it does not run, and `no-service` when the service goes. */
+/** Throws `job-missing` when it does not run, `no-service` when the service goes, and `stream-ended`. */
 export async function watchByService(
   client: ServiceClient,
   { job, stream, json }: WatchedJob,
@@ -23,7 +24,8 @@ export async function watchByService(
   const { events } = await client.request('subscribe', { job });
   // The last one may be among them already.
   stream.pushFirst(events);
-  void client.closed.then(() => stream.fail('the service has gone; the job goes on without it'));
+  const gone = 'the service has gone, or has closed the connection; the job goes on';
+  void client.closed.then(() => stream.fail(new DiskferryError('no-service', gone)));
   const view = await JobView.open({ json });
   for (;;) {
     const event = await stream.next().catch((error: unknown): never => {

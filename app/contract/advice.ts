@@ -19,7 +19,7 @@ export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
   source: 'Your data is whole on the source.',
   both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
   destination: 'Your data is whole on the destination.',
-  unknown: 'This command has changed nothing; where the data of a job is, its own last line says.',
+  unknown: 'Where no job has begun, nothing has been changed; where the data of a job is, its own last line says.',
 };
 
 export interface Advice {
@@ -111,6 +111,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'socket-unusable': refused(
     'Name with --socket a path of at most 107 bytes where nothing exists yet, in a directory that you may write to.',
   ),
+  'already-serving': refused('Use the service that runs, or stop it first; jobs that run go on meanwhile.'),
   'no-room': refused('Free some space, or name a directory with room in TMPDIR.'),
   'demo-failed': failed(
     'untouched',
@@ -137,9 +138,14 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     exitCode: exitCodes.noService,
   },
   'service-silent': failed(
-    'both',
+    'unknown',
     'It may do later what it was told: see "diskferry status". Have root restart diskferryd; running jobs go on meanwhile.',
   ),
+  'stream-ended': {
+    advice: 'Watch it again with "diskferry watch"; the job goes on meanwhile.',
+    dataIs: 'unknown',
+    exitCode: exitCodes.noService,
+  },
   'too-many-requests': {
     advice: 'Wait for the answers, then try again.',
     dataIs: 'unknown',

@@ -33,11 +33,11 @@ export class ServiceServer {
   /** In the order of their coming. */
   readonly #connections = new Set<Connection>();
 
-  /** Throws `socket-unusable` when another service listens there, or nobody can. */
+  /** Throws `already-serving` when another service listens there, and `socket-unusable` when nobody can. */
   static async listen(path: string, options: ConstantOptions): Promise<ServiceServer> {
     await mkdir(dirname(path), { recursive: true });
     if (await isAnswered(path))
-      throw new DiskferryError('socket-unusable', `${path}: another service listens there`, {
+      throw new DiskferryError('already-serving', `${path}: another service listens there`, {
         context: { path },
       });
     await removeDeserted(path);

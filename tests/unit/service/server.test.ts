@@ -88,7 +88,7 @@ describe('ServiceServer', () => {
   test('lets everybody connect, and takes the place of a service that was killed', async () => {
     await serve();
     expect(statSync(path).mode & 0o777).toBe(0o666);
-    await expect(ServiceServer.listen(path, {} as never)).rejects.toMatchObject({ code: 'socket-unusable' });
+    await expect(ServiceServer.listen(path, {} as never)).rejects.toMatchObject({ code: 'already-serving' });
   });
 
   test('removes nothing that is no socket', async () => {
@@ -163,7 +163,7 @@ describe('ServiceServer', () => {
     busy.kill('SIGSTOP');
     // Until the kernel takes no more.
     for (let refusals = 0; refusals < 3;) await open().catch(() => (refusals += 1));
-    await expect(serve()).rejects.toMatchObject({ code: 'socket-unusable' });
+    await expect(serve()).rejects.toMatchObject({ code: 'already-serving' });
     busy.kill('SIGKILL');
   });
 
