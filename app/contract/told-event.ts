@@ -41,7 +41,7 @@ function endOf({ event, job, timeMs }: z.infer<typeof lastSchema>, told: unknown
   const line = { event: 'failed', job, timeMs, code } as const;
   const failure = event === 'failed' ? toldFailureSchema.safeParse(told).data : undefined;
   if (failure !== undefined) return { ...line, ...failure };
-  const message = `${job}: the job has ended ("${event}"), and this version does not understand what it says of it`;
+  const message = `${job}: the job has ended ("${event}"); what it says of that this version does not understand`;
   return { ...line, message, advice: adviceFor({ code, context: { job } }).advice, dataIs: dataAfter[event] };
 }
 

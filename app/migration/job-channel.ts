@@ -1,7 +1,8 @@
 /**
  * What a supervisor and its job process say to each other over the channel that Node puts between a process
- * and its child: plain data, typed on both sides. Both ends are of one build, so there are no schemas. The
- * job lives on when its supervisor is gone; it then hears only its control socket and signals.
+ * and its child: plain data, typed on both sides. Both ends are meant to be of one build, so there are no
+ * schemas; a service that goes on through an upgrade starts job processes of the new build, and has to be
+ * restarted. The job lives on when its supervisor is gone; it then hears only its control socket and signals.
  *
  * Secrets cross as bytes, and who has read them wipes them.
  */

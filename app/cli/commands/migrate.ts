@@ -12,7 +12,12 @@ import type { ExitCode } from '../../contract/exit-codes.ts';
 import type { Plan, Speed } from '../../contract/plan.ts';
 import { speedSchema } from '../../contract/plan.ts';
 import { assertAsConfirmed } from '../../migration/confirmed-plan.ts';
-import { nameJob, requireBeginning, requireBothCommands, requireContainer } from '../../migration/job-order.ts';
+import {
+  nameJob,
+  requireBeginning,
+  requireBothCommands,
+  requireContainer,
+} from '../../migration/job-order.ts';
 import type { NewOrder } from '../../migration/supervisor.ts';
 import { confirmPlan } from '../confirm.ts';
 import { followJob } from '../follow-job.ts';
@@ -73,7 +78,8 @@ async function migrate(options: MigrateOptions): Promise<ExitCode> {
   const passphrase = await readPassphrase(plan, options.keyFile);
   const order = makeOrder(plan, { name, directory, passphrase, options });
   const { stateDirectory } = plan;
-  return followJob({ order, json: options.json === true, hold: order.request.hold, verifies: plan.verifies, stateDirectory });
+  const { hold } = order.request;
+  return followJob({ order, json: options.json === true, hold, verifies: plan.verifies, stateDirectory });
 }
 
 /** Throws the first of all that speaks against the job. */

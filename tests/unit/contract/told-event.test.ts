@@ -5,7 +5,8 @@ const line = { job: 'sda-1', timeMs: 1 };
 const paused = { event: 'paused', ...line };
 /** As another version wrote it to its events.jsonl. */
 const recorded =
-  '{"event":"failed","job":"sda-1","timeMs":1,"code":"moon-full","message":"m","advice":"a","dataIs":"destination"}';
+  '{"event":"failed","job":"sda-1","timeMs":1,"code":"moon-full",' +
+  '"message":"m","advice":"a","dataIs":"destination"}';
 
 describe('understoodEvent', () => {
   test('gives what this version knows as it is', () => {
