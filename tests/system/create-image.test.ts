@@ -22,7 +22,7 @@ async function makePlan(destinationPath: string): Promise<Plan> {
   const sourcePath = scratch.path('source.img');
   makeImage(sourcePath, sizeBytes);
   const { stateDirectory } = scratch;
-  const looks = { looksCloser: true, readsAllocation: false };
+  const looks = { looksCloser: true, findsWriters: true, readsAllocation: false };
   const facts = await gatherFacts({ sourcePath, destinationPath, stateDirectory, ...looks });
   return decidePlan(facts, { frontend: 'nbd-socket', mode: 'redirect', createBytes: sizeBytes });
 }

@@ -34,7 +34,7 @@ async function planFor(sourcePath: string): Promise<Plan> {
   const destinationPath = (await makeLoopDisk(scratchOf(), 'destination', { sizeBytes })).path;
   const stateDirectory = '/var/lib/diskferry';
   const paths = { sourcePath, destinationPath, stateDirectory };
-  const facts = await gatherFacts({ ...paths, looksCloser: true, readsAllocation: false });
+  const facts = await gatherFacts({ ...paths, looksCloser: true, findsWriters: true, readsAllocation: false });
   return decidePlan(facts, { frontend: 'auto', mode: 'redirect' });
 }
 

@@ -50,6 +50,7 @@ async function plan(sourcePath: string, destinationPath: string, request: PlanRe
     destinationPath,
     stateDirectory,
     looksCloser: closer,
+    findsWriters: closer,
     readsAllocation: closer,
   });
   return planSchema.parse(decidePlan(facts, { frontend: 'auto', mode: 'redirect', ...options }));

@@ -201,7 +201,7 @@ describe('a mounted volume', () => {
       destinationPath: destination.path,
       stateDirectory: scratch().directory,
     };
-    const facts = await gatherFacts({ ...paths, looksCloser: true, readsAllocation: false });
+    const facts = await gatherFacts({ ...paths, looksCloser: true, findsWriters: true, readsAllocation: false });
     plan = decidePlan(facts, { frontend: 'auto', mode: 'redirect' });
   });
 

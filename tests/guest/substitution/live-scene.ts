@@ -36,7 +36,7 @@ export async function makeLiveScene(scratch: Scratch): Promise<LiveScene> {
   const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
   const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes });
   const paths = { sourcePath: source.path, destinationPath: destination.path };
-  const looks = { looksCloser: true, readsAllocation: false };
+  const looks = { looksCloser: true, findsWriters: true, readsAllocation: false };
   const facts = await gatherFacts({ ...paths, stateDirectory: scratch.directory, ...looks });
   const unused = decidePlan(facts, { frontend: 'fuse', mode: 'redirect' });
   const sectors = liveDeviceBytes / sectorBytes;
