@@ -73,7 +73,6 @@ const programs = [
   'app/engine/worker.ts',
   'app/migration/job-process.ts',
   'app/service/main.ts',
-  'app/service/look-as-user.ts',
 ];
 
 /** They find files of their own beside them. */

@@ -14,7 +14,6 @@ export type BuiltFile =
   | 'app/cli/demo/workload/thread.js'
   | 'app/engine/worker.js'
   | 'app/migration/job-process.js'
-  | 'app/service/look-as-user.js'
   | 'native/diskferry.node'
   | 'native/diskferry-watchdog'
   | 'native/diskferry-harden';
