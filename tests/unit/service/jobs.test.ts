@@ -44,7 +44,7 @@ async function open(): Promise<void> {
   const onEvent = (event: JobEvent): void => void heard.push(event);
   const say = (text: string): void => void said.push(text);
   const onCount = (count: number): void => void counts.push(count);
-  jobs = new Jobs({ stateDirectory, onEvent, onCount, say, answerMsMax: 200 });
+  jobs = new Jobs({ stateDirectory, onEvent, onCount, say, answerMsMax: 1500 });
   await jobs.open();
 }
 
