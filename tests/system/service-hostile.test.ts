@@ -9,7 +9,7 @@ import { mebibyte } from '../../app/base/units.ts';
 import type { ServiceClient } from '../../app/client/service-client.ts';
 import { serviceLimits, serviceRequests } from '../../app/contract/service.ts';
 import { useScratch } from './support/scratch.ts';
-import { Service, makeImages, openFiles, residentKib, startJob } from './support/service.ts';
+import { Service, haveAllLeft, makeImages, openFiles, residentKib, startJob } from './support/service.ts';
 import { usuallyOrInSoak } from './support/soak.ts';
 import { inTime, waitUntil } from './support/wait.ts';
 
@@ -103,7 +103,7 @@ describe.skipIf(!isRoot)('hostile clients', () => {
     expect(service.stderr).not.toContain('bug');
     expect(await state()).toBe('synchronized');
     await other.request('cutover', { job });
-    await waitUntil('it has ended', async () => (await other.request('list', {})).jobs.length === 0);
+    await waitUntil('it has ended', () => haveAllLeft(scratch()));
     other.close();
   }
 

@@ -2,7 +2,7 @@
  * Jobs of the service outlive everybody: the client that started them, and the service itself. Image files
  * move through a socket, so that nothing of the machine's is used.
  */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import type { JobEvent } from '../../app/contract/events.ts';
@@ -14,6 +14,7 @@ import type { ImagePair } from './support/service.ts';
 import {
   Service,
   hasEnded,
+  haveAllLeft,
   historyOf,
   makeImages,
   openFiles,
@@ -132,6 +133,7 @@ describe.skipIf(!isRoot)('a job of the service', () => {
     await waitUntil('it has ended', () => hasEnded(scratch(), job));
     expect(historyOf(scratch(), job).at(-1)?.event).toBe('undone');
     await waitUntil('it is not listed', async () => (await client.request('list', {})).jobs.length === 0);
+    await waitUntil('it has left', () => haveAllLeft(scratch()));
     await expect(client.request('undo', { job })).rejects.toMatchObject({ code: 'job-missing' });
     client.close();
   });
@@ -160,6 +162,7 @@ describe.skipIf(!isRoot)('a job of the service', () => {
     await waitUntil('all has crossed again', async () => (await state(service, job)) === 'synchronized');
     await client.request('cutover', { job });
     await waitUntil('it is not listed', async () => (await client.request('list', {})).jobs.length === 0);
+    await waitUntil('it has left', () => haveAllLeft(scratch()));
     client.close();
     expectMoved(images);
   });
@@ -180,7 +183,7 @@ describe.skipIf(!isRoot)('a job of the service', () => {
     expect((await service.cli(['cutover', reset])).exitCode).toBe(0);
     const itsState = ['--state-dir', scratch().stateDirectory];
     expect(await service.cli(['recover', alone, '--undo', ...itsState])).toMatchObject({ exitCode: 8 });
-    await waitUntil('no job is left', () => readdirSync(`${scratch().stateDirectory}/jobs`).length === 0);
+    await waitUntil('no job is left', () => haveAllLeft(scratch()));
     expectMoved(images[0] ?? { source: '', destination: '' });
   });
 });
@@ -226,6 +229,6 @@ describe.skipIf(!isRoot)('many jobs', () => {
     }
     await waitUntil('all have ended', () => jobs.every((job) => hasEnded(scratch(), job)));
     for (const pair of pairs) expectMoved(pair);
-    await waitUntil('no job is left', () => readdirSync(`${scratch().stateDirectory}/jobs`).length === 0);
+    await waitUntil('no job is left', () => haveAllLeft(scratch()));
   });
 });

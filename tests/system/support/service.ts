@@ -249,6 +249,11 @@ export function hasEnded(scratch: Scratch, job: string): boolean {
   }
 }
 
+/** The last thing that a job's process does is to remove the job's directory; it is not listed before that. */
+export function haveAllLeft(scratch: Scratch): boolean {
+  return readdirSync(`${scratch.stateDirectory}/jobs`).length === 0;
+}
+
 export function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
