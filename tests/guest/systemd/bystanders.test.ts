@@ -27,7 +27,7 @@ const sizeBytes = 160 * mebibyte;
 /** Two emulated processors must serve all others as well. */
 const gently = { rate_iops: 50 };
 /** No measure: a whole system reloads slowly where every instruction is translated. */
-const testMsMax = 400_000;
+const testMsMax = 900_000;
 
 afterEach(async () => {
   expect(await ownDevices()).toEqual([]);
@@ -54,6 +54,17 @@ async function run(program: string, ...parameters: readonly string[]): Promise<s
   return runCommand(program, parameters, program);
 }
 
+const askedMax = 6;
+
+/** On a busy machine its daemon takes longer to come than D-Bus waits for it. */
+async function askUdisks(...parameters: readonly string[]): Promise<void> {
+  for (let asked = 1; ; asked += 1) {
+    const { exitCode, stderr } = await runProgram('udisksctl', parameters);
+    if (exitCode === 0) return;
+    if (asked === askedMax || !stderr.includes('Timeout was reached')) throw new Error(`udisksctl: ${stderr}`);
+  }
+}
+
 const reloads = {
   'udevadm trigger': () => run('udevadm', 'trigger', '--subsystem-match=block', '--settle'),
   'systemctl daemon-reload': () => run('systemctl', 'daemon-reload'),
@@ -68,8 +79,8 @@ function bystanders(device: string): Readonly<Record<string, () => Promise<unkno
       await run('blkid', '-p', device);
     },
     'a file manager': async () => {
-      await run('udisksctl', 'dump');
-      await run('udisksctl', 'info', '--block-device', device);
+      await askUdisks('dump');
+      await askUdisks('info', '--block-device', device);
     },
   };
 }
