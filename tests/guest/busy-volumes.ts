@@ -20,6 +20,8 @@ const writer = {
   size: '4M',
   verify: 'crc32c',
   verify_backlog: 64,
+  // Reads and writes. As many as an emulated machine can do would take all of its time from the move.
+  rate_iops: '200,200',
   time_based: 1,
   runtime: 3,
 };
