@@ -61,7 +61,8 @@ describe('Jobs', () => {
     await serve('good', () => status('good'));
     await open();
     expect(await states()).toEqual({ bad: 'not-answering', good: 'copying' });
-    expect(counts.at(-1)).toBe(2);
+    // Nothing is to be heard of the good one but its status, so it is let go again at some moment.
+    expect(Math.max(...counts)).toBe(2);
     expect(said.filter((text) => why.test(text))).toHaveLength(1);
     await expect(jobs.ask('bad', 'pause', {})).rejects.toMatchObject({ code: 'job-silent' });
     await expect(jobs.eventsOf('bad')).rejects.toMatchObject({ code: 'job-silent' });
