@@ -7,11 +7,11 @@
  * partx(8) adds and removes single partitions (BLKPG), which also works where the kernel itself knows no
  * partition tables, and never touches the disk's content. A child process: the event loop goes on meanwhile.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
 import { probeContent } from './content.ts';
 import { listPartitions, matchParts } from './partition-table.ts';
+import { readAttribute } from './sysfs-files.ts';
 import { readSysfsDevices } from './sysfs.ts';
 
 /**
@@ -43,8 +43,4 @@ function takesPartitions(majorMinor: string): boolean {
   const folder = `/sys/dev/block/${majorMinor}`;
   const isMeantTo = readAttribute(join(folder, 'loop/partscan')) !== '0';
   return isMeantTo && Number(readAttribute(join(folder, 'ext_range')) ?? 0) > 1;
-}
-
-function readAttribute(file: string): string | null {
-  return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
 }

@@ -5,7 +5,7 @@
  * Devices come and go while we read: an attribute that has vanished leaves its device out, never half a
  * device.
  */
-import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sectorBytes } from '../base/units.ts';
 import type { DeviceKind } from '../contract/device-tree.ts';
@@ -15,6 +15,7 @@ import type { Hardware } from './hardware.ts';
 import { readSysfsHardware } from './hardware.ts';
 import type { StatOf } from './reachable-stat.ts';
 import { reachableStat } from './reachable-stat.ts';
+import { listFolder, readAttribute } from './sysfs-files.ts';
 
 /** The part of a block device that sysfs knows. */
 export type SysfsDevice = Omit<
@@ -25,25 +26,9 @@ export type SysfsDevice = Omit<
   readonly hardware: Hardware;
 };
 
-/** What reading an attribute gives when the device has just gone, or never had it. */
-const goneCodes = new Set(['ENOENT', 'ENODEV', 'ENXIO', 'ENOTDIR', 'EINVAL']);
-
-function readAttribute(folder: string, name: string): string | null {
-  try {
-    return readFileSync(join(folder, name), 'utf8').trim();
-  } catch (error) {
-    if (goneCodes.has((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw error;
-  }
-}
-
 function readNumber(folder: string, name: string): number | null {
-  const value = readAttribute(folder, name);
+  const value = readAttribute(join(folder, name));
   return value === null || value === '' ? null : Number(value);
-}
-
-function listFolder(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 /**
@@ -65,11 +50,11 @@ function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevic
   if (folder === null) return null;
   const isPartition = existsSync(join(folder, 'partition'));
   const diskFolder = isPartition ? dirname(folder) : folder;
-  const majorMinor = readAttribute(folder, 'dev');
+  const majorMinor = readAttribute(join(folder, 'dev'));
   const sizeSectors = readNumber(folder, 'size');
   const logicalBlockBytes = readNumber(diskFolder, 'queue/logical_block_size');
   const physicalBlockBytes = readNumber(diskFolder, 'queue/physical_block_size');
-  const diskMajorMinor = readAttribute(diskFolder, 'dev');
+  const diskMajorMinor = readAttribute(join(diskFolder, 'dev'));
   const values = [majorMinor, sizeSectors, logicalBlockBytes, physicalBlockBytes, diskMajorMinor];
   if (values.includes(null)) return null;
   return {
@@ -80,10 +65,10 @@ function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevic
     sizeBytes: (sizeSectors as number) * sectorBytes,
     logicalBlockBytes: logicalBlockBytes as number,
     physicalBlockBytes: physicalBlockBytes as number,
-    readOnly: readAttribute(folder, 'ro') === '1',
-    removable: readAttribute(diskFolder, 'removable') === '1',
-    isZoned: !['none', null].includes(readAttribute(diskFolder, 'queue/zoned')),
-    diskSequence: readAttribute(diskFolder, 'diskseq'),
+    readOnly: readAttribute(join(folder, 'ro')) === '1',
+    removable: readAttribute(join(diskFolder, 'removable')) === '1',
+    isZoned: !['none', null].includes(readAttribute(join(diskFolder, 'queue/zoned'))),
+    diskSequence: readAttribute(join(diskFolder, 'diskseq')),
     partition: isPartition
       ? {
           diskMajorMinor: diskMajorMinor as string,
@@ -93,7 +78,7 @@ function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevic
     loop: readLoop(folder, statOf),
     mapper: readMapper(folder),
     slaves: listFolder(join(folder, 'slaves')).flatMap(
-      (slave) => readAttribute(join(classPath, slave), 'dev') ?? [],
+      (slave) => readAttribute(join(classPath, slave, 'dev')) ?? [],
     ),
     hardware: readSysfsHardware(diskFolder),
   };
@@ -103,7 +88,8 @@ function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevic
 export function readDiskSequence(majorMinor: string): string | null {
   const folder = resolveFolder(`/sys/dev/block/${majorMinor}`);
   if (folder === null) return null;
-  return readAttribute(existsSync(join(folder, 'partition')) ? dirname(folder) : folder, 'diskseq');
+  const diskFolder = existsSync(join(folder, 'partition')) ? dirname(folder) : folder;
+  return readAttribute(join(diskFolder, 'diskseq'));
 }
 
 function resolveFolder(link: string): string | null {
@@ -117,14 +103,14 @@ function resolveFolder(link: string): string | null {
 
 /** The kernel writes `!` for the slashes in a name. Device-mapper's own names are what people know. */
 function nodePath(folder: string, name: string): string {
-  const mapperName = readAttribute(folder, 'dm/name');
+  const mapperName = readAttribute(join(folder, 'dm/name'));
   if (mapperName !== null) return `/dev/mapper/${mapperName}`;
   return `/dev/${name.replaceAll('!', '/')}`;
 }
 
 function kindOf(folder: string, name: string, isPartition: boolean): DeviceKind {
   if (isPartition) return 'part';
-  const mapperUuid = readAttribute(folder, 'dm/uuid');
+  const mapperUuid = readAttribute(join(folder, 'dm/uuid'));
   if (mapperUuid?.startsWith('LVM-')) return 'lvm';
   if (mapperUuid?.startsWith('CRYPT-')) return 'crypt';
   if (mapperUuid !== null) return 'other';
@@ -135,13 +121,13 @@ function kindOf(folder: string, name: string, isPartition: boolean): DeviceKind 
 }
 
 function readMapper(folder: string): MapperIdentity | null {
-  const name = readAttribute(folder, 'dm/name');
-  const uuid = readAttribute(folder, 'dm/uuid');
+  const name = readAttribute(join(folder, 'dm/name'));
+  const uuid = readAttribute(join(folder, 'dm/uuid'));
   return name === null || uuid === null ? null : { name, uuid };
 }
 
 function readLoop(folder: string, statOf: StatOf): LoopBacking | null {
-  const path = readAttribute(folder, 'loop/backing_file');
+  const path = readAttribute(join(folder, 'loop/backing_file'));
   if (path === null) return null;
   return {
     path,

@@ -23,7 +23,7 @@ export interface HeldDevice {
   /** To open it again. */
   readonly openFlags: number;
   /** True while what stands at the path is still the device that was held. */
-  readonly isOurs: () => Promise<boolean>;
+  readonly isOurs: () => boolean;
 }
 
 export class DeviceHold {
@@ -57,7 +57,7 @@ export class DeviceHold {
 
   async #hasGone(): Promise<boolean> {
     for (let waitedMs = 0; waitedMs < letGoMsMax; waitedMs += letGoPollMs) {
-      if (!(await this.#device.isOurs())) return true;
+      if (!this.#device.isOurs()) return true;
       await sleep(letGoPollMs);
     }
     return false;
@@ -66,7 +66,7 @@ export class DeviceHold {
   /** Only an open device cannot change hands, so whose it is is asked once more when it is open. */
   async #takeHoldAgain(): Promise<number | undefined> {
     const fd = await openFile(this.#device.path, this.#device.openFlags);
-    if (await this.#device.isOurs()) return fd;
+    if (this.#device.isOurs()) return fd;
     await closeFile(fd);
     return undefined;
   }

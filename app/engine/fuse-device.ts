@@ -5,11 +5,12 @@
  * every later open of it would hang.
  */
 import { closeSync, constants, open as openCallback, openSync, writeSync } from 'node:fs';
-import { open, readFile, unlink, writeFile } from 'node:fs/promises';
+import { open, unlink, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DiskferryError, messageOf, present } from '../base/error.ts';
+import { readAttribute } from '../devices/sysfs-files.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { requestDataBytesMax } from '../router/request.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
@@ -198,13 +199,7 @@ class LoopOverFuse implements VirtualDevice {
     this.#backing.unmount();
   }
 
-  async #isOurs(): Promise<boolean> {
-    try {
-      const attribute = `/sys/block/${basename(this.name)}/loop/backing_file`;
-      return (await readFile(attribute, 'utf8')).trimEnd() === this.#backing.backingPath;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-      throw error;
-    }
+  #isOurs(): boolean {
+    return readAttribute(`/sys/block/${basename(this.name)}/loop/backing_file`) === this.#backing.backingPath;
   }
 }

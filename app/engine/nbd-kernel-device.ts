@@ -11,11 +11,12 @@
  *   its worker does not answer       requests wait for `requestSeconds`, then as if it had died
  */
 import { close, closeSync, constants, open as openCallback } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { assert, DiskferryError, messageOf } from '../base/error.ts';
 import { ensureNode } from '../devices/device-node.ts';
 import { ensureKernelPart } from '../devices/kernel-part.ts';
+import { readAttribute } from '../devices/sysfs-files.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { offeredFlags } from '../frontends/nbd/protocol.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
@@ -177,19 +178,13 @@ class NbdDevice implements VirtualDevice {
   async detach(): Promise<void> {
     const fd = this.#hold?.fd;
     if (fd === undefined) return;
-    if (await this.#isOurs()) await this.#writeBack.run(fd);
+    if (this.#isOurs()) await this.#writeBack.run(fd);
     await this.#hold?.letGo();
   }
 
-  async #isOurs(): Promise<boolean> {
-    try {
-      return (await readFile(`${this.#sysfsPath}/backend`, 'utf8')).trimEnd() === this.#identifier;
-    } catch (error) {
-      // Not connected, or between the two: the file is there and what it shows is not (backend_show in
-      // nbd.c).
-      if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
-      throw error;
-    }
+  /** Before and after it is connected the attribute is there and shows nothing (backend_show in nbd.c). */
+  #isOurs(): boolean {
+    return readAttribute(`${this.#sysfsPath}/backend`) === this.#identifier;
   }
 
   get #sysfsPath(): string {

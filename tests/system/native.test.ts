@@ -22,6 +22,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferPool, pageBytes } from '../../app/base/buffer-pool.ts';
 import type { LoopDevice, LoopOptions } from '../../native/binding.ts';
+import { readAttribute } from '../../app/devices/sysfs-files.ts';
 import { openFuse } from '../../app/engine/fuse-device.ts';
 import { addon } from '../../native/binding.ts';
 import { Ring } from '../../native/ring.ts';
@@ -148,6 +149,19 @@ describe.skipIf(!isRoot)('loop devices (need root)', () => {
     releases.pop();
     closeSync(device.fd);
     expect(existsSync(`/sys/block/${basename(device.path)}/loop/backing_file`)).toBe(false);
+  });
+
+  it('are read as gone by who had opened their attribute just before', async () => {
+    const device = await attach(makeImage('image').fd);
+    const attribute = openFile(`/sys/block/${basename(device.path)}/loop/backing_file`, 'r');
+    const opened = `/proc/self/fd/${attribute}`;
+    expect(readAttribute(opened)).toBe(join(directory, 'image'));
+    releases.pop();
+    releases.pop();
+    closeSync(device.fd);
+    expect(() => readFileSync(opened)).toThrow('ENODEV');
+    expect(readAttribute(opened)).toBeNull();
+    closeSync(attribute);
   });
 
   it('keep their file when the caller closes it', async () => {
