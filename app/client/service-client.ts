@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createMessageConnection, ResponseError, SocketMessageReader } from 'vscode-jsonrpc/node.js';
 import type { MessageConnection } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
+import { withTimeLimit } from '../base/time-limit.ts';
 import { errorDataSchema } from '../contract/error-data.ts';
 import type { JobEvent } from '../contract/events.ts';
 import { QuietWriter } from '../contract/quiet-writer.ts';
@@ -107,19 +108,16 @@ export class ServiceClient {
     const closed = this.closed.then((): never => {
       throw gone();
     });
-    // Nobody may be waiting for it when the connection closes in the end.
+    // Nobody waits for it when the question could not even be sent.
     closed.catch(() => undefined);
-    const late = lateAfter(name, this.#msMax(name));
     try {
-      const asked = this.#connection.sendRequest(name, parameters);
-      const answer: unknown = await Promise.race([asked, closed, late.failure]);
+      const asked: Promise<unknown> = this.#connection.sendRequest(name, parameters);
+      const answer = await inTime(name, Promise.race([asked, closed]), this.#msMax(name));
       return serviceRequests[name].result.parse(answer) as ServiceResult<Name>;
     } catch (error) {
       const data = errorDataSchema.safeParse(error instanceof ResponseError ? error.data : undefined);
       if (data.success) throw DiskferryError.fromData(data.data);
       throw this.#socket.destroyed ? gone() : error;
-    } finally {
-      late.cancel();
     }
   }
 
@@ -135,18 +133,9 @@ export class ServiceClient {
   }
 }
 
-interface Late {
-  readonly failure: Promise<never>;
-  cancel(): void;
-}
-
-function lateAfter(name: ServiceRequestName, msMax: number): Late {
-  let timer: NodeJS.Timeout | undefined;
-  const failure = new Promise<never>((_, reject) => {
-    const message = `the service has not answered "${name}" for ${Math.round(msMax / 1000)} seconds`;
-    timer = setTimeout(() => reject(new DiskferryError('service-silent', message)), msMax);
-  });
-  return { failure, cancel: () => clearTimeout(timer) };
+function inTime<T>(name: ServiceRequestName, answer: Promise<T>, msMax: number): Promise<T> {
+  const message = `the service has not answered "${name}" for ${Math.round(msMax / 1000)} seconds`;
+  return withTimeLimit(answer, msMax, () => new DiskferryError('service-silent', message));
 }
 
 async function connectTo(path: string): Promise<Socket> {

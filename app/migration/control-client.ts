@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createMessageConnection, ResponseError, SocketMessageReader } from 'vscode-jsonrpc/node.js';
 import type { MessageConnection } from 'vscode-jsonrpc/node.js';
 import { DiskferryError } from '../base/error.ts';
+import { withTimeLimit } from '../base/time-limit.ts';
 import type { ControlParameters, ControlRequestName, JobStatus } from '../contract/control.ts';
 import {
   controlSocketName,
@@ -21,7 +22,6 @@ import { QuietWriter } from '../contract/quiet-writer.ts';
 import { understoodEvent } from '../contract/told-event.ts';
 import { isRefusedAccess, notOurs } from './refused-access.ts';
 
-/** An answer that came last is still being taken apart when the socket closes. */
 const lastAnswerMs = 100;
 /** A job answers at once, whatever it is asked; a machine under load may take its time. */
 const answerMsMax = 30_000;
@@ -38,40 +38,24 @@ export async function askJob<Name extends ControlRequestName>(
   limitMs = answerMsMax,
 ): Promise<JobStatus> {
   const line = await connectTo(stateDirectory, job);
-  const noAnswer = failWithoutAnswer(line, { job, name, limitMs });
+  const message = `${job}: the job has not answered "${name}" for ${limitMs / 1000} seconds`;
+  const silence = (): DiskferryError => new DiskferryError('job-silent', message, { context: { job } });
   try {
-    const asked = line.connection.sendRequest(name, parameters);
-    return understood(job, await Promise.race([asked, noAnswer.failure]));
+    const asked: Promise<unknown> = line.connection.sendRequest(name, parameters);
+    return understood(job, await withTimeLimit(Promise.race([asked, endOf(line, job)]), limitMs, silence));
   } catch (error) {
     throw refusalIn(job, error);
   } finally {
     line.close();
-    noAnswer.cancel();
   }
 }
 
-function failWithoutAnswer(
-  line: Line,
-  { job, name, limitMs }: { readonly job: string; readonly name: string; readonly limitMs: number },
-): { readonly failure: Promise<never>; cancel(): void } {
-  const timers: NodeJS.Timeout[] = [];
-  let isOver = false;
-  const failure = new Promise<never>((_, reject) => {
-    const failAfter = (ms: number, code: 'job-silent' | 'job-missing', why: string): void => {
-      const fail = (): void => reject(new DiskferryError(code, `${job}: ${why}`, { context: { job } }));
-      if (!isOver) timers.push(setTimeout(fail, ms));
-    };
-    failAfter(limitMs, 'job-silent', `the job has not answered "${name}" for ${limitMs / 1000} seconds`);
-    const ended = 'the job ended before it answered; its own last line says how';
-    void line.closed.then(() => failAfter(lastAnswerMs, 'job-missing', ended));
-  });
-  // Nobody waits for it any more when the answer has come.
-  failure.catch(() => undefined);
-  const cancel = (): void => {
-    isOver = true;
-    for (const timer of timers) clearTimeout(timer);
-  };
-  return { failure, cancel };
+/** What came last is still being taken apart when the job closes the connection. */
+async function endOf({ closed }: Line, job: string): Promise<never> {
+  await closed;
+  await sleep(lastAnswerMs, undefined, { ref: false });
+  const message = `${job}: the job ended before it answered; its own last line says how`;
+  throw new DiskferryError('job-missing', message, { context: { job } });
 }
 
 /** What the job answered, where it did. */

@@ -4,6 +4,7 @@
  * to count for its user (per-user-limit.ts).
  */
 import { DiskferryError } from '../base/error.ts';
+import { withTimeLimit } from '../base/time-limit.ts';
 import { withProgramLimit } from '../devices/program.ts';
 
 export interface TimeLimit {
@@ -13,18 +14,8 @@ export interface TimeLimit {
 }
 
 /** Throws `look-too-long`. */
-export async function inTime<T>({ what, msMax }: TimeLimit, act: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const message = `${what}: looking at it has taken longer than ${Math.round(msMax / 1000)} seconds`;
-    timer = setTimeout(() => reject(new DiskferryError('look-too-long', message)), msMax);
-  });
+export function inTime<T>({ what, msMax }: TimeLimit, act: () => Promise<T>): Promise<T> {
+  const message = `${what}: looking at it has taken longer than ${Math.round(msMax / 1000)} seconds`;
   const work = withProgramLimit(msMax, act);
-  // Nobody waits for it any more when it was too late.
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return withTimeLimit(work, msMax, () => new DiskferryError('look-too-long', message));
 }
