@@ -6,7 +6,6 @@ export async function withTimeLimit<T>(work: Promise<T>, msMax: number, late: ()
   const lateness = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(late()), msMax);
   });
-  work.catch(() => undefined);
   try {
     return await Promise.race([work, lateness]);
   } finally {

@@ -5,20 +5,13 @@
  * The disk is made recoverable: if the whole process dies, its consumers wait instead of getting errors, and
  * what was in flight is handed to the next server. Until there is one, `removeAbandoned` ends their wait.
  */
-import {
-  close,
-  closeSync,
-  constants,
-  existsSync,
-  open as openCallback,
-  readFileSync,
-  readdirSync,
-} from 'node:fs';
+import { close, closeSync, constants, existsSync, open as openCallback, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { assert } from '../base/error.ts';
 import { blockBytes } from '../base/units.ts';
 import { ensureNode } from '../devices/device-node.ts';
+import { listFolder } from '../devices/sysfs-files.ts';
 import { ensureUblkControl } from '../devices/ublk-control.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { queueDepth, rangeBytesMax, requestBytesMax } from '../frontends/ublk/protocol.ts';
@@ -160,7 +153,7 @@ export async function tryUblk(): Promise<void> {
 
 /** Deletes disks of ours whose process was killed; their consumers get errors then. Returns their paths. */
 export async function removeAbandoned(): Promise<string[]> {
-  const names = existsSync(classPath) ? readdirSync(classPath) : [];
+  const names = listFolder(classPath);
   if (names.length === 0) return [];
   const control = await UblkControl.find();
   const removed: string[] = [];

@@ -2,8 +2,9 @@
  * Notices that disks come, go or change. It polls sysfs, which costs a few milliseconds and works everywhere, also in
  * containers that see no events of the kernel's.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { listFolder } from '../devices/sysfs-files.ts';
 
 /** How often whoever waits for a change should look. */
 export const pollMs = 1000;
@@ -11,8 +12,7 @@ export const pollMs = 1000;
 /** One string for all that people see of the machine's disks; another one after any change of it. */
 export function fingerprint(sysPath = '/sys', mountInfoPath = '/proc/self/mountinfo', swapsPath = '/proc/swaps'): string {
   const classPath = join(sysPath, 'class/block');
-  const names = existsSync(classPath) ? readdirSync(classPath).sort() : [];
-  const devices = names.map((name) => {
+  const devices = listFolder(classPath).sort().map((name) => {
     const folder = join(classPath, name);
     return [name, ...['dev', 'size', 'ro', 'diskseq', 'dm/uuid', 'loop/backing_file'].map((file) => read(folder, file))].join(' ');
   });
