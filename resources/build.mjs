@@ -1,9 +1,10 @@
 /**
- * Builds the native addon (CMake) and the programs (esbuild) into build/. Each step leaves a stamp there with
+ * Builds the native addon (CMake), the programs and the wizard's page (esbuild) into build/. Each step leaves a stamp there with
  * the time at which it began, and is skipped while none of its inputs is newer. Uses only what Node itself
  * ships. Types are not checked here but by `npm run types`.
  */
 import {
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -103,6 +104,19 @@ function bundle(root) {
   for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
 }
 
+/** Hosts fill in the page's nonce when they serve it. */
+function bundleWizard(root) {
+  const folder = join(root, 'build/renderer');
+  rmSync(folder, { recursive: true, force: true });
+  const entries = ['wizard=renderer/main.tsx', 'wizard=renderer/styles/wizard.css'];
+  const options = ['--bundle', '--format=esm', '--platform=browser', '--target=es2022', '--minify', '--jsx=automatic'];
+  const rest = ['--define:process.env.NODE_ENV="production"', '--outdir=build/renderer', '--sourcemap=external'];
+  mustRun(join(root, 'node_modules/.bin/esbuild'), [...entries, ...options, ...rest, '--log-level=warning'], {
+    cwd: root,
+  });
+  copyFileSync(join(root, 'renderer/index.html'), join(folder, 'index.html'));
+}
+
 export function build(root) {
   mkdirSync(join(root, 'build'), { recursive: true });
   step({ root, name: 'addon', inputs: ['native', 'package-lock.json'], run: () => buildAddon(root) });
@@ -111,6 +125,12 @@ export function build(root) {
     name: 'program',
     inputs: ['app', 'native', 'resources/build.mjs', 'package-lock.json'],
     run: () => bundle(root),
+  });
+  step({
+    root,
+    name: 'wizard',
+    inputs: ['app/base', 'app/contract', 'renderer', 'resources/build.mjs', 'package-lock.json'],
+    run: () => bundleWizard(root),
   });
 }
 

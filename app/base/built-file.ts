@@ -14,6 +14,9 @@ export type BuiltFile =
   | 'app/cli/demo/workload/thread.js'
   | 'app/engine/worker.js'
   | 'app/migration/job-process.js'
+  | 'renderer/index.html'
+  | 'renderer/wizard.css'
+  | 'renderer/wizard.js'
   | 'native/diskferry.node'
   | 'native/diskferry-watchdog'
   | 'native/diskferry-harden';

@@ -36,6 +36,7 @@ const families: readonly Family[] = [
     words: ['completion'],
     load: async () => (await import('./commands/completion.ts')).addCompletionCommand,
   },
+  { words: ['serve'], load: async () => (await import('./commands/serve.ts')).addServeCommand },
   { words: ['demo'], load: async () => (await import('./commands/demo.ts')).addDemoCommand },
 ];
 

@@ -13,7 +13,11 @@ export async function requireService(): Promise<ServiceClient> {
 }
 
 function connectToService(events: ServiceEvents = {}): Promise<ServiceClient> {
-  return ServiceClient.connect(process.env['DISKFERRY_SOCKET'] ?? defaultSocketPath, events);
+  return ServiceClient.connect(serviceSocketPath(), events);
+}
+
+export function serviceSocketPath(): string {
+  return process.env['DISKFERRY_SOCKET'] ?? defaultSocketPath;
 }
 
 /** What `act` has done with the service; undefined when there was none to do it with. */

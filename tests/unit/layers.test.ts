@@ -46,6 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'app/client': ['app/contract'],
   'app/service': ['app/contract', 'app/devices', 'app/migration'],
   'app/cli': ['app/contract', 'app/client', 'app/migration'],
+  renderer: ['app/contract'],
 };
 
 /** What a layer may take from a lower one, where it is less than everything. */
@@ -55,7 +56,7 @@ const onlyFiles: Readonly<Record<string, Readonly<Record<string, readonly string
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => join(folder, name));
 }
 
@@ -141,8 +142,23 @@ describe('layers', () => {
     expect(loaders).toEqual(['native/binding.ts']);
   });
 
-  it('keeps Electron out of app', () => {
+  it('keeps Electron out of app and renderer', () => {
     const users = files.filter((file) => /from 'electron'/.test(readFileSync(join(root, file), 'utf8')));
+    expect(users).toEqual([]);
+  });
+
+  it('keeps Node out of the renderer, and out of all that it imports', () => {
+    const seen = new Set<string>();
+    const visit = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const one of imports) if (one.from === file && !one.isTypeOnly) visit(one.to);
+    };
+    visit('renderer/main.tsx');
+    expect(seen.has('app/contract/events.ts')).toBe(true);
+    const users = [...seen].filter((file) =>
+      /from 'node:|from 'vscode-jsonrpc|\bprocess\.|\bBuffer\./.test(readFileSync(join(root, file), 'utf8')),
+    );
     expect(users).toEqual([]);
   });
 });

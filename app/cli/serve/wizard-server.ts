@@ -1,0 +1,99 @@
+/**
+ * Serves the wizard to browsers of this machine, at 127.0.0.1 only. It speaks to the service with the rights of the
+ * user who runs it, for whoever has the link's key (page-keys.ts); other users of the machine can connect here as
+ * well, but have none.
+ *
+ * Requests that name another host are refused, so that no page of the web reaches this by a name of its own that
+ * leads here; WebSockets are taken from the page itself only.
+ */
+import { once } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { DiskferryError } from '../../base/error.ts';
+import { bridgePath } from '../../contract/bridge.ts';
+import { serviceLimits } from '../../contract/service.ts';
+import { servePage } from './page-connection.ts';
+import type { PageAnswer } from './page-files.ts';
+import { pageAnswer, plainAnswer } from './page-files.ts';
+import { PageKeys } from './page-keys.ts';
+
+const address = '127.0.0.1';
+const ownHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/;
+const connectionsMax = 64;
+const pagesMax = 16;
+const requestMsMax = 10_000;
+
+export interface WizardServerOptions {
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly socketPath: string;
+}
+
+export class WizardServer {
+  readonly #server: Server;
+  readonly #pages: WebSocketServer;
+  readonly #keys = new PageKeys();
+
+  /** Throws `usage` when it cannot listen at this port. */
+  static async listen(options: WizardServerOptions): Promise<WizardServer> {
+    const wizard = new WizardServer(options.socketPath);
+    const listening = once(wizard.#server, 'listening');
+    wizard.#server.listen({ host: address, port: options.port });
+    await listening.catch((cause: unknown): never => {
+      const { code = String(cause) } = cause as NodeJS.ErrnoException;
+      throw new DiskferryError('usage', `--port ${options.port}: cannot listen there: ${code}`, { cause });
+    });
+    return wizard;
+  }
+
+  private constructor(socketPath: string) {
+    this.#server = createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax }, (request, response) => {
+      const { status, headers, body } = answerTo(request);
+      response.writeHead(status, headers).end(request.method === 'HEAD' ? '' : body);
+    });
+    this.#server.maxConnections = connectionsMax;
+    this.#pages = new WebSocketServer({
+      noServer: true,
+      maxPayload: serviceLimits.requestBytesMax,
+      perMessageDeflate: false,
+    });
+    this.#server.on('upgrade', (request, socket, head) => {
+      if (!isFromOwnPage(request) || this.#pages.clients.size >= pagesMax) refuse(socket);
+      else this.#pages.handleUpgrade(request, socket, head, (page) => servePage(page, { keys: this.#keys, socketPath }));
+    });
+  }
+
+  /** Opens the wizard once. */
+  newLink(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}/#${this.#keys.newToken()}`;
+  }
+
+  async close(): Promise<void> {
+    for (const page of this.#pages.clients) page.terminate();
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+function answerTo(request: IncomingMessage): PageAnswer {
+  const { method = '', url = '', headers } = request;
+  const { host = '' } = headers;
+  if (!ownHost.test(host)) return plainAnswer(421, 'The wizard is at 127.0.0.1 only.');
+  if (method !== 'GET' && method !== 'HEAD') return plainAnswer(405, 'There is nothing to send to here.');
+  return pageAnswer(url, host);
+}
+
+function isFromOwnPage({ url, headers: { host = '', origin } }: IncomingMessage): boolean {
+  return url === bridgePath && ownHost.test(host) && origin === `http://${host}`;
+}
+
+function refuse(socket: Duplex): void {
+  socket.on('error', () => undefined);
+  socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+}

@@ -1,0 +1,119 @@
+/**
+ * What the wizard's page and its host say to each other: one typed list, with schemas, for both hosts. These are
+ * Electron's main process, by IPC through the preload, and `diskferry serve`, by a WebSocket.
+ *
+ * The page asks by the names of the service's own requests, and the host hands on nothing but those of this list.
+ * Refusals are answers, not exceptions: they cross as plain data, with their advice.
+ */
+import * as z from 'zod';
+import { BugError, DiskferryError, errorCodes, messageOf } from '../base/error.ts';
+import { adviceFor, dataPlaces } from './advice.ts';
+import { jobEventSchema } from './events.ts';
+import type { ServiceRequestName } from './service.ts';
+
+/** `hello` and `unsubscribe` are the host's own affair. */
+export const bridgeRequestNames = [
+  'devices',
+  'plan',
+  'start',
+  'recover',
+  'list',
+  'subscribe',
+  'pause',
+  'resume',
+  'speed',
+  'verify',
+  'retry',
+  'acceptUnreadable',
+  'cutover',
+  'undo',
+  'report',
+  'logs',
+] as const satisfies readonly ServiceRequestName[];
+export type BridgeRequestName = (typeof bridgeRequestNames)[number];
+
+export const bridgeRequestSchema = z.object({
+  name: z.enum(bridgeRequestNames),
+  /** Checked by the request's own schema. */
+  parameters: z.unknown(),
+});
+
+const refusalSchema = z.object({
+  code: z.enum([...errorCodes, 'bug']),
+  message: z.string(),
+  advice: z.string(),
+  dataIs: z.enum(dataPlaces),
+});
+/** What was not done, why, what to do about it, and where the data is. */
+export type Refusal = z.infer<typeof refusalSchema>;
+
+export const bridgeAnswerSchema = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('done'), result: z.unknown() }),
+  z.object({ outcome: z.literal('refused'), refusal: refusalSchema }),
+]);
+export type BridgeAnswer = z.infer<typeof bridgeAnswerSchema>;
+
+const serviceStateSchema = z.discriminatedUnion('state', [
+  z.object({
+    state: z.literal('connected'),
+    version: z.string(),
+    hasPolkit: z.boolean(),
+    notes: z.array(z.string()),
+  }),
+  z.object({ state: z.literal('absent'), refusal: refusalSchema }),
+]);
+/** How the host stands with the service. */
+export type ServiceState = z.infer<typeof serviceStateSchema>;
+
+/** What the host tells without being asked. */
+export const bridgeMessageSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('service'), service: serviceStateSchema }),
+  z.object({ kind: z.literal('event'), event: jobEventSchema }),
+  z.object({ kind: z.literal('devicesChanged') }),
+  /** Nothing more comes until the page subscribes again. */
+  z.object({ kind: z.literal('streamEnded') }),
+]);
+export type BridgeMessage = z.infer<typeof bridgeMessageSchema>;
+
+/** What a page has of its host: the preload's, or the WebSocket's. Unchecked on the page's side. */
+export interface HostPort {
+  ask(name: BridgeRequestName, parameters: unknown): Promise<unknown>;
+  /** At most one listener; what came before it is kept for it. */
+  listen(onMessage: (message: unknown) => void): void;
+}
+
+/** Electron's channels, and the name that the preload gives its port in the page. */
+export const bridgeChannels = { ask: 'diskferry:ask', message: 'diskferry:message' } as const;
+export const hostPortName = 'diskferryHost';
+
+const idSchema = z.int().nonnegative();
+
+/** A page begins with `open`; until then nothing else is heard. */
+export const pageFrameSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('open'), token: z.string().max(200) }),
+  z.object({ kind: z.literal('ask'), id: idSchema, request: bridgeRequestSchema }),
+]);
+export type PageFrame = z.infer<typeof pageFrameSchema>;
+
+export const hostFrameSchema = z.discriminatedUnion('kind', [
+  /** `session` opens this page's next connection, as after a reload; the token does not. */
+  z.object({ kind: z.literal('opened'), session: z.string() }),
+  z.object({ kind: z.literal('answer'), id: idSchema, answer: bridgeAnswerSchema }),
+  z.object({ kind: z.literal('message'), message: bridgeMessageSchema }),
+]);
+export type HostFrame = z.infer<typeof hostFrameSchema>;
+
+/** The host closes a WebSocket with this code when neither token nor session is known to it. */
+export const refusedTokenCode = 4401;
+/** Where the host's WebSocket is. */
+export const bridgePath = '/bridge';
+
+/** Whatever was thrown, as an answer. */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof DiskferryError) {
+    const { advice, dataIs } = adviceFor(error);
+    return { code: error.code, message: error.message, advice, dataIs };
+  }
+  const message = error instanceof BugError ? error.message : `unexpected: ${messageOf(error)}`;
+  return { code: 'bug', message, advice: 'Please report this message.', dataIs: 'unknown' };
+}

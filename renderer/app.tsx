@@ -1,0 +1,78 @@
+/** The window: the steps, both disks, and the screen of the place where the person is. */
+import type { ReactElement } from 'react';
+import type { ShownDisk } from './components/disk-pair.tsx';
+import { DiskPair } from './components/disk-pair.tsx';
+import type { Step } from './components/step-list.tsx';
+import { StepList } from './components/step-list.tsx';
+import { useWizardState } from './components/wizard-context.ts';
+import { SourceScreen, DestinationScreen } from './screens/choose-screen.tsx';
+import { ConfirmScreen } from './screens/confirm-screen.tsx';
+import { CutOverScreen } from './screens/cut-over-screen.tsx';
+import { DoneScreen } from './screens/done-screen.tsx';
+import { MigrateScreen } from './screens/migrate-screen.tsx';
+import { PlanScreen } from './screens/plan-screen.tsx';
+import { StartScreen } from './screens/start-screen.tsx';
+import type { JobView } from './state/job-view.ts';
+import { newJob, stageOf } from './state/job-view.ts';
+import type { WizardState } from './state/wizard-state.ts';
+import { findDevice } from './state/wizard-state.ts';
+import { text } from './text/text.ts';
+
+export function App(): ReactElement {
+  const state = useWizardState((all) => all);
+  const step = stepOf(state);
+  return (
+    <div className="window">
+      <header>
+        <p className="brand">{text('app.name')}</p>
+        <StepList current={step} />
+      </header>
+      <main>
+        {step !== 'start' && <Disks state={state} />}
+        <CurrentScreen state={state} step={step} />
+      </main>
+    </div>
+  );
+}
+
+/** A job that nobody has spoken of yet is about to be. */
+function jobOf({ place, jobs }: WizardState): JobView | null {
+  return place.at === 'job' ? (jobs[place.job] ?? newJob(place.job)) : null;
+}
+
+const stepsOfStages = { moving: 'migrate', crossed: 'cutOver', ended: 'done' } as const;
+
+export function stepOf(state: WizardState): Step {
+  const { place, planned, choice } = state;
+  const view = jobOf(state);
+  if (view !== null) return stepsOfStages[stageOf(view)];
+  if (place.at === 'job') return 'migrate';
+  // Nothing is confirmed that is not shown; after a reconnection a plan may be gone.
+  if (place.at === 'confirm' && planned === null) return 'plan';
+  if (place.at !== 'start' && place.at !== 'source' && choice.source === null) return 'source';
+  return place.at;
+}
+
+function CurrentScreen({ state, step }: { readonly state: WizardState; readonly step: Step }): ReactElement {
+  const view = jobOf(state);
+  if (view !== null) return <JobScreen key={view.job} view={view} />;
+  if (step === 'source') return <SourceScreen />;
+  if (step === 'destination') return <DestinationScreen />;
+  if (step === 'plan') return <PlanScreen />;
+  if (step === 'confirm' && state.planned !== null) return <ConfirmScreen plan={state.planned.plan} />;
+  return <StartScreen />;
+}
+
+function JobScreen({ view }: { readonly view: JobView }): ReactElement {
+  if (view.end !== null) return <DoneScreen view={view} end={view.end} />;
+  return stageOf(view) === 'crossed' ? <CutOverScreen view={view} /> : <MigrateScreen view={view} />;
+}
+
+function Disks({ state }: { readonly state: WizardState }): ReactElement {
+  const plan = jobOf(state)?.plan ?? state.planned?.plan ?? null;
+  const chosen = (path: string | null): ShownDisk | null => findDevice(state.devices?.trees ?? [], path) ?? null;
+  const isJob = state.place.at === 'job';
+  const source = plan?.source ?? (isJob ? null : chosen(state.choice.source));
+  const destination = plan?.destination ?? (isJob ? null : chosen(state.choice.destination));
+  return <DiskPair source={source} destination={destination} willErase={!isJob} />;
+}

@@ -1,0 +1,39 @@
+/**
+ * The page's way to its host: typed by the contract, and checked by it, whichever host it is. What the service
+ * refuses is thrown as `Refused`.
+ */
+import type { BridgeMessage, BridgeRequestName, HostPort, Refusal } from '../../app/contract/bridge.ts';
+import { bridgeAnswerSchema, bridgeMessageSchema } from '../../app/contract/bridge.ts';
+import type { ServiceInput, ServiceResult } from '../../app/contract/service.ts';
+import { serviceRequests } from '../../app/contract/service.ts';
+
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+export class Bridge {
+  readonly #port: HostPort;
+
+  constructor(port: HostPort) {
+    this.#port = port;
+  }
+
+  async ask<Name extends BridgeRequestName>(
+    name: Name,
+    parameters: ServiceInput<Name>,
+  ): Promise<ServiceResult<Name>> {
+    const answer = bridgeAnswerSchema.parse(await this.#port.ask(name, parameters));
+    if (answer.outcome === 'refused') throw new Refused(answer.refusal);
+    return serviceRequests[name].result.parse(answer.result) as ServiceResult<Name>;
+  }
+
+  listen(onMessage: (message: BridgeMessage) => void): void {
+    this.#port.listen((message) => onMessage(bridgeMessageSchema.parse(message)));
+  }
+}

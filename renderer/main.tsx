@@ -1,0 +1,35 @@
+/** The page's entry: finds its host, makes the wizard, and shows it. */
+import './schemas-without-eval.ts';
+import { createRoot } from 'react-dom/client';
+import { present } from '../app/base/error.ts';
+import type { HostPort } from '../app/contract/bridge.ts';
+import { hostPortName } from '../app/contract/bridge.ts';
+import { App } from './app.tsx';
+import { Bridge } from './bridge/bridge.ts';
+import { WebSocketPort } from './bridge/web-socket-port.ts';
+import { WizardContext } from './components/wizard-context.ts';
+import { Wizard } from './state/wizard.ts';
+
+const jobsEveryMs = 5000;
+
+/** Electron's preload has put one there; a browser has the WebSocket. */
+function hostPort(): HostPort {
+  const given = (window as unknown as Readonly<Record<string, HostPort | undefined>>)[hostPortName];
+  if (given !== undefined) return given;
+  return new WebSocketPort({
+    connect: (url) => new WebSocket(url),
+    location,
+    history,
+    storage: sessionStorage,
+    later: (act, delayMs) => void setTimeout(act, delayMs),
+  });
+}
+
+const wizard = new Wizard(new Bridge(hostPort()));
+setInterval(() => void wizard.refreshJobs(), jobsEveryMs);
+
+createRoot(present(document.getElementById('wizard'), 'the page has a place for the wizard')).render(
+  <WizardContext value={wizard}>
+    <App />
+  </WizardContext>,
+);

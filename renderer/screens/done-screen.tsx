@@ -1,0 +1,126 @@
+/**
+ * The end: success only if every phase passed, otherwise a list of what to note. Where the data is, what to do with
+ * the disk that is no longer needed, what it took, and the report.
+ */
+import type { ReactElement } from 'react';
+import type { JobReport } from '../../app/contract/events.ts';
+import { ActionButton } from '../components/action-button.tsx';
+import type { Fact } from '../components/facts.tsx';
+import { Facts } from '../components/facts.tsx';
+import { useWizard } from '../components/wizard-context.ts';
+import type { JobView, LastEvent } from '../state/job-view.ts';
+import { bytesText, durationText } from '../text/figures.ts';
+import { text } from '../text/text.ts';
+import { Log } from './migrate-screen.tsx';
+import { ReportPart } from './report-part.tsx';
+import { Screen } from './screen.tsx';
+
+export interface DoneScreenProps {
+  readonly view: JobView;
+  readonly end: LastEvent;
+}
+
+export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
+  const wizard = useWizard();
+  const points = pointsOf(end, view);
+  return (
+    <Screen
+      title={titleOf(end, points)}
+      actions={
+        <ActionButton kind="main" onPress={() => wizard.go({ at: 'start' })}>
+          {text('done.another')}
+        </ActionButton>
+      }
+    >
+      <Outcome end={end} view={view} hasPoints={points.length > 0} />
+      {points.length > 0 && (
+        <section className="box amber">
+          <h2>{text('done.points')}</h2>
+          <ul>
+            {points.map((point) => (
+              <li key={point} className="breakable">
+                {point}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {end.event !== 'failed' && (
+        <section>
+          <h2>{text(end.event === 'finished' ? 'done.oldDisk' : 'done.undoneDisk')}</h2>
+          <p>{text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText')}</p>
+        </section>
+      )}
+      {end.event !== 'failed' && <Figures report={end.report} />}
+      <ReportPart job={view.job} />
+      <Log view={view} />
+    </Screen>
+  );
+}
+
+function titleOf({ event }: LastEvent, points: readonly string[]): string {
+  if (event === 'finished') return text(points.length === 0 ? 'done.finished' : 'done.finishedBut');
+  return text(`done.${event}`);
+}
+
+interface OutcomeProps extends DoneScreenProps {
+  readonly hasPoints: boolean;
+}
+
+function Outcome({ end, view: { plan }, hasPoints }: OutcomeProps): ReactElement {
+  if (end.event === 'failed') {
+    return (
+      <section className="box bad" role="alert">
+        <p className="breakable">{end.message.replace(/\.?$/, '.')}</p>
+        <p>{end.advice}</p>
+        <p>
+          <strong>{text(`refusal.data.${end.dataIs}`)}</strong>
+        </p>
+      </section>
+    );
+  }
+  const isMoved = end.event === 'finished';
+  const words = isMoved
+    ? text('done.finishedText', { destination: plan?.destination.path ?? '' })
+    : text('done.undoneText', { source: plan?.source.path ?? '' });
+  return (
+    <p className={`box ${hasPoints ? 'amber' : 'good'}`}>
+      <strong>{words}</strong>
+    </p>
+  );
+}
+
+/** What keeps it from being a plain success. */
+function pointsOf(end: LastEvent, { plan }: JobView): string[] {
+  if (end.event === 'failed') return [];
+  const { unreadable, unreadableFiles, warnings, staysOn } = end.report;
+  const files = [...unreadableFiles.paths, ...(unreadableFiles.unknown === null ? [] : [unreadableFiles.unknown])];
+  const isUnverified = end.event === 'finished' && !end.verified && plan?.verifies === true;
+  return [
+    ...(unreadable.totalBytes > 0 ? [text('done.lost', { size: bytesText(unreadable.totalBytes) }), ...files] : []),
+    ...(isUnverified ? [text('done.notVerified')] : []),
+    ...(staysOn === null ? [] : [text('done.stays', { device: staysOn })]),
+    ...warnings,
+  ];
+}
+
+function Figures({ report }: { readonly report: JobReport }): ReactElement {
+  const { elapsedMs, copiedBytes, redirectedBytes, skippedBytes, longestStallMs, interruptions } = report;
+  const pauses = interruptions.map(({ at, elapsedMs: pauseMs }) =>
+    text('done.pause', { time: durationText(pauseMs), at: text(`done.at.${at}`) }),
+  );
+  const facts: readonly Fact[] = [
+    [text('done.took'), durationText(elapsedMs)],
+    [text('done.copied'), bytesText(copiedBytes)],
+    [text('done.written'), bytesText(redirectedBytes)],
+    [text('done.free'), bytesText(skippedBytes)],
+    [text('done.stall'), durationText(longestStallMs)],
+    [text('done.pauses'), pauses.length === 0 ? text('done.noPauses') : pauses.join(', ')],
+  ];
+  return (
+    <section>
+      <h2>{text('done.figures')}</h2>
+      <Facts facts={facts} />
+    </section>
+  );
+}

@@ -1,0 +1,211 @@
+/** A job on its way: how far it is, how long it still takes, what it does to programs, and how to steer it. */
+import type { ReactElement } from 'react';
+import { Button } from 'react-aria-components/Button';
+import { Disclosure, DisclosurePanel } from 'react-aria-components/Disclosure';
+import { Label } from 'react-aria-components/Label';
+import { ProgressBar } from 'react-aria-components/ProgressBar';
+import { eventSentence } from '../../app/contract/report/event-sentence.ts';
+import type { JobEventOf } from '../../app/contract/events.ts';
+import { ActionButton } from '../components/action-button.tsx';
+import { BlockMap } from '../components/block-map.tsx';
+import { Chart } from '../components/chart.tsx';
+import { SpeedSwitch } from '../components/fields.tsx';
+import { RefusalOf } from '../components/refusal-box.tsx';
+import { useWizard, useWizardState } from '../components/wizard-context.ts';
+import { stalledMs } from '../state/job-forecast.ts';
+import type { JobView } from '../state/job-view.ts';
+import type { Sample } from '../state/job-samples.ts';
+import { isBusy } from '../state/wizard-state.ts';
+import { bytesText, elapsedText, percentText, rangeText, rateText, waitText } from '../text/figures.ts';
+import { text } from '../text/text.ts';
+import { DecisionBox } from './decision-box.tsx';
+import { UndoQuestion, useUndoQuestion } from './job-actions.tsx';
+import { Screen } from './screen.tsx';
+
+type Progress = JobEventOf<'progress'>;
+
+export function MigrateScreen({ view }: { readonly view: JobView }): ReactElement {
+  const { job, state, plan, decision, progress, device } = view;
+  const [isAsking, onAsk] = useUndoQuestion();
+  const isOffline = useWizardState(({ service }) => service.state !== 'connected');
+  return (
+    <Screen
+      title={text('job.migrate', { source: plan?.source.path ?? job })}
+      actions={<Steering view={view} onStop={() => onAsk(true)} />}
+    >
+      <p className="state-line">
+        <strong className={`badge ${state}`}>{text(`job.states.${state}`)}</strong>
+        <span>{text(`job.means.${state}`)}</span>
+      </p>
+      {isOffline && <p className="box amber">{text('job.offline')}</p>}
+      <RefusalOf errand="job" />
+      <UndoQuestion job={job} isAsking={isAsking} onAsk={onAsk} />
+      {decision !== null && <DecisionBox decision={decision} />}
+      {progress !== null && <ProgressPart view={view} progress={progress} />}
+      {device !== null && <p className="soft breakable">{text('job.device', { device })}</p>}
+      <p className="soft">{text('job.close')}</p>
+      <Log view={view} />
+    </Screen>
+  );
+}
+
+function ProgressPart({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
+  return (
+    <>
+      <Bar view={view} progress={progress} />
+      <Announcement view={view} progress={progress} />
+      <Stall view={view} progress={progress} />
+      <Charts view={view} progress={progress} />
+      <BlockMap progress={progress} />
+    </>
+  );
+}
+
+/** Weighted by bytes, of what the job does now. */
+interface Work {
+  readonly done: number;
+  readonly total: number;
+  readonly words: string;
+}
+
+function workOf({ progress: first }: { readonly progress: Progress }): Work {
+  const { phase, totalBytes: total, pendingBytes, toReturnBytes, verifiedBytes } = first;
+  if (phase === 'verifying') {
+    const words = text('job.readBack', { done: bytesText(verifiedBytes), total: bytesText(total) });
+    return { done: verifiedBytes, total, words };
+  }
+  if (phase === 'undoing') {
+    const words = text('job.returning', { left: bytesText(toReturnBytes) });
+    return { done: total - toReturnBytes, total, words };
+  }
+  const done = total - pendingBytes;
+  return { done, total, words: text('job.crossed', { done: bytesText(done), total: bytesText(total) }) };
+}
+
+function Bar({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
+  const { done, total, words } = workOf({ progress });
+  const percent = percentText(done, total);
+  const isWorking = !['paused', 'needs-decision'].includes(view.state);
+  const beganMs = view.log[0]?.timeMs ?? progress.timeMs;
+  return (
+    <ProgressBar className="progress" value={Number(percent)} valueLabel={words}>
+      <div className="progress-head">
+        <Label>{text('job.progress')}</Label>
+        <span className="percent figure">{text('job.percent', { percent })}</span>
+      </div>
+      <div className="progress-track">
+        <div className="progress-fill" style={{ width: `${percent}%` }} />
+      </div>
+      <div className="progress-foot figure">
+        <span>{words}</span>
+        <span>{isWorking ? rangeText(view.forecast.range) : ''}</span>
+        <span>{text('job.elapsed', { time: elapsedText(progress.timeMs - beganMs) })}</span>
+      </div>
+    </ProgressBar>
+  );
+}
+
+/** For those who hear it: once for every tenth, and when the state changes. */
+function Announcement({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
+  const { done, total } = workOf({ progress });
+  const percent = total === 0 ? 0 : Math.floor((done / total) * 10) * 10;
+  return (
+    <p className="unseen" role="status">
+      {text('job.announce', { state: text(`job.states.${view.state}`), percent })}
+    </p>
+  );
+}
+
+/** While nothing moves although it should: since when, and why, as far as that is known. */
+function Stall({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement | null {
+  const standingMs = stalledMs(view.forecast, progress);
+  const isExpected = !['copying', 'verifying', 'undoing'].includes(view.state);
+  if (standingMs === 0 || isExpected) return null;
+  return (
+    <p className="box amber">
+      {text('job.stalled', { time: elapsedText(standingMs) })} {text(`job.${stallCause(progress)}`)}
+    </p>
+  );
+}
+
+const slowUs = 500_000;
+
+function stallCause({ unreadableBytes, consumer }: Progress): 'stalledUnreadable' | 'stalledBusy' | 'stalledUnknown' {
+  if (unreadableBytes > 0) return 'stalledUnreadable';
+  return consumer.p99Us > slowUs ? 'stalledBusy' : 'stalledUnknown';
+}
+
+function copyRateOf(sample: Sample): number {
+  return sample.copyBytesPerSecond;
+}
+
+function waitOf(sample: Sample): number {
+  return sample.p99Us;
+}
+
+function Charts({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
+  const { readIops, writeIops } = progress.consumer;
+  return (
+    <section className="charts" aria-label={text('job.charts')}>
+      <Chart name={text('job.copyRate')} points={view.samples.points} figureOf={copyRateOf} words={rateText} />
+      <Chart name={text('job.consumerWait')} points={view.samples.points} figureOf={waitOf} words={waitText} />
+      <p className="soft figure">{text('job.requests', { count: readIops + writeIops })}</p>
+    </section>
+  );
+}
+
+interface SteeringProps {
+  readonly view: JobView;
+  readonly onStop: () => void;
+}
+
+function Steering({ view, onStop }: SteeringProps): ReactElement {
+  const wizard = useWizard();
+  const isPending = useWizardState((state) => isBusy(state, 'job'));
+  const { job, state, speed } = view;
+  const canBeUndone = !['undoing', 'died', 'not-answering'].includes(state);
+  return (
+    <>
+      <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
+      <SpeedSwitch speed={speed} onChange={(value) => void wizard.setSpeed(job, value)} />
+      {state === 'paused' ? (
+        <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.command(job, 'resume')}>
+          {text('job.goOn')}
+        </ActionButton>
+      ) : (
+        <ActionButton
+          isDisabled={isPending || !['starting', 'copying'].includes(state)}
+          onPress={() => void wizard.command(job, 'pause')}
+        >
+          {text('job.pause')}
+        </ActionButton>
+      )}
+      <ActionButton isDisabled={isPending || !canBeUndone} onPress={onStop}>
+        {text('job.stop')}
+      </ActionButton>
+    </>
+  );
+}
+
+/** What has happened, for those who want to know. */
+export function Log({ view }: { readonly view: JobView }): ReactElement {
+  return (
+    <Disclosure>
+      <Button slot="trigger" className="button link">
+        {text('job.log')}
+      </Button>
+      <DisclosurePanel>
+        <ol className="log">
+          {view.log.map((event, index) => (
+            <li key={index}>
+              <time dateTime={new Date(event.timeMs).toISOString()}>
+                {new Date(event.timeMs).toLocaleTimeString()}
+              </time>
+              <span className="breakable">{eventSentence(event)}</span>
+            </li>
+          ))}
+        </ol>
+      </DisclosurePanel>
+    </Disclosure>
+  );
+}

@@ -1,0 +1,170 @@
+/** The first screen: moves that have stopped, those that run, what this machine allows, and a new move. */
+import type { ReactElement } from 'react';
+import type { StatusLine } from '../../app/contract/control.ts';
+import { ActionButton } from '../components/action-button.tsx';
+import { RefusalOf } from '../components/refusal-box.tsx';
+import { useWizard, useWizardState } from '../components/wizard-context.ts';
+import { stageOf } from '../state/job-view.ts';
+import { isBusy } from '../state/wizard-state.ts';
+import type { WizardState } from '../state/wizard-state.ts';
+import { percentText } from '../text/figures.ts';
+import { text } from '../text/text.ts';
+import { Screen } from './screen.tsx';
+
+export function StartScreen(): ReactElement {
+  const wizard = useWizard();
+  const service = useWizardState((state) => state.service);
+  const newMove = (
+    <ActionButton kind="main" onPress={() => void wizard.beginAnew()}>
+      {text('actions.newMove')}
+    </ActionButton>
+  );
+  return (
+    <Screen
+      title={text('start.title')}
+      lead={text('start.lead')}
+      actions={service.state === 'connected' ? newMove : undefined}
+    >
+      {service.state === 'connecting' && <p role="status">{text('start.connecting')}</p>}
+      {service.state === 'absent' && <ServiceAbsent service={service} />}
+      {service.state === 'connected' && (
+        <>
+          <RefusalOf errand="watch" />
+          <RefusalOf errand="start" />
+          <Jobs />
+          <Machine service={service} />
+        </>
+      )}
+    </Screen>
+  );
+}
+
+type Service<State> = Extract<WizardState['service'], { state: State }>;
+
+function ServiceAbsent({ service: { refusal } }: { readonly service: Service<'absent'> }): ReactElement {
+  const canBeStarted = refusal.code === 'no-service';
+  return (
+    <div className="box amber" role="alert">
+      <h2>{text('start.absent')}</h2>
+      <p className="breakable">{refusal.message.replace(/\.?$/, '.')}</p>
+      <p>{canBeStarted ? text('start.absentWhy') : refusal.advice}</p>
+      {canBeStarted && (
+        <>
+          <p>{text('start.absentHow')}</p>
+          <p>
+            <code>sudo systemctl start diskferryd</code>
+          </p>
+          <p className="soft">{text('start.absentWait')}</p>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Jobs(): ReactElement {
+  const lines = useWizardState((state) => state.lines);
+  const jobs = useWizardState((state) => state.jobs);
+  const stopped = lines.filter(({ state }) => state === 'died');
+  const running = lines.filter(({ state }) => state !== 'died');
+  const listed = new Set(lines.map(({ job }) => job));
+  const ended = Object.values(jobs).filter((view) => stageOf(view) === 'ended' && !listed.has(view.job));
+  return (
+    <>
+      {stopped.length > 0 && (
+        <section>
+          <h2>{text('start.unfinished')}</h2>
+          <ul className="cards">{stopped.map((line) => <StoppedJob key={line.job} line={line} />)}</ul>
+        </section>
+      )}
+      <section>
+        <h2>{text('start.running')}</h2>
+        {running.length === 0 && <p className="soft">{text('start.none')}</p>}
+        <ul className="cards">{running.map((line) => <RunningJob key={line.job} line={line} />)}</ul>
+      </section>
+      {ended.length > 0 && (
+        <section>
+          <h2>{text('start.ended')}</h2>
+          <ul className="cards">
+            {ended.map(({ job, plan, state }) => (
+              <JobCard key={job} job={job} source={plan?.source.path ?? null} destination={plan?.destination.path ?? null}>
+                {text(`job.states.${state}`)}
+              </JobCard>
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  );
+}
+
+function RunningJob({ line }: { readonly line: StatusLine }): ReactElement {
+  const { progress, state } = line;
+  const isSilent = state === 'not-answering';
+  const done =
+    progress?.event === 'progress'
+      ? `, ${text('job.percent', { percent: percentText(progress.totalBytes - progress.pendingBytes, progress.totalBytes) })}`
+      : '';
+  return (
+    <JobCard {...line}>
+      {isSilent ? text('start.notAnswering') : `${text(`job.states.${state}`)}${done}`}
+    </JobCard>
+  );
+}
+
+interface JobCardProps extends Pick<StatusLine, 'job' | 'source' | 'destination'> {
+  readonly children: string;
+}
+
+function JobCard({ job, source, destination, children }: JobCardProps): ReactElement {
+  const wizard = useWizard();
+  return (
+    <li className="card">
+      <div>
+        <strong className="breakable">{fromTo(source, destination, job)}</strong>
+        <p className="soft">{children}</p>
+      </div>
+      <ActionButton onPress={() => wizard.go({ at: 'job', job })}>{text('actions.open')}</ActionButton>
+    </li>
+  );
+}
+
+function fromTo(source: string | null, destination: string | null, job: string): string {
+  if (source === null || destination === null) return job;
+  return text('start.fromTo', { source, destination });
+}
+
+function StoppedJob({ line: { job, source, destination } }: { readonly line: StatusLine }): ReactElement {
+  const wizard = useWizard();
+  const isPending = useWizardState((state) => isBusy(state, 'start'));
+  return (
+    <li className="card">
+      <div>
+        <strong className="breakable">{fromTo(source, destination, job)}</strong>
+        <p className="soft">{text('start.died')}</p>
+      </div>
+      <div className="card-actions">
+        <ActionButton kind="main" isPending={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
+          {text('actions.resume')}
+        </ActionButton>
+        <ActionButton isPending={isPending} onPress={() => void wizard.recover(job, { goesBack: true })}>
+          {text('actions.goBack')}
+        </ActionButton>
+      </div>
+    </li>
+  );
+}
+
+function Machine({ service }: { readonly service: Service<'connected'> }): ReactElement {
+  const { version, hasPolkit, notes } = service;
+  const lines = [text('start.version', { version }), text(hasPolkit ? 'start.polkit' : 'start.noPolkit'), ...notes];
+  return (
+    <section>
+      <h2>{text('start.machine')}</h2>
+      <ul className="plain-list soft">
+        {lines.map((line) => (
+          <li key={line}>{line}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}

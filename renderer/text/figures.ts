@@ -1,0 +1,42 @@
+/** Sizes, rates and times as the wizard shows them; sizes and durations read as they do in the reports. */
+import { bytesText, durationText } from '../../app/contract/report/words.ts';
+import type { Range } from '../state/job-forecast.ts';
+import { text } from './text.ts';
+
+export { bytesText, durationText };
+
+export function rateText(bytesPerSecond: number): string {
+  return `${bytesText(Math.round(bytesPerSecond))}/s`;
+}
+
+export function waitText(microseconds: number): string {
+  return microseconds < 10_000 ? `${Math.round(microseconds)} µs` : durationText(microseconds / 1000);
+}
+
+/** In whole seconds: as it stands beside numbers that change. */
+export function elapsedText(milliseconds: number): string {
+  return durationText(Math.max(1000, Math.floor(milliseconds / 1000) * 1000)).replace('.0 s', ' s');
+}
+
+/** One digit after the point, and 100 only when nothing is left. */
+export function percentText(done: number, total: number): string {
+  if (total === 0 || done >= total) return '100';
+  return Math.min(99.9, Math.floor((done / total) * 1000) / 10).toFixed(1);
+}
+
+const minuteSeconds = 60;
+const hourSeconds = 3600;
+
+/** Rounded so that it claims no more than is known. */
+export function rangeText(range: Range | null): string {
+  if (range === null) return text('job.etaUnknown');
+  const { lowSeconds, highSeconds } = range;
+  if (highSeconds <= minuteSeconds) return text('job.etaSoon');
+  if (lowSeconds >= 3 * hourSeconds) {
+    const [low, high] = [Math.floor(lowSeconds / hourSeconds), Math.ceil(highSeconds / hourSeconds)];
+    return text('job.etaHours', { low, high });
+  }
+  const low = Math.max(1, Math.floor(lowSeconds / minuteSeconds));
+  const high = Math.ceil(highSeconds / minuteSeconds);
+  return high - low <= 1 ? text('job.etaMinutes', { count: high }) : text('job.etaRange', { low, high });
+}

@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { JobEvent } from '../../../app/contract/events.ts';
+import type { JobView } from '../../../renderer/state/job-view.ts';
+import { afterEvent, afterStatus, logMax, newJob, stageOf } from '../../../renderer/state/job-view.ts';
+import {
+  at,
+  attached,
+  decision,
+  failed,
+  finished,
+  plan,
+  planned,
+  progress,
+  statusLine,
+  synchronized,
+  undone,
+} from './made-events.ts';
+
+function viewOf(...events: readonly JobEvent[]): JobView {
+  return events.reduce(afterEvent, newJob('job-1'));
+}
+
+describe('a job as the wizard sees it', () => {
+  test('follows its events from the plan to the end', () => {
+    const stages: readonly (readonly [JobEvent, string, string])[] = [
+      [planned, 'starting', 'moving'],
+      [attached, 'starting', 'moving'],
+      [progress(1200), 'copying', 'moving'],
+      [{ event: 'paused', ...at(1300) }, 'paused', 'moving'],
+      [{ event: 'resumed', ...at(1400) }, 'copying', 'moving'],
+      [synchronized, 'synchronized', 'crossed'],
+      [progress(5100, { phase: 'cutting-over' }), 'cutting-over', 'crossed'],
+      [{ event: 'committed', ...at(5200) }, 'committed', 'crossed'],
+      [finished, 'committed', 'ended'],
+    ];
+    let view = newJob('job-1');
+    for (const [event, state, stage] of stages) {
+      view = afterEvent(view, event);
+      expect([event.event, view.state, stageOf(view)]).toEqual([event.event, state, stage]);
+    }
+    expect(view).toMatchObject({ plan, device: '/dev/loop9', end: finished });
+  });
+
+  test('stays paused while progress goes on, and so does a decision', () => {
+    const paused = viewOf(planned, progress(1), { event: 'paused', ...at(2) }, progress(3));
+    expect(paused.state).toBe('paused');
+    const waiting = viewOf(planned, progress(1), decision, progress(3));
+    expect(waiting).toMatchObject({ state: 'needs-decision', decision });
+  });
+
+  test('waits for no decision any more when the job does something else', () => {
+    const waiting = viewOf(planned, progress(1), decision, progress(3));
+    expect(afterEvent(waiting, progress(4, { phase: 'undoing' }))).toMatchObject({ state: 'undoing', decision: null });
+    expect(afterStatus(waiting, statusLine())).toMatchObject({ state: 'copying', decision: null });
+    expect(afterEvent(waiting, synchronized).decision).toBeNull();
+  });
+
+  test('takes the word of the service for its state, speed and decision, but never after its end', () => {
+    const line = statusLine({ state: 'needs-decision', decision, speed: 'full', cutOver: ['a'] });
+    expect(afterStatus(viewOf(planned), line)).toMatchObject({
+      ...{ state: 'needs-decision', decision, speed: 'full', cutOver: ['a'] },
+    });
+    for (const end of [finished, undone, failed]) {
+      const ended = viewOf(planned, end);
+      expect(afterStatus(ended, line)).toBe(ended);
+      expect(afterEvent(ended, progress(9)).state).toBe(ended.state);
+    }
+  });
+
+  test('is the same after all its events have come again', () => {
+    const events = [planned, attached, synchronized, undone];
+    const once = viewOf(...events);
+    expect(events.reduce(afterEvent, once)).toEqual(once);
+  });
+
+  test('keeps its charts over a new connection', () => {
+    const view = viewOf(planned, progress(2000), progress(4000));
+    expect(afterEvent(view, planned).samples.points).toHaveLength(2);
+  });
+
+  test('keeps the plan and the newest of very many events', () => {
+    const many = Array.from({ length: 2 * logMax }, (_, index): JobEvent => ({ event: 'paused', ...at(index) }));
+    const { log } = viewOf(planned, ...many);
+    expect(log).toHaveLength(logMax);
+    expect([log[0], log.at(-1)]).toEqual([planned, many.at(-1)]);
+  });
+
+  test('never changes what it was given', () => {
+    const events = [planned, attached, progress(9), decision, synchronized, finished, undone, failed];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...events)), (order) => {
+        let view = newJob('job-1');
+        for (const event of order) {
+          const before = structuredClone(view);
+          const next = afterEvent(view, event);
+          expect(view).toEqual(before);
+          view = next;
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
