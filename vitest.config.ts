@@ -1,7 +1,8 @@
 /**
  * The kinds of test that vitest runs: `unit` needs nothing but the built addon; `system` uses real devices
  * as root, one file at a time, because loop devices and mounts belong to the whole machine; `guest` does so
- * in a virtual machine whose kernel has what the host's may lack (`npm run test:guest`).
+ * in a virtual machine whose kernel has what the host's may lack (`npm run test:guest`); `ui` shows the wizard in
+ * Chromium, over loop disks.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -27,6 +28,17 @@ export default defineConfig({
           globalSetup: ['tests/bundled-program.ts'],
           // After the unit tests: they would disturb each other's timing on a small machine.
           sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'ui',
+          include: ['tests/ui/**/*.test.ts'],
+          sequence: { groupOrder: 3 },
           maxWorkers: 1,
           testTimeout: 240_000,
           hookTimeout: 240_000,

@@ -2,8 +2,8 @@
 import './schemas-without-eval.ts';
 import { createRoot } from 'react-dom/client';
 import { present } from '../app/base/error.ts';
-import type { HostPort } from '../app/contract/bridge.ts';
-import { hostPortName } from '../app/contract/bridge.ts';
+import type { HostPort } from '../app/contract/host-port.ts';
+import { hostPortName } from '../app/contract/host-port.ts';
 import { App } from './app.tsx';
 import { Bridge } from './bridge/bridge.ts';
 import { WebSocketPort } from './bridge/web-socket-port.ts';

@@ -117,6 +117,20 @@ function bundleWizard(root) {
   copyFileSync(join(root, 'renderer/index.html'), join(folder, 'index.html'));
 }
 
+/** What CommonJS has instead of `import.meta.url`. */
+const ownUrl = "const ownUrl = require('node:url').pathToFileURL(__filename).href;";
+
+/** Electron's main process and preload, as CommonJS: a sandboxed preload can be nothing else. */
+function bundleMain(root) {
+  rmSync(join(root, 'build/main'), { recursive: true, force: true });
+  const options = ['--bundle', '--format=cjs', '--platform=node', '--target=node22', '--out-extension:.js=.cjs'];
+  const rest = ['--external:electron', '--outdir=build/main', '--sourcemap', '--log-level=warning'];
+  const esbuild = join(root, 'node_modules/.bin/esbuild');
+  const url = ['--define:import.meta.url=ownUrl', `--banner:js=${ownUrl}`];
+  mustRun(esbuild, ['main=main/main.ts', ...options, ...rest, ...url], { cwd: root });
+  mustRun(esbuild, ['preload=main/preload.ts', ...options, ...rest], { cwd: root });
+}
+
 export function build(root) {
   mkdirSync(join(root, 'build'), { recursive: true });
   step({ root, name: 'addon', inputs: ['native', 'package-lock.json'], run: () => buildAddon(root) });
@@ -131,6 +145,12 @@ export function build(root) {
     name: 'wizard',
     inputs: ['app/base', 'app/contract', 'renderer', 'resources/build.mjs', 'package-lock.json'],
     run: () => bundleWizard(root),
+  });
+  step({
+    root,
+    name: 'desktop app',
+    inputs: ['app/base', 'app/client', 'app/contract', 'main', 'resources/build.mjs', 'package-lock.json'],
+    run: () => bundleMain(root),
   });
 }
 

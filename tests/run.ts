@@ -96,6 +96,18 @@ function systemTests(files: readonly string[] = []): Part {
   return { title: 'system tests', act: (show) => runVitest(show, 'system', { asRoot, files }) };
 }
 
+/** One after the other: loop devices belong to the whole machine. */
+function loopDiskTests(): Part {
+  const system = systemTests();
+  const asRoot = rootPrefix('The tests of the wizard make loop devices of their own');
+  const act = async (show: Show): Promise<Outcome> => {
+    const total = await system.act(show);
+    addOutcome(total, await runVitest(show, 'ui', { asRoot }));
+    return total;
+  };
+  return { title: 'system and wizard tests', act };
+}
+
 /** Boots once and runs all its tests, one after the other. */
 function guest(kind: GuestName): Part {
   const asRoot = rootPrefix("The guests read this system's files through a server of their own");
@@ -114,7 +126,7 @@ function everyTime(): Part[] {
   const mutants = ['npm', 'run', '--silent', 'test:mutants', '--', '--at-once', '1'];
   return [
     guest('qemu'),
-    systemTests(),
+    loopDiskTests(),
     guest('user-mode-linux'),
     { title: 'mutants', act: (show) => runCounted(show, 'mutants', mutants) },
     guest('systemd'),

@@ -75,17 +75,6 @@ export const bridgeMessageSchema = z.discriminatedUnion('kind', [
 ]);
 export type BridgeMessage = z.infer<typeof bridgeMessageSchema>;
 
-/** What a page has of its host: the preload's, or the WebSocket's. Unchecked on the page's side. */
-export interface HostPort {
-  ask(name: BridgeRequestName, parameters: unknown): Promise<unknown>;
-  /** At most one listener; what came before it is kept for it. */
-  listen(onMessage: (message: unknown) => void): void;
-}
-
-/** Electron's channels, and the name that the preload gives its port in the page. */
-export const bridgeChannels = { ask: 'diskferry:ask', message: 'diskferry:message' } as const;
-export const hostPortName = 'diskferryHost';
-
 const idSchema = z.int().nonnegative();
 
 /** A page begins with `open`; until then nothing else is heard. */

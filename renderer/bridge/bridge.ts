@@ -2,8 +2,9 @@
  * The page's way to its host: typed by the contract, and checked by it, whichever host it is. What the service
  * refuses is thrown as `Refused`.
  */
-import type { BridgeMessage, BridgeRequestName, HostPort, Refusal } from '../../app/contract/bridge.ts';
+import type { BridgeMessage, BridgeRequestName, Refusal } from '../../app/contract/bridge.ts';
 import { bridgeAnswerSchema, bridgeMessageSchema } from '../../app/contract/bridge.ts';
+import type { HostPort } from '../../app/contract/host-port.ts';
 import type { ServiceInput, ServiceResult } from '../../app/contract/service.ts';
 import { serviceRequests } from '../../app/contract/service.ts';
 

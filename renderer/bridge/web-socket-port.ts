@@ -5,8 +5,9 @@
  *
  * The token comes in the link's fragment, which no browser sends anywhere, and is taken out of the address bar.
  */
-import type { HostFrame, HostPort, PageFrame, Refusal } from '../../app/contract/bridge.ts';
+import type { HostFrame, PageFrame, Refusal } from '../../app/contract/bridge.ts';
 import { bridgePath, hostFrameSchema, refusedTokenCode } from '../../app/contract/bridge.ts';
+import type { HostPort } from '../../app/contract/host-port.ts';
 
 const reconnectMs = 1000;
 const sessionKey = 'diskferry-session';

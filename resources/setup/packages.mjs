@@ -65,6 +65,11 @@ const guests = [
 ].map((requirement) => ({ ...requirement, optional: true }));
 
 /** @type {Requirement[]} */
+const browser = [
+  { needs: 'chromium', package: 'chromium', why: 'shows the wizard to its tests', optional: true },
+];
+
+/** @type {Requirement[]} */
 const toBench = [
   { needs: 'qemu-storage-daemon', package: 'qemu-system-common', why: 'a peer to compare with' },
   { needs: 'nbdkit', package: 'nbdkit', why: 'a peer to compare with' },
@@ -79,7 +84,7 @@ const toBench = [
 /** By purpose, as in `setup.mjs --for PURPOSE`. */
 export const requirementsFor = {
   run: toRun,
-  tests: [...toRun, ...toTest, ...guests],
+  tests: [...toRun, ...toTest, ...browser, ...guests],
   bench: [...toRun, ...toTest, ...guests, ...toBench],
 };
 

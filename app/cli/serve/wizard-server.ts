@@ -13,11 +13,11 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { DiskferryError } from '../../base/error.ts';
+import type { PageAnswer } from '../../client/page-files.ts';
+import { pageAnswer, plainAnswer } from '../../client/page-files.ts';
 import { bridgePath } from '../../contract/bridge.ts';
 import { serviceLimits } from '../../contract/service.ts';
 import { servePage } from './page-connection.ts';
-import type { PageAnswer } from './page-files.ts';
-import { pageAnswer, plainAnswer } from './page-files.ts';
 import { PageKeys } from './page-keys.ts';
 
 const address = '127.0.0.1';
@@ -86,7 +86,8 @@ function answerTo(request: IncomingMessage): PageAnswer {
   const { host = '' } = headers;
   if (!ownHost.test(host)) return plainAnswer(421, 'The wizard is at 127.0.0.1 only.');
   if (method !== 'GET' && method !== 'HEAD') return plainAnswer(405, 'There is nothing to send to here.');
-  return pageAnswer(url, host);
+  // Through a tunnel it has another port.
+  return pageAnswer(url, [`ws://${host}`]);
 }
 
 function isFromOwnPage({ url, headers: { host = '', origin } }: IncomingMessage): boolean {

@@ -1,12 +1,13 @@
 /**
- * The three files of the wizard, as a browser gets them. They are no secret: without a key the page can do nothing.
- * Every answer forbids what the page does not need; the policy is that of every host (contract/page-policy.ts).
+ * The three files of the wizard, as both hosts give them to the page: `diskferry serve` over HTTP, and Electron's
+ * main process by a protocol of its own. They are no secret: without its host the page can do nothing. Every answer
+ * forbids what the page does not need.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { BuiltFile } from '../../base/built-file.ts';
-import { builtFile } from '../../base/built-file.ts';
-import { nonceMark, pagePolicy } from '../../contract/page-policy.ts';
+import type { BuiltFile } from '../base/built-file.ts';
+import { builtFile } from '../base/built-file.ts';
+import { nonceMark, pagePolicy } from '../contract/page-policy.ts';
 
 export interface PageAnswer {
   readonly status: number;
@@ -25,12 +26,12 @@ const files: Readonly<Record<string, PageFile>> = {
   '/wizard.js': { file: 'renderer/wizard.js', type: 'text/javascript; charset=utf-8' },
 };
 
-/** @param host as the browser calls it: through a tunnel it has another port */
-export function pageAnswer(path: string, host: string): PageAnswer {
+/** @param connect what the page may connect to, as CSP names it */
+export function pageAnswer(path: string, connect: readonly string[]): PageAnswer {
   const known = Object.hasOwn(files, path) ? files[path] : undefined;
   if (known === undefined) return plainAnswer(404, 'There is no such page.');
   const nonce = randomBytes(16).toString('base64');
-  const policy = pagePolicy({ nonce, connect: [`ws://${host}`] });
+  const policy = pagePolicy({ nonce, connect });
   const body = readFileSync(builtFile(known.file), 'utf8').replaceAll(nonceMark, nonce);
   const headers = { ...commonHeaders, 'Content-Type': known.type, 'Content-Security-Policy': policy };
   return { status: 200, headers, body };

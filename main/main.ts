@@ -1,0 +1,70 @@
+/**
+ * The desktop app's entry: one instance, one window, and the page in it. It has the rights of the user and opens no
+ * disk; what there is to do, the service does. Closing the window touches no move.
+ */
+import { app, BrowserWindow, ipcMain, Menu, Notification, protocol, session } from 'electron';
+import { join } from 'node:path';
+import { defaultSocketPath } from '../app/contract/service.ts';
+import { JobWatch } from './job-watch.ts';
+import { PageHost } from './page-host.ts';
+import { announceScheme, pageUrl, servePageFiles } from './page-protocol.ts';
+import { denyPermissions, denyTheRest } from './rules.ts';
+import { windowOptions } from './window-options.ts';
+
+const socketPath = process.env['DISKFERRY_SOCKET'] ?? defaultSocketPath;
+let window: BrowserWindow | undefined;
+
+function show(): void {
+  if (window === undefined) {
+    openWindow();
+    return;
+  }
+  if (window.isMinimized()) window.restore();
+  window.show();
+  window.focus();
+}
+
+function openWindow(): void {
+  const opened = new BrowserWindow(windowOptions(join(__dirname, 'preload.cjs')));
+  window = opened;
+  opened.once('ready-to-show', () => opened.show());
+  opened.once('closed', () => (window = undefined));
+  new PageHost({ ipcMain, window: opened, socketPath });
+  void opened.loadURL(pageUrl);
+}
+
+/** Shown where nobody looks at the window anyway. */
+function notify({ title, body }: { readonly title: string; readonly body: string }): void {
+  if (window?.isFocused() === true || !Notification.isSupported()) return;
+  const notification = new Notification({ title, body });
+  notification.on('click', show);
+  notification.show();
+}
+
+function run(): void {
+  servePageFiles(protocol);
+  denyPermissions(session.defaultSession);
+  Menu.setApplicationMenu(Menu.buildFromTemplate([{ role: 'fileMenu' }, { role: 'editMenu' }, { role: 'viewMenu' }]));
+  const watch = new JobWatch({
+    socketPath,
+    notify,
+    onIdle: () => {
+      if (window === undefined) app.quit();
+    },
+  });
+  app.on('second-instance', show);
+  app.on('window-all-closed', () => {
+    if (watch.isIdle) app.quit();
+  });
+  app.once('will-quit', () => watch.close());
+  openWindow();
+}
+
+if (app.requestSingleInstanceLock()) {
+  announceScheme(protocol);
+  denyTheRest(app);
+  app.enableSandbox();
+  void app.whenReady().then(run);
+} else {
+  app.quit();
+}

@@ -1,0 +1,268 @@
+/**
+ * Whole moves of loop disks through the wizard, by the hand of somebody who sees only the window: with the mouse,
+ * by keyboard alone, with everything going away in the middle. What came out is compared byte by byte.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { mebibyte } from '../../app/base/units.ts';
+import type { JobEvent } from '../../app/contract/events.ts';
+import { reportDocumentSchema } from '../../app/contract/report/document.ts';
+import { runCommand } from '../../app/devices/command.ts';
+import { describe, expect, it } from 'vitest';
+import type { LoopDisk } from '../system/support/loop-disk.ts';
+import { makeLoopDisk, readPart } from '../system/support/loop-disk.ts';
+import { useScratch } from '../system/support/scratch.ts';
+import { hasEnded, historyOf, Service } from '../system/support/service.ts';
+import { waitUntil } from '../system/support/wait.ts';
+import { hasChromium, useBrowser } from './support/browser.ts';
+import { Serving, WizardWindow } from './support/wizard-window.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratch = useScratch();
+const browser = useBrowser();
+const sizeBytes = 512 * mebibyte;
+
+interface Stage {
+  readonly service: Service;
+  readonly serving: Serving;
+  readonly window: WizardWindow;
+  readonly source: LoopDisk;
+  readonly destination: LoopDisk;
+}
+
+/** The destination holds an empty file system, so that the wizard asks before it erases it. */
+async function setUp(): Promise<Stage> {
+  const service = await Service.start(scratch());
+  const source = await makeLoopDisk(scratch(), 'source', { sizeBytes, content: 'random' });
+  const destination = await makeLoopDisk(scratch(), 'destination', { sizeBytes: sizeBytes + 64 * mebibyte });
+  await runCommand('mkfs.ext4', ['-q', '-L', 'old', destination.path], 'making what will be erased');
+  const serving = new Serving(service);
+  const window = await WizardWindow.open(await browser(), await serving.link());
+  return { service, serving, window, source, destination };
+}
+
+/** Another client pauses the job as soon as it is heard of, so that it stands still while it is looked at. */
+async function pauseWhen(service: Service, isTime: (event: JobEvent) => boolean): Promise<() => void> {
+  let isDone = false;
+  const client = await service.client({
+    onEvent: (event) => {
+      if (isDone || !isTime(event)) return;
+      isDone = true;
+      // It may have crossed in the same moment; then it stands still anyway.
+      void client.request('pause', { job: event.job }).catch(() => undefined);
+    },
+  });
+  await client.request('subscribe', { job: null });
+  return () => client.close();
+}
+
+function expectMoved({ source, destination }: Stage): void {
+  const same = readPart(destination.file, 0, sizeBytes).equals(readPart(source.file, 0, sizeBytes));
+  expect(same).toBe(true);
+}
+
+async function goToPlan({ window, source, destination }: Stage): Promise<void> {
+  await window.press('Move a disk…');
+  await window.see('What do you want to move?');
+  await window.choose(source.path);
+  await window.press('Continue');
+  await window.see('Where should it go?');
+  await window.choose(destination.path);
+  await window.press('Continue');
+  await window.see('What will happen');
+}
+
+async function confirm({ window, destination }: Stage): Promise<void> {
+  await window.press('Continue');
+  await window.see(/^Erase/);
+  await window.page.getByLabel(/to confirm/).fill(destination.path);
+  await window.press(/^Erase/);
+  await window.see(/^Moving/);
+}
+
+async function pressStop({ window }: Stage): Promise<void> {
+  await window.press('Stop…');
+  await window.page.getByRole('alertdialog').getByRole('button', { name: 'Go back to the source' }).click();
+}
+
+describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root and chromium)', () => {
+  it('moves a disk from the first screen to the last, and shuts nobody out on any of them', async () => {
+    const stage = await setUp();
+    const { service, window, source, destination } = stage;
+    await window.see('Move a disk while it stays in use');
+    await window.inspect('1-start');
+    await window.press('Move a disk…');
+    await window.see('What do you want to move?');
+    // Nothing is chosen for anybody.
+    const next = window.page.getByRole('button', { name: 'Continue' });
+    expect(await next.isDisabled()).toBe(true);
+    await window.choose(source.path);
+    await window.inspect('2-source');
+    await window.press('Continue');
+    await window.see('Where should it go?');
+    expect(await next.isDisabled()).toBe(true);
+    // The source cannot be chosen as its own destination.
+    await window.choose(source.path);
+    expect(await next.isDisabled()).toBe(true);
+    await window.choose(destination.path);
+    await window.inspect('3-destination');
+    await window.press('Continue');
+    await window.page.getByText('The cut-over, step by step').waitFor();
+    await window.inspect('4-plan');
+    await window.press('Continue');
+    await window.see(/^Erase/);
+    const erase = window.page.getByRole('button', { name: /^Erase/ });
+    expect(await erase.isDisabled()).toBe(true);
+    await window.inspect('5-confirm');
+    const stopPausing = await pauseWhen(service, (event) => event.event === 'progress' && event.copiedBytes > 0);
+    await window.page.getByLabel(/to confirm/).fill(destination.path);
+    await erase.click();
+    await window.see(/^Moving|Everything has crossed/);
+    await window.inspect('6-migrate');
+    stopPausing();
+    const goOn = window.page.getByRole('button', { name: 'Go on' });
+    if (await goOn.isVisible()) await goOn.click();
+    await window.see('Everything has crossed');
+    await window.page.getByText('were read back and are right').waitFor();
+    await window.inspect('7-cut-over');
+    await window.press('Cut over');
+    await window.see(/^The move is complete/);
+    await window.inspect('8-done');
+    expectMoved(stage);
+    const downloading = window.page.waitForEvent('download');
+    await window.page.getByLabel('Customer').fill('B & <C>');
+    await window.press('Save as data (JSON)');
+    const file = await (await downloading).path();
+    const report = reportDocumentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    expect(report).toMatchObject({ outcome: 'finished', customer: 'B & <C>' });
+    expect(window.complaints).toEqual([]);
+    await window.close();
+  });
+
+  it('goes on when the window is closed and when the service is killed, and shows it again', async () => {
+    const stage = await setUp();
+    const { service, window } = stage;
+    const stopPausing = await pauseWhen(service, ({ event }) => event === 'attached');
+    await goToPlan(stage);
+    await confirm(stage);
+    await window.page.getByText('Copying is paused.').waitFor();
+    stopPausing();
+    await window.close();
+    const other = new Serving(service);
+    const again = await WizardWindow.open(await browser(), await other.link());
+    await again.press('Open');
+    await again.page.getByText('Copying is paused.').waitFor();
+    await service.kill();
+    await again.page.getByText('The service does not answer. The move goes on').waitFor();
+    await service.serve();
+    await again.page.getByText('The service does not answer.').waitFor({ state: 'detached' });
+    await again.press('Go on');
+    await again.see('Everything has crossed');
+    await again.press('Cut over');
+    await again.see(/^The move is complete/);
+    expectMoved(stage);
+    await again.close();
+  });
+
+  it('goes back to the source, asking first', async () => {
+    const stage = await setUp();
+    const { service, window } = stage;
+    const stopPausing = await pauseWhen(service, ({ event }) => event === 'attached');
+    await goToPlan(stage);
+    await confirm(stage);
+    await window.page.getByText('Copying is paused.').waitFor();
+    await window.press('Stop…');
+    await window.inspect('6-stop');
+    await window.press('Do not stop');
+    expect(await window.page.getByRole('alertdialog').count()).toBe(0);
+    await pressStop(stage);
+    stopPausing();
+    await window.see('The move was undone');
+    await window.inspect('8-undone');
+    expect(window.complaints).toEqual([]);
+    await window.close();
+  });
+
+  it('moves a disk by keyboard alone', async () => {
+    const stage = await setUp();
+    const { window, source, destination } = stage;
+    const { keyboard } = window.page;
+    await window.see('Move a disk while it stays in use');
+    await tabTo(window, 'Move a disk…');
+    await keyboard.press('Enter');
+    await window.see('What do you want to move?');
+    await arrowTo(window, source.path);
+    await keyboard.press('Space');
+    await tabTo(window, 'Continue');
+    await keyboard.press('Enter');
+    await window.see('Where should it go?');
+    await arrowTo(window, destination.path);
+    await keyboard.press('Space');
+    await tabTo(window, 'Continue');
+    await keyboard.press('Enter');
+    await window.page.getByText('The cut-over, step by step').waitFor();
+    await tabTo(window, 'Continue');
+    await keyboard.press('Enter');
+    await window.see(/^Erase/);
+    await tabTo(window, /to confirm/);
+    await keyboard.type(destination.path);
+    await tabTo(window, /^Erase/);
+    await keyboard.press('Enter');
+    await window.see('Everything has crossed');
+    await tabTo(window, 'Cut over');
+    await keyboard.press('Enter');
+    await window.see(/^The move is complete/);
+    await waitUntil('the job has ended', () => historyNames().some((job) => hasEnded(scratch(), job)));
+    expectMoved(stage);
+    await window.close();
+  });
+
+  it('fits into a small window with large letters, on every screen', async () => {
+    const stage = await setUp();
+    const { window, service } = stage;
+    // 900 by 600 at twice the size.
+    await window.page.setViewportSize({ width: 450, height: 300 });
+    await window.see('Move a disk while it stays in use');
+    await window.inspect('small-start');
+    await goToPlan(stage);
+    await window.page.getByText('The cut-over, step by step').waitFor();
+    await window.inspect('small-plan');
+    const stopPausing = await pauseWhen(service, ({ event }) => event === 'attached');
+    await confirm(stage);
+    await window.page.getByText('Copying is paused.').waitFor();
+    await window.inspect('small-migrate');
+    stopPausing();
+    await pressStop(stage);
+    await window.see('The move was undone');
+    expect(historyOf(scratch(), historyNames()[0] ?? '').at(-1)?.event).toBe('undone');
+    await window.close();
+  });
+});
+
+function historyNames(): string[] {
+  return readdirSync(`${scratch().stateDirectory}/history`).map((name) => name.replace(/\.jsonl$/, ''));
+}
+
+/** As a person does who has no mouse: on and on, until it has the focus. */
+async function tabTo(window: WizardWindow, name: string | RegExp): Promise<void> {
+  const wanted = window.page.getByRole('button', { name }).or(window.page.getByRole('textbox', { name }));
+  await wanted.first().waitFor();
+  for (let count = 0; count < 60; count += 1) {
+    const focused = window.page.locator(':focus');
+    if ((await focused.count()) > 0 && (await focused.and(wanted.first()).count()) > 0) return;
+    await window.page.keyboard.press('Tab');
+  }
+  throw new Error(`${String(name)}: cannot be reached by keyboard`);
+}
+
+async function arrowTo(window: WizardWindow, path: string): Promise<void> {
+  const wanted = window.page.getByRole('row', { name: path }).first();
+  await wanted.waitFor();
+  const tree = window.page.getByRole('treegrid');
+  while ((await tree.locator(':focus').count()) === 0) await window.page.keyboard.press('Tab');
+  await window.page.keyboard.press('Home');
+  for (let count = 0; count < 100; count += 1) {
+    if ((await window.page.locator(':focus').and(wanted).count()) > 0) return;
+    await window.page.keyboard.press('ArrowDown');
+  }
+  throw new Error(`${path}: cannot be reached by keyboard`);
+}

@@ -1,0 +1,117 @@
+/**
+ * The wizard as a person has it before them: the real `diskferry serve` in a real browser, against the real service.
+ * Whatever the page complains of is kept, and every test looks that it was nothing: errors of scripts, and what the
+ * page's policy has forbidden.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { waitUntil } from '../../system/support/wait.ts';
+import type { RunningCommand, Service } from '../../system/support/service.ts';
+
+const axeFile = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const pictures = resolve(import.meta.dirname, '../../../build/screenshots');
+
+export interface WindowOptions {
+  readonly colours?: 'light' | 'dark';
+  readonly size?: { readonly width: number; readonly height: number };
+}
+
+export const usualSize = { width: 1100, height: 780 };
+
+export class WizardWindow {
+  readonly page: Page;
+  readonly complaints: string[] = [];
+
+  /** `serve` runs already where another window was opened before: `link` is a new one of it. */
+  static async open(browser: Browser, link: string, options: WindowOptions = {}): Promise<WizardWindow> {
+    const { colours = 'light', size = usualSize } = options;
+    const context = await browser.newContext({ viewport: size, colorScheme: colours, acceptDownloads: true });
+    const window = new WizardWindow(await context.newPage());
+    await window.page.goto(link);
+    return window;
+  }
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.setDefaultTimeout(120_000);
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!/^(https?|wss?):\/\/127\.0\.0\.1:|^(data|blob):/.test(request.url()))
+        this.complaints.push(`asked for ${request.url()}`);
+    });
+  }
+
+  async see(title: string | RegExp): Promise<void> {
+    await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
+  }
+
+  async press(button: string | RegExp): Promise<void> {
+    await this.page.getByRole('button', { name: button }).click();
+  }
+
+  /** A disk of the tree, by its path. */
+  async choose(path: string): Promise<void> {
+    await this.page.getByRole('row', { name: path }).first().click();
+  }
+
+  /** Nothing that keeps people out, in either colours; nothing beyond the window's width; and a picture of each. */
+  async inspect(name: string): Promise<void> {
+    for (const colours of ['light', 'dark'] as const) {
+      await this.page.emulateMedia({ colorScheme: colours });
+      await this.picture(`${name}-${colours}`);
+      expect(await this.violations(), `${name}, ${colours}`).toEqual([]);
+    }
+    await this.page.emulateMedia({ colorScheme: 'light' });
+    const isWider = 'document.documentElement.scrollWidth > document.documentElement.clientWidth';
+    expect(await this.page.evaluate(isWider), `${name} is wider than its window`).toBe(false);
+  }
+
+  async picture(name: string): Promise<void> {
+    mkdirSync(pictures, { recursive: true });
+    await this.page.screenshot({ path: join(pictures, `${name}.png`) });
+  }
+
+  /** Of axe-core, which runs beside the page's policy. */
+  async violations(): Promise<string[]> {
+    await this.page.evaluate(readFileSync(axeFile, 'utf8'));
+    const found = await this.page.evaluate<AxeResults>('axe.run(document, { preload: false })');
+    return found.violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+}
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly help: string;
+    readonly nodes: readonly { readonly html: string }[];
+  }[];
+}
+
+/** `diskferry serve`, until the test ends. */
+export class Serving {
+  readonly #command: RunningCommand;
+
+  constructor(service: Service) {
+    this.#command = service.run(['serve', '--json']);
+  }
+
+  async link(): Promise<string> {
+    await waitUntil('serve has told its link', () => this.#command.said.stdout.includes('\n'));
+    const line = this.#command.said.stdout.trim().split('\n').at(-1) ?? '';
+    return (JSON.parse(line) as { url: string }).url;
+  }
+
+  end(): void {
+    this.#command.kill();
+  }
+}
