@@ -9,9 +9,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskferryError } from '../base/error.ts';
 import type { BridgeAnswer, BridgeMessage, ServiceState } from '../contract/bridge.ts';
-import { bridgeRequestSchema, refusalOf } from '../contract/bridge.ts';
+import { bridgeRequestSchema, refusalOf, startServiceRequest } from '../contract/bridge.ts';
 import { apiVersion, serviceRequests } from '../contract/service.ts';
 import { ServiceClient } from './service-client.ts';
+import { startService } from './start-service.ts';
 
 const reconnectMs = 1000;
 
@@ -50,6 +51,7 @@ export class ServiceBridge {
     const { data } = bridgeRequestSchema.safeParse(request);
     if (data === undefined) throw new DiskferryError('usage', 'the wizard asked for what there is not');
     const { name } = data;
+    if (name === startServiceRequest) return startService();
     const parameters = serviceRequests[name].parameters.safeParse(data.parameters);
     if (!parameters.success) {
       const issue = parameters.error.issues[0];

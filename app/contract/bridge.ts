@@ -32,8 +32,11 @@ export const bridgeRequestNames = [
 ] as const satisfies readonly ServiceRequestName[];
 export type BridgeRequestName = (typeof bridgeRequestNames)[number];
 
+/** What the host does itself: it has the service started, with the rights that the user is given for that. */
+export const startServiceRequest = 'startService';
+
 export const bridgeRequestSchema = z.object({
-  name: z.enum(bridgeRequestNames),
+  name: z.enum([...bridgeRequestNames, startServiceRequest]),
   /** Checked by the request's own schema. */
   parameters: z.unknown(),
 });

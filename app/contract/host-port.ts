@@ -2,10 +2,10 @@
  * What a page of the wizard has of its host: the preload's, or the WebSocket's. Whatever crosses here is checked on
  * both sides (bridge.ts); this file stands alone, so that the preload stays small.
  */
-import type { BridgeRequestName } from './bridge.ts';
+import type { BridgeRequestName, startServiceRequest } from './bridge.ts';
 
 export interface HostPort {
-  ask(name: BridgeRequestName, parameters: unknown): Promise<unknown>;
+  ask(name: BridgeRequestName | typeof startServiceRequest, parameters: unknown): Promise<unknown>;
   /** At most one listener. From now on the host tells; what was told before is kept for it. */
   listen(onMessage: (message: unknown) => void): void;
 }

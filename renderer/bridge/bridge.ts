@@ -3,7 +3,7 @@
  * refuses is thrown as `Refused`.
  */
 import type { BridgeMessage, BridgeRequestName, Refusal } from '../../app/contract/bridge.ts';
-import { bridgeAnswerSchema, bridgeMessageSchema } from '../../app/contract/bridge.ts';
+import { bridgeAnswerSchema, bridgeMessageSchema, startServiceRequest } from '../../app/contract/bridge.ts';
 import type { HostPort } from '../../app/contract/host-port.ts';
 import type { ServiceInput, ServiceResult } from '../../app/contract/service.ts';
 import { serviceRequests } from '../../app/contract/service.ts';
@@ -29,12 +29,22 @@ export class Bridge {
     name: Name,
     parameters: ServiceInput<Name>,
   ): Promise<ServiceResult<Name>> {
-    const answer = bridgeAnswerSchema.parse(await this.#port.ask(name, parameters));
-    if (answer.outcome === 'refused') throw new Refused(answer.refusal);
-    return serviceRequests[name].result.parse(answer.result) as ServiceResult<Name>;
+    const result = resultOf(await this.#port.ask(name, parameters));
+    return serviceRequests[name].result.parse(result) as ServiceResult<Name>;
+  }
+
+  /** Ends when it has been started; that it answers is told as a message. */
+  async startService(): Promise<void> {
+    resultOf(await this.#port.ask(startServiceRequest, {}));
   }
 
   listen(onMessage: (message: BridgeMessage) => void): void {
     this.#port.listen((message) => onMessage(bridgeMessageSchema.parse(message)));
   }
+}
+
+function resultOf(answered: unknown): unknown {
+  const answer = bridgeAnswerSchema.parse(answered);
+  if (answer.outcome === 'refused') throw new Refused(answer.refusal);
+  return answer.result;
 }

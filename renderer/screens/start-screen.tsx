@@ -42,22 +42,34 @@ export function StartScreen(): ReactElement {
 type Service<State> = Extract<WizardState['service'], { state: State }>;
 
 function ServiceAbsent({ service: { refusal } }: { readonly service: Service<'absent'> }): ReactElement {
+  const wizard = useWizard();
+  const isStarting = useWizardState((state) => isBusy(state, 'service'));
   const canBeStarted = refusal.code === 'no-service';
   return (
-    <div className="box amber" role="alert">
-      <h2>{text('start.absent')}</h2>
-      <p className="breakable">{refusal.message.replace(/\.?$/, '.')}</p>
-      <p>{canBeStarted ? text('start.absentWhy') : refusal.advice}</p>
+    <>
+      <div className="box amber" role="alert">
+        <h2>{text('start.absent')}</h2>
+        <p className="breakable">{refusal.message.replace(/\.?$/, '.')}</p>
+        <p>{canBeStarted ? text('start.absentWhy') : refusal.advice}</p>
+      </div>
       {canBeStarted && (
         <>
-          <p>{text('start.absentHow')}</p>
+          <RefusalOf errand="service" />
+          <div className="row">
+            <ActionButton kind="main" isDisabled={isStarting} onPress={() => void wizard.startService()}>
+              {text('start.absentStart')}
+            </ActionButton>
+            <span className="soft" role="status">
+              {text(isStarting ? 'app.working' : 'start.absentAsks')}
+            </span>
+          </div>
           <p>
-            <code>sudo systemctl start diskferryd</code>
+            {text('start.absentHow')} <code>sudo systemctl start diskferryd</code>
           </p>
           <p className="soft">{text('start.absentWait')}</p>
         </>
       )}
-    </div>
+    </>
   );
 }
 

@@ -28,7 +28,7 @@ export interface Choice {
 }
 
 /** What is being asked of the service, as each shows it where it was asked. */
-export type Errand = 'watch' | 'devices' | 'plan' | 'start' | 'job' | 'report';
+export type Errand = 'service' | 'watch' | 'devices' | 'plan' | 'start' | 'job' | 'report';
 
 export interface WizardState {
   readonly service: ServiceState | { readonly state: 'connecting' };

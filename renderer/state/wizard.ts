@@ -20,6 +20,7 @@ import { firstChoice, firstState, isBusy, reduce } from './wizard-state.ts';
 /** As `Bridge` does it. */
 export interface Asker {
   ask<Name extends BridgeRequestName>(name: Name, parameters: ServiceInput<Name>): Promise<ServiceResult<Name>>;
+  startService(): Promise<void>;
   listen(onMessage: (message: BridgeMessage) => void): void;
 }
 
@@ -83,6 +84,10 @@ export class Wizard {
       this.#heldBack = undefined;
       for (const event of since) this.#change({ type: 'event', event });
     }
+  }
+
+  async startService(): Promise<void> {
+    await this.#during('service', () => this.#bridge.startService());
   }
 
   /** Called every few seconds as well: another client may have decided, and a job may have died. */

@@ -25,7 +25,7 @@ function event(one: JobEvent): Change {
 }
 
 function shown(...changes: readonly Change[]): string {
-  const wizard = new Wizard({ ask: () => new Promise(() => {}), listen: () => {} });
+  const wizard = new Wizard({ ask: () => new Promise(() => {}), startService: () => Promise.resolve(), listen: () => {} });
   const state = changes.reduce(reduce, firstState);
   wizard.store.setState(state, true);
   // What the server renders is the first state otherwise.

@@ -23,6 +23,10 @@ class TestHost implements Asker {
     return Promise.resolve(this.answers[name]?.(parameters)) as Promise<never>;
   }
 
+  startService(): Promise<void> {
+    return Promise.reject(new Refused(refusal));
+  }
+
   listen(onMessage: (message: BridgeMessage) => void): void {
     this.#tell = onMessage;
   }
@@ -161,6 +165,12 @@ describe('the wizard', () => {
     await looking;
     expect(waiting).toHaveLength(2);
     expect(wizard.store.getState().choice.source).toBeNull();
+  });
+
+  test('shows why the service could not be started', async () => {
+    const wizard = new Wizard(new TestHost());
+    await wizard.startService();
+    expect(wizard.store.getState()).toMatchObject({ busy: [], refusals: { service: refusal } });
   });
 
   test('shows a fault of its own as a bug, and throws it on', async () => {
