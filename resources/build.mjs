@@ -148,7 +148,7 @@ export function build(root) {
   });
   step({
     root,
-    name: 'desktop app',
+    name: 'desktop-app',
     inputs: ['app/base', 'app/client', 'app/contract', 'main', 'resources/build.mjs', 'package-lock.json'],
     run: () => bundleMain(root),
   });

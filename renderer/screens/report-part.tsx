@@ -48,20 +48,23 @@ export function ReportPart({ job }: { readonly job: string }): ReactElement {
         <ActionButton onPress={() => void make('json')}>{text('done.saveJson')}</ActionButton>
         <ActionButton onPress={() => void make('print')}>{text('done.print')}</ActionButton>
       </div>
-      {printed !== null && <PrintedReport report={printed} onPrinted={() => setPrinted(null)} />}
+      {printed !== null && <PrintedReport report={printed} onPrinted={setPrinted} />}
     </section>
   );
 }
 
 interface PrintedReportProps {
   readonly report: ReportDocument;
-  readonly onPrinted: () => void;
+  /** The same function each time: another one would print again. */
+  readonly onPrinted: (nothing: null) => void;
 }
 
 function PrintedReport({ report, onPrinted }: PrintedReportProps): ReactElement {
   useEffect(() => {
+    const end = (): void => onPrinted(null);
+    window.addEventListener('afterprint', end, { once: true });
     window.print();
-    onPrinted();
+    return () => window.removeEventListener('afterprint', end);
   }, [onPrinted]);
   const { job, source, destination, technician, customer, notes, events, startedMs, endedMs, failure } = report;
   const disks = [source, destination].map(({ path, model, serial, sizeBytes, content }) =>

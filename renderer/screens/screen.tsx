@@ -3,7 +3,7 @@
  * begin there; its content; and its ways back and on, always at the same place.
  */
 import type { ReactElement, ReactNode } from 'react';
-import { useEffect, useRef } from 'react';
+import { useEffect, useId, useRef } from 'react';
 
 export interface ScreenProps {
   readonly title: string;
@@ -14,11 +14,13 @@ export interface ScreenProps {
 
 export function Screen({ title, lead, children, actions }: ScreenProps): ReactElement {
   const heading = useRef<HTMLHeadingElement>(null);
+  const id = useId();
   useEffect(() => heading.current?.focus(), [title]);
   return (
     <div className="screen">
-      <div className="screen-content">
-        <h1 ref={heading} tabIndex={-1}>
+      {/* It scrolls, also where there is nothing in it that takes the focus. */}
+      <div className="screen-content" role="group" aria-labelledby={id} tabIndex={0}>
+        <h1 id={id} ref={heading} tabIndex={-1}>
           {title}
         </h1>
         {lead !== undefined && <p className="lead">{lead}</p>}

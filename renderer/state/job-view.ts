@@ -91,10 +91,13 @@ function afterHappening(view: JobView, event: Exclude<JobEvent, { event: 'progre
       return { ...view, state: 'copying' };
     case 'decision':
       return { ...view, state: 'needs-decision', decision: event };
-    case 'synchronized':
-      return { ...view, state: 'synchronized', decision: null };
+    case 'synchronized': {
+      // A job that verifies begins with it at once, and nobody may take that moment for the end of its work.
+      const isVerifying = view.plan?.verifies === true && view.verified === null;
+      return { ...view, state: isVerifying ? 'verifying' : 'synchronized', decision: null };
+    }
     case 'verified':
-      return { ...view, verified: event };
+      return { ...view, state: 'synchronized', verified: event };
     case 'committed':
       return { ...view, state: 'committed', decision: null };
     case 'finished':

@@ -134,6 +134,7 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     const file = await (await downloading).path();
     const report = reportDocumentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     expect(report).toMatchObject({ outcome: 'finished', customer: 'B & <C>' });
+    await expectPrinted(window, 'B & <C>');
     expect(window.complaints).toEqual([]);
     await window.close();
   });
@@ -238,6 +239,20 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
   });
 });
 
+/** Paper shows the report and nothing of the window. */
+async function expectPrinted(window: WizardWindow, customer: string): Promise<void> {
+  await window.page.evaluate('window.print = () => {}');
+  await window.press('Print or save as PDF…');
+  await window.page.locator('.printed').waitFor({ state: 'attached' });
+  await window.page.emulateMedia({ media: 'print' });
+  await window.picture('8-printed');
+  expect(await window.page.locator('.printed').isVisible()).toBe(true);
+  expect(await window.page.locator('.printed').textContent()).toContain(customer);
+  for (const part of ['header', '.disk-pair', '.screen-actions', 'h1:not(.printed h1)'])
+    expect(await window.page.locator(part).first().isVisible(), part).toBe(false);
+  await window.page.emulateMedia({ media: 'screen' });
+}
+
 function historyNames(): string[] {
   return readdirSync(`${scratch().stateDirectory}/history`).map((name) => name.replace(/\.jsonl$/, ''));
 }
@@ -255,7 +270,7 @@ async function tabTo(window: WizardWindow, name: string | RegExp): Promise<void>
 }
 
 async function arrowTo(window: WizardWindow, path: string): Promise<void> {
-  const wanted = window.page.getByRole('row', { name: path }).first();
+  const wanted = window.row(path);
   await wanted.waitFor();
   const tree = window.page.getByRole('treegrid');
   while ((await tree.locator(':focus').count()) === 0) await window.page.keyboard.press('Tab');

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { waitUntil } from '../../system/support/wait.ts';
 import type { RunningCommand, Service } from '../../system/support/service.ts';
@@ -55,9 +55,14 @@ export class WizardWindow {
     await this.page.getByRole('button', { name: button }).click();
   }
 
-  /** A disk of the tree, by its path. */
+  /** A disk of the tree, by its path: each row's name begins with it. */
+  row(path: string): Locator {
+    return this.page.getByRole('row', { name: new RegExp(`^${path},`) }).first();
+  }
+
   async choose(path: string): Promise<void> {
-    await this.page.getByRole('row', { name: path }).first().click();
+    // Also what cannot be chosen can be tried.
+    await this.row(path).click({ force: true });
   }
 
   /** Nothing that keeps people out, in either colours; nothing beyond the window's width; and a picture of each. */

@@ -56,6 +56,14 @@ describe('a job as the wizard sees it', () => {
     expect(afterEvent(waiting, synchronized).decision).toBeNull();
   });
 
+  test('has not crossed for good before it is verified, where that was asked for', () => {
+    const verifies: JobEvent = { event: 'planned', ...at(1), plan: { ...plan, verifies: true } };
+    const amounts = { checkedBytes: 1, repairedBytes: 0, writtenBytes: 0, unknownBytes: 0 };
+    const verified: JobEvent = { event: 'verified', ...at(6000), ...amounts };
+    expect(stageOf(viewOf(verifies, synchronized))).toBe('moving');
+    expect(stageOf(viewOf(verifies, synchronized, verified))).toBe('crossed');
+  });
+
   test('takes the word of the service for its state, speed and decision, but never after its end', () => {
     const line = statusLine({ state: 'needs-decision', decision, speed: 'full', cutOver: ['a'] });
     expect(afterStatus(viewOf(planned), line)).toMatchObject({
