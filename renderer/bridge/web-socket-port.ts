@@ -109,6 +109,6 @@ const hostGone: Refusal = {
 const linkUsed: Refusal = {
   code: 'not-authorised',
   message: 'this link has been used already, or is of an earlier start',
-  advice: 'Press Enter where "diskferry serve" runs, and open the new link.',
+  advice: 'Close the window that it has opened, and open the new link that "diskferry serve" shows then.',
   dataIs: 'unknown',
 };

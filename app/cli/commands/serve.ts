@@ -4,7 +4,6 @@
  */
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { exitCodes } from '../../contract/exit-codes.ts';
 import { WizardServer } from '../serve/wizard-server.ts';
 import { serviceSocketPath } from '../service-line.ts';
 
@@ -29,17 +28,13 @@ function parsePort(text: string): number {
 }
 
 async function serve({ port = 0, json }: ServeOptions): Promise<void> {
-  const server = await WizardServer.listen({ port, socketPath: serviceSocketPath() });
   const sayLink = (): void => say(server.newLink(), json === true);
+  const server = await WizardServer.listen({ port, socketPath: serviceSocketPath(), onAlone: sayLink });
   sayLink();
-  // Each line that is typed asks for another link; nothing needs to be typed.
-  process.stdin.on('data', sayLink).on('error', () => undefined);
   await new Promise<void>((stop) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop());
   });
   await server.close();
-  // A terminal that is read from would keep it.
-  process.exit(exitCodes.done);
 }
 
 function say(url: string, json: boolean): void {
@@ -49,6 +44,6 @@ function say(url: string, json: boolean): void {
   }
   process.stderr.write(
     `Open this link in a browser of this machine. It opens one window, once:\n\n  ${url}\n\n` +
-      'Press Enter for another link, Ctrl-C to end. Moves go on without the window and without this command.\n',
+      'When that window is closed, a new link is shown here. Ctrl-C ends this command; moves go on.\n',
   );
 }

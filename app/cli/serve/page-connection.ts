@@ -17,9 +17,12 @@ const violationCode = 1008;
 export interface PageConnectionOptions {
   readonly keys: PageKeys;
   readonly socketPath: string;
+  /** It has opened itself; and is gone again. */
+  readonly onOpen: () => void;
+  readonly onGone: () => void;
 }
 
-export function servePage(socket: WebSocket, { keys, socketPath }: PageConnectionOptions): void {
+export function servePage(socket: WebSocket, { keys, socketPath, onOpen, onGone }: PageConnectionOptions): void {
   let bridge: ServiceBridge | undefined;
   const late = setTimeout(() => socket.close(violationCode), openMsMax);
   const send = (frame: HostFrame): void => {
@@ -33,6 +36,7 @@ export function servePage(socket: WebSocket, { keys, socketPath }: PageConnectio
       return;
     }
     clearTimeout(late);
+    onOpen();
     send({ kind: 'opened', session });
     bridge = new ServiceBridge({ socketPath, tell: (message) => send({ kind: 'message', message }) });
   };
@@ -47,7 +51,9 @@ export function servePage(socket: WebSocket, { keys, socketPath }: PageConnectio
   socket.on('error', () => undefined);
   socket.once('close', () => {
     clearTimeout(late);
-    bridge?.close();
+    if (bridge === undefined) return;
+    bridge.close();
+    onGone();
   });
 }
 

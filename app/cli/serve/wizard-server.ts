@@ -11,6 +11,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { DiskferryError } from '../../base/error.ts';
 import type { PageAnswer } from '../../client/page-files.ts';
@@ -25,21 +26,28 @@ const ownHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/;
 const connectionsMax = 64;
 const pagesMax = 16;
 const requestMsMax = 10_000;
+/** So long a page may be away without being closed: it is loaded anew, or its connection broke. */
+const awayMsMax = 5000;
 
 export interface WizardServerOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly socketPath: string;
+  /** The last page that was open has been closed: nobody can open another one without a new link. */
+  readonly onAlone?: () => void;
 }
 
 export class WizardServer {
+  readonly #options: WizardServerOptions;
   readonly #server: Server;
   readonly #pages: WebSocketServer;
   readonly #keys = new PageKeys();
+  #openPages = 0;
+  #aloneTimer: NodeJS.Timeout | undefined;
 
   /** Throws `usage` when it cannot listen at this port. */
   static async listen(options: WizardServerOptions): Promise<WizardServer> {
-    const wizard = new WizardServer(options.socketPath);
+    const wizard = new WizardServer(options);
     const listening = once(wizard.#server, 'listening');
     wizard.#server.listen({ host: address, port: options.port });
     await listening.catch((cause: unknown): never => {
@@ -49,7 +57,8 @@ export class WizardServer {
     return wizard;
   }
 
-  private constructor(socketPath: string) {
+  private constructor(options: WizardServerOptions) {
+    this.#options = options;
     this.#server = createServer({ requestTimeout: requestMsMax, headersTimeout: requestMsMax }, (request, response) => {
       const { status, headers, body } = answerTo(request);
       response.writeHead(status, headers).end(request.method === 'HEAD' ? '' : body);
@@ -62,7 +71,22 @@ export class WizardServer {
     });
     this.#server.on('upgrade', (request, socket, head) => {
       if (!isFromOwnPage(request) || this.#pages.clients.size >= pagesMax) refuse(socket);
-      else this.#pages.handleUpgrade(request, socket, head, (page) => servePage(page, { keys: this.#keys, socketPath }));
+      else this.#pages.handleUpgrade(request, socket, head, (page) => this.#serve(page));
+    });
+  }
+
+  #serve(page: WebSocket): void {
+    servePage(page, {
+      ...{ keys: this.#keys, socketPath: this.#options.socketPath },
+      onOpen: () => {
+        this.#openPages += 1;
+        clearTimeout(this.#aloneTimer);
+      },
+      onGone: () => {
+        this.#openPages -= 1;
+        if (this.#openPages > 0 || !this.#server.listening) return;
+        this.#aloneTimer = setTimeout(() => this.#options.onAlone?.(), awayMsMax);
+      },
     });
   }
 
@@ -78,6 +102,7 @@ export class WizardServer {
     this.#server.close();
     this.#server.closeAllConnections();
     await closed;
+    clearTimeout(this.#aloneTimer);
   }
 }
 

@@ -15,11 +15,14 @@ import { apiVersion } from '../../../../app/contract/service.ts';
 let directory: string;
 let server: WizardServer;
 let service: Server;
+let timesAlone = 0;
 const sockets = new Set<WebSocket>();
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'diskferry-serve-'));
-  server = await WizardServer.listen({ port: 0, socketPath: join(directory, 's') });
+  timesAlone = 0;
+  const onAlone = (): void => void (timesAlone += 1);
+  server = await WizardServer.listen({ port: 0, socketPath: join(directory, 's'), onAlone });
 });
 afterEach(async () => {
   for (const socket of sockets) socket.terminate();
@@ -160,6 +163,24 @@ describe('a page of the wizard', () => {
     page.socket.on('error', () => {});
     page.send({ kind: 'open', token: 'x'.repeat(100_000) });
     expect(await page.end).not.toBe(1000);
+  });
+
+  test('leaves the server alone when it is closed, and not when it is loaded anew', async () => {
+    const page = await openPage();
+    page.send({ kind: 'open', token: tokenOf(server.newLink()) });
+    await expect.poll(() => page.frames.length).toBeGreaterThan(0);
+    page.socket.close();
+    const again = await openPage();
+    again.send({ kind: 'open', token: page.frames[0]?.['session'] });
+    await expect.poll(() => again.frames.length).toBeGreaterThan(0);
+    // Who has no key says nothing by going.
+    const stranger = await openPage();
+    stranger.send({ kind: 'open', token: 'x' });
+    await stranger.end;
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+    expect(timesAlone).toBe(0);
+    again.socket.close();
+    await expect.poll(() => timesAlone).toBe(1);
   });
 
   test('is no page of another place', async () => {
