@@ -49,16 +49,31 @@ export class JobWatch {
     const answer = await this.#bridge.ask({ name: 'subscribe', parameters: { job: null } });
     if (answer.outcome === 'refused') return;
     const { events } = answer.result as ServiceResult<'subscribe'>;
+    const heard = new Set(events.map(({ job }) => job));
+    const gone = [...this.#running.keys()].filter((job) => !heard.has(job));
     for (const event of events) this.#follow(event, false);
+    for (const job of gone) await this.#learnEnd(job);
+  }
+
+  /** Of a job that has ended while there was no connection. */
+  async #learnEnd(job: string): Promise<void> {
+    const answer = await this.#bridge.ask({ name: 'logs', parameters: { job } });
+    const events = answer.outcome === 'done' ? (answer.result as ServiceResult<'logs'>).events : [];
+    const end = events.find(isEnd);
+    if (end !== undefined) this.#follow(end, true);
+    else if (this.#running.delete(job) && this.isIdle) this.#options.onIdle();
   }
 
   #follow(event: JobEvent, isNews: boolean): void {
     if (event.event === 'planned') this.#running.set(event.job, event.plan.source.path);
     const notice = noticeOf(event, this.#running.get(event.job) ?? event.job);
     if (notice !== null && isNews) this.#options.notify(notice);
-    const hasEnded = event.event === 'finished' || event.event === 'undone' || event.event === 'failed';
-    if (hasEnded && this.#running.delete(event.job) && this.isIdle) this.#options.onIdle();
+    if (isEnd(event) && this.#running.delete(event.job) && this.isIdle) this.#options.onIdle();
   }
+}
+
+function isEnd({ event }: JobEvent): boolean {
+  return event === 'finished' || event === 'undone' || event === 'failed';
 }
 
 /** Null for what nobody must be told at once. */
