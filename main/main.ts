@@ -30,7 +30,10 @@ function openWindow(): void {
   opened.once('ready-to-show', () => opened.show());
   opened.once('closed', () => (window = undefined));
   new PageHost({ ipcMain, window: opened, socketPath });
-  void opened.loadURL(pageUrl);
+  void opened.loadURL(pageUrl).catch((error: unknown) => {
+    // Whoever closes the window while it loads has what he wants.
+    if (!opened.isDestroyed()) throw error;
+  });
 }
 
 /** Shown where nobody looks at the window anyway. */

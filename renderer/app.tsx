@@ -1,6 +1,6 @@
 /** The window: the steps, both disks, and the screen of the place where the person is. */
 import type { ReactElement } from 'react';
-import type { ShownDisk } from './components/disk-pair.tsx';
+import type { PairState, ShownDisk } from './components/disk-pair.tsx';
 import { DiskPair } from './components/disk-pair.tsx';
 import type { Step } from './components/step-list.tsx';
 import { StepList } from './components/step-list.tsx';
@@ -21,11 +21,16 @@ import { text } from './text/text.ts';
 export function App(): ReactElement {
   const state = useWizardState((all) => all);
   const step = stepOf(state);
+  const view = jobOf(state);
   return (
     <div className="window">
       <header>
         <p className="brand">{text('app.name')}</p>
-        <StepList current={step} />
+        <StepList
+          current={step}
+          leftOut={view === null ? [] : stepsLeftOut(view)}
+          isComplete={view?.end?.event === 'finished'}
+        />
       </header>
       <main>
         {step !== 'start' && <Disks state={state} />}
@@ -53,6 +58,15 @@ export function stepOf(state: WizardState): Step {
   return place.at;
 }
 
+/** Of a job that has ended: what it did not come to. */
+export function stepsLeftOut({ end, log }: JobView): readonly Step[] {
+  if (end === null || end.event === 'finished') return [];
+  const hasCrossed = log.some(({ event }) => event === 'synchronized');
+  const hasCommitted = log.some(({ event }) => event === 'committed');
+  if (hasCommitted) return [];
+  return hasCrossed ? ['cutOver'] : ['migrate', 'cutOver'];
+}
+
 function CurrentScreen({ state, step }: { readonly state: WizardState; readonly step: Step }): ReactElement {
   const view = jobOf(state);
   if (view !== null) return <JobScreen key={view.job} view={view} />;
@@ -69,10 +83,17 @@ function JobScreen({ view }: { readonly view: JobView }): ReactElement {
 }
 
 function Disks({ state }: { readonly state: WizardState }): ReactElement {
-  const plan = jobOf(state)?.plan ?? state.planned?.plan ?? null;
+  const view = jobOf(state);
+  const plan = view?.plan ?? state.planned?.plan ?? null;
   const chosen = (path: string | null): ShownDisk | null => findDevice(state.devices?.trees ?? [], path) ?? null;
   const isJob = state.place.at === 'job';
   const source = plan?.source ?? (isJob ? null : chosen(state.choice.source));
   const destination = plan?.destination ?? (isJob ? null : chosen(state.choice.destination));
-  return <DiskPair source={source} destination={destination} willErase={!isJob} />;
+  return <DiskPair source={source} destination={destination} state={pairStateOf(view)} />;
+}
+
+function pairStateOf(view: JobView | null): PairState {
+  if (view === null) return 'choosing';
+  if (view.end?.event === 'finished') return 'moved';
+  return view.end?.event === 'undone' ? 'undone' : 'moving';
 }

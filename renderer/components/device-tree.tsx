@@ -9,7 +9,7 @@ import { Collection } from 'react-aria-components/Collection';
 import { Tree, TreeItem, TreeItemContent } from 'react-aria-components/Tree';
 import type { DeviceTree as Device } from '../../app/contract/device-tree.ts';
 import { text } from '../text/text.ts';
-import { deviceFacts, holdsData, contentText } from './disk-words.ts';
+import { deviceFacts, erasedText, holdsData } from './disk-words.ts';
 
 export type DiskRole = 'source' | 'destination';
 
@@ -40,7 +40,7 @@ export function DeviceTree({ role, trees, chosen, source, onChoose }: DeviceTree
   };
   return (
     <Tree
-      className="device-tree"
+      className={`device-tree${rows.some(({ children }) => children.length > 0) ? '' : ' flat'}`}
       aria-label={text(`${role}.tree`)}
       selectionMode="single"
       selectionBehavior="toggle"
@@ -60,7 +60,7 @@ function DeviceItem({ row, role }: { readonly row: Row; readonly role: DiskRole 
   const { device, whyNot, id, children } = row;
   const words = [device.path, text(`device.kinds.${device.kind}`), ...deviceFacts(device)];
   return (
-    <TreeItem id={id} textValue={words.join(', ')} className="device-item">
+    <TreeItem id={id} textValue={words.join(', ')} className={`device-item${whyNot === null ? '' : ' cannot'}`}>
       <TreeItemContent>
         <span className="device-row">
           {children.length > 0 ? (
@@ -77,6 +77,9 @@ function DeviceItem({ row, role }: { readonly row: Row; readonly role: DiskRole 
               <span className="kind">{text(`device.kinds.${device.kind}`)}</span>
             </span>
             <span className="soft breakable">{deviceFacts(device).join(' · ')}</span>
+            {device.health?.state === 'failing' && (
+              <span className="failing breakable">{text('device.failing', { why: device.health.message })}</span>
+            )}
             <DeviceNote device={device} role={role} whyNot={whyNot} />
           </span>
         </span>
@@ -96,7 +99,7 @@ function DeviceNote({ device, role, whyNot }: DeviceNoteProps): ReactElement | n
   if (whyNot !== null) return <span className="why-not">{text('device.whyNot', { reason: whyNot })}</span>;
   if (role === 'source') return device.way === null ? null : <span>{text(`device.way.${device.way.way}`)}</span>;
   if (!holdsData(device.content)) return null;
-  return <span className="erased">{text('device.warning', { content: contentText(device.content) })}</span>;
+  return <span className="erased">{text('device.warning', { content: erasedText(device) })}</span>;
 }
 
 interface RowContext {
@@ -126,7 +129,10 @@ function whyNotOf(device: Device, { role, source, isRelated }: RowContext): stri
     if (isRelated || holds(device, source)) return text('destination.isRelated');
   }
   const { eligible, reason } = role === 'source' ? device.asSource : device.asDestination;
-  return eligible ? null : (reason?.message ?? '');
+  if (eligible) return null;
+  // The row says already which device it is.
+  const message = reason?.message ?? '';
+  return message.startsWith(`${device.path}: `) ? message.slice(device.path.length + 2) : message;
 }
 
 function holds({ children }: Device, path: string): boolean {

@@ -2,25 +2,42 @@
 import type { ReactElement } from 'react';
 import type { PlannedDisk } from '../../app/contract/plan.ts';
 import { text } from '../text/text.ts';
-import { diskFacts } from './disk-words.ts';
+import { diskFacts, ownFacts } from './disk-words.ts';
 
 export type ShownDisk = Pick<PlannedDisk, 'path' | 'model' | 'serial' | 'bus' | 'sizeBytes' | 'content'>;
+
+/** `choosing`: the destination's content is still there. `moved`, `undone`: how a job has ended. */
+export type PairState = 'choosing' | 'moving' | 'moved' | 'undone';
 
 export interface DiskPairProps {
   readonly source: ShownDisk | null;
   readonly destination: ShownDisk | null;
-  /** Before the confirmation: the destination's content is still there. */
-  readonly willErase: boolean;
+  readonly state: PairState;
 }
 
-export function DiskPair({ source, destination, willErase }: DiskPairProps): ReactElement {
+interface Note {
+  readonly words: 'erased' | 'holdsVolume';
+  readonly look: 'erased' | 'truth';
+}
+const holdsVolume: Note = { words: 'holdsVolume', look: 'truth' };
+
+const notes: Readonly<Record<PairState, Readonly<Record<'source' | 'destination', Note | null>>>> = {
+  choosing: { source: null, destination: { words: 'erased', look: 'erased' } },
+  moving: { source: null, destination: null },
+  moved: { source: null, destination: holdsVolume },
+  undone: { source: holdsVolume, destination: null },
+};
+
+export function DiskPair({ source, destination, state }: DiskPairProps): ReactElement {
+  // Later, what was on the destination is gone.
+  const factsOf = state === 'choosing' ? diskFacts : ownFacts;
   return (
     <section className="disk-pair" aria-label={text('disks.label')}>
-      <DiskCard role="source" disk={source} note={null} />
+      <DiskCard role="source" disk={source} note={notes[state].source} factsOf={diskFacts} />
       <span className="arrow" aria-hidden="true">
         →
       </span>
-      <DiskCard role="destination" disk={destination} note={willErase ? text('disks.erased') : null} />
+      <DiskCard role="destination" disk={destination} note={notes[state].destination} factsOf={factsOf} />
     </section>
   );
 }
@@ -28,15 +45,16 @@ export function DiskPair({ source, destination, willErase }: DiskPairProps): Rea
 interface DiskCardProps {
   readonly role: 'source' | 'destination';
   readonly disk: ShownDisk | null;
-  readonly note: string | null;
+  readonly note: Note | null;
+  readonly factsOf: (disk: ShownDisk) => readonly string[];
 }
 
-function DiskCard({ role, disk, note }: DiskCardProps): ReactElement {
+function DiskCard({ role, disk, note, factsOf }: DiskCardProps): ReactElement {
   return (
     <div className={`disk-card ${role}`}>
       <p className="disk-role">
         {text(`disks.${role}`)}
-        {disk !== null && note !== null && <span className="erased">{note}</span>}
+        {disk !== null && note !== null && <span className={note.look}>{text(`disks.${note.words}`)}</span>}
       </p>
       {disk === null ? (
         <p className="soft">{text('disks.notChosen')}</p>
@@ -45,7 +63,7 @@ function DiskCard({ role, disk, note }: DiskCardProps): ReactElement {
           <p className="disk-name">
             <strong>{disk.path}</strong> {disk.model}
           </p>
-          <p className="soft breakable">{diskFacts(disk).join(' · ')}</p>
+          <p className="soft breakable">{factsOf(disk).join(' · ')}</p>
         </>
       )}
     </div>

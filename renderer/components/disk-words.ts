@@ -12,12 +12,34 @@ export function diskName({ path, model, serial }: Pick<Disk, 'path' | 'model' | 
   return [model, serial === null ? '' : `S/N ${serial}`].filter((part) => part !== '').join(' ');
 }
 
+/** Where people say something else than libblkid does. */
+const contentNames: Readonly<Record<string, string>> = {
+  ...{ LVM2_member: 'LVM', crypto_LUKS: 'LUKS', linux_raid_member: 'RAID', zfs_member: 'ZFS', isw_raid_member: 'RAID' },
+  ...{ vfat: 'FAT', exfat: 'exFAT', ntfs: 'NTFS', xfs: 'XFS', btrfs: 'Btrfs' },
+};
+const tableNames: Readonly<Record<string, string>> = { gpt: 'GPT', dos: 'MBR' };
+const busNames: Readonly<Record<string, string>> = { sata: 'SATA', ata: 'ATA', nvme: 'NVMe', usb: 'USB', sas: 'SAS' };
+
 export function contentText(content: DeviceContent | null): string {
   if (content === null) return text('disks.notLooked');
   const { fileSystemType, partitionTableType, label } = content;
-  const type = fileSystemType ?? partitionTableType;
+  const type = fileSystemType === null ? tableText(partitionTableType) : (contentNames[fileSystemType] ?? fileSystemType);
   if (type === null) return text('disks.empty');
   return label === null ? type : `${type}, ${text('device.label', { label })}`;
+}
+
+function tableText(type: string | null): string | null {
+  return type === null ? null : text('disks.table', { type: tableNames[type] ?? type });
+}
+
+/** All that goes when this disk is erased: its own content, and that of its partitions. */
+export function erasedText({ content, children }: Pick<DeviceTree, 'content' | 'children'>): string {
+  const parts = children.map((child) => `${child.path.replace(/^.*\//, '')} ${erasedText(child)}`);
+  return parts.length === 0 ? contentText(content) : `${contentText(content)}: ${parts.join('; ')}`;
+}
+
+export function busText(bus: string): string {
+  return busNames[bus] ?? bus;
 }
 
 export function holdsData(content: DeviceContent | null): boolean {
@@ -25,19 +47,25 @@ export function holdsData(content: DeviceContent | null): boolean {
 }
 
 /** In the order in which people compare disks. */
-export function diskFacts({ serial, bus, sizeBytes, content }: Disk): string[] {
+export function diskFacts(disk: Disk): string[] {
+  return [...ownFacts(disk), contentText(disk.content)];
+}
+
+/** Of the disk itself, whatever is on it. */
+export function ownFacts({ serial, bus, sizeBytes }: Pick<Disk, 'serial' | 'bus' | 'sizeBytes'>): string[] {
   return [
     bytesText(sizeBytes),
-    ...(bus === null ? [] : [bus]),
+    ...(bus === null ? [] : [busText(bus)]),
     ...(serial === null ? [] : [text('disks.serial', { serial })]),
-    contentText(content),
   ];
 }
 
 /** One line of the device tree. */
 export function deviceFacts(tree: DeviceTree): string[] {
   const { vendor, model, mountPoints, usedBytes, backingFile, health, isSwap, isSystem, readOnly, removable } = tree;
-  const name = [vendor, model].filter((part) => part !== null).join(' ').trim();
+  // Of virtual disks the vendor is a number.
+  const known = [vendor, model].filter((part) => part !== null && !/^0x[0-9a-f]+$/i.test(part));
+  const name = known.join(' ').trim();
   return [
     ...(name === '' ? [] : [name]),
     ...diskFacts(tree),
@@ -48,7 +76,11 @@ export function deviceFacts(tree: DeviceTree): string[] {
     ...(isSwap ? [text('device.swap')] : []),
     ...(readOnly ? [text('device.readOnly')] : []),
     ...(removable ? [text('device.removable')] : []),
-    ...(health === null || health.state === 'unknown' ? [] : [text(`device.health.${health.state}`)]),
-    ...(typeof health?.poweredOnHours === 'number' ? [text('device.hours', { count: health.poweredOnHours })] : []),
+    ...(health?.state === 'good' ? [text('device.health.good')] : []),
+    ...(typeof health?.poweredOnHours === 'number' ? [hoursText(health.poweredOnHours)] : []),
   ];
+}
+
+function hoursText(hours: number): string {
+  return text('device.hours', { count: hours, hours: hours.toLocaleString('en') });
 }

@@ -12,7 +12,7 @@ import { contentText } from './disk-words.ts';
 interface Segment {
   readonly name: string;
   readonly bytes: number;
-  readonly kind: 'moved' | 'erased' | 'unused';
+  readonly kind: 'moved' | 'erased' | 'unused' | 'outdated';
 }
 
 export interface LayoutBarsProps {
@@ -26,16 +26,22 @@ export function LayoutBars({ plan, source }: LayoutBarsProps): ReactElement {
   const scaleBytes = Math.max(from.sizeBytes, to.sizeBytes);
   const moved = movedSegments(plan, source);
   const erased: Segment = { name: contentText(to.content), bytes: to.sizeBytes, kind: 'erased' };
+  const outdated: Segment = { name: text('plan.outdated'), bytes: from.sizeBytes, kind: 'outdated' };
   const beyondBytes = to.sizeBytes - from.sizeBytes;
   const beyond: Segment = { name: text('plan.beyond'), bytes: beyondBytes, kind: 'unused' };
   const after = beyondBytes > 0 ? [...moved, beyond] : moved;
   return (
     <div className="layout-bars">
-      <h3>{text('plan.before')}</h3>
-      <Bar path={from.path} segments={moved} scaleBytes={scaleBytes} />
-      <Bar path={to.path} segments={[erased]} scaleBytes={scaleBytes} />
-      <h3>{text('plan.after')}</h3>
-      <Bar path={to.path} segments={after} scaleBytes={scaleBytes} />
+      <div>
+        <h3>{text('plan.before')}</h3>
+        <Bar path={from.path} segments={moved} scaleBytes={scaleBytes} />
+        <Bar path={to.path} segments={[erased]} scaleBytes={scaleBytes} />
+      </div>
+      <div>
+        <h3>{text('plan.after')}</h3>
+        <Bar path={from.path} segments={[outdated]} scaleBytes={scaleBytes} />
+        <Bar path={to.path} segments={after} scaleBytes={scaleBytes} />
+      </div>
     </div>
   );
 }
@@ -46,7 +52,7 @@ function movedSegments({ source: from }: Plan, tree: DeviceTree | undefined): Se
   const named = parts.map(({ path, content, sizeBytes }): Segment => {
     const type = content?.fileSystemType;
     const name = path.replace(/^.*\//, '');
-    return { name: typeof type === 'string' ? `${name} ${type}` : name, bytes: sizeBytes, kind: 'moved' };
+    return { name: typeof type === 'string' ? `${name} ${contentText(content)}` : name, bytes: sizeBytes, kind: 'moved' };
   });
   const rest = from.sizeBytes - named.reduce((sum, { bytes }) => sum + bytes, 0);
   return rest > 0 ? [...named, { name: text('plan.beyond'), bytes: rest, kind: 'unused' }] : named;
@@ -59,7 +65,7 @@ interface BarProps {
 }
 
 function Bar({ path, segments, scaleBytes }: BarProps): ReactElement {
-  const words = segments.map(({ name, bytes }) => `${name} ${bytesText(bytes)}`);
+  const words = segments.map(({ name, bytes }) => `${name}, ${bytesText(bytes)}`);
   return (
     <figure className="layout-bar">
       <div className="bar" aria-hidden="true">
@@ -70,7 +76,7 @@ function Bar({ path, segments, scaleBytes }: BarProps): ReactElement {
         ))}
       </div>
       <figcaption>
-        <strong>{path}</strong> {words.join(' · ')}
+        <strong>{path}</strong> · {words.join(' · ')}
       </figcaption>
     </figure>
   );

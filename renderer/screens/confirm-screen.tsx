@@ -4,14 +4,15 @@
  */
 import type { ReactElement } from 'react';
 import { useState } from 'react';
+import type { DeviceTree } from '../../app/contract/device-tree.ts';
 import type { Plan, PlannedDisk } from '../../app/contract/plan.ts';
 import { ActionButton } from '../components/action-button.tsx';
-import { contentText, diskName, holdsData } from '../components/disk-words.ts';
+import { busText, diskName, erasedText, holdsData } from '../components/disk-words.ts';
 import { Field } from '../components/fields.tsx';
 import { Facts } from '../components/facts.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
-import { isBusy } from '../state/wizard-state.ts';
+import { findDevice, isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { Screen } from './screen.tsx';
@@ -80,15 +81,21 @@ export function ConfirmScreen({ plan }: { readonly plan: Plan }): ReactElement {
 
 function Erased({ destination }: { readonly destination: PlannedDisk }): ReactElement {
   const { path, model, serial, bus, sizeBytes, content } = destination;
-  const holds = holdsData(content)
-    ? text('confirm.holds', { content: contentText(content) })
-    : text('confirm.holdsNothing');
+  const tree: Pick<DeviceTree, 'content' | 'children'> | undefined = useWizardState(({ devices }) =>
+    findDevice(devices?.trees ?? [], path),
+  );
+  const holds = holdsData(content) ? erasedText({ content, children: tree?.children ?? [] }) : text('confirm.holdsNothing');
   return (
     <section className="box bad">
       <h2>{text('confirm.erase')}</h2>
       <p className="big-disk breakable">{[path, model, bytesText(sizeBytes)].filter((part) => part !== null).join(' · ')}</p>
-      <Facts facts={[...(serial === null ? [] : [['S/N', serial] as const]), ...(bus === null ? [] : [['Bus', bus] as const])]} />
-      <p>{holds}</p>
+      <Facts
+        facts={[
+          ...(serial === null ? [] : [[text('confirm.serial'), serial] as const]),
+          ...(bus === null ? [] : [[text('confirm.bus'), busText(bus)] as const]),
+          [text('confirm.holds'), holds],
+        ]}
+      />
     </section>
   );
 }

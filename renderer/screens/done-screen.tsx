@@ -48,7 +48,7 @@ export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
       {end.event !== 'failed' && (
         <section>
           <h2>{text(end.event === 'finished' ? 'done.oldDisk' : 'done.undoneDisk')}</h2>
-          <p>{text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText')}</p>
+          <p>{text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText', pathsOf(view))}</p>
         </section>
       )}
       {end.event !== 'failed' && <Figures report={end.report} />}
@@ -67,7 +67,7 @@ interface OutcomeProps extends DoneScreenProps {
   readonly hasPoints: boolean;
 }
 
-function Outcome({ end, view: { plan }, hasPoints }: OutcomeProps): ReactElement {
+function Outcome({ end, view, hasPoints }: OutcomeProps): ReactElement {
   if (end.event === 'failed') {
     return (
       <section className="box bad" role="alert">
@@ -79,27 +79,33 @@ function Outcome({ end, view: { plan }, hasPoints }: OutcomeProps): ReactElement
       </section>
     );
   }
-  const isMoved = end.event === 'finished';
-  const words = isMoved
-    ? text('done.finishedText', { destination: plan?.destination.path ?? '' })
-    : text('done.undoneText', { source: plan?.source.path ?? '' });
+  const words = text(`done.${end.event}Text`, pathsOf(view));
+  const { staysOn } = end.report;
   return (
-    <p className={`box ${hasPoints ? 'amber' : 'good'}`}>
-      <strong>{words}</strong>
-    </p>
+    <section className={`box ${hasPoints ? 'amber' : 'good'}`}>
+      <p>
+        <strong>{words}</strong>
+        {staysOn !== null && ` ${text('done.stays', { device: staysOn })}`}
+      </p>
+    </section>
   );
+}
+
+function pathsOf({ plan }: JobView): { readonly source: string; readonly destination: string } {
+  const [source, destination] = [text('disks.theSource'), text('disks.theDestination')];
+  return plan === null ? { source, destination } : { source: plan.source.path, destination: plan.destination.path };
 }
 
 /** What keeps it from being a plain success. */
 function pointsOf(end: LastEvent, { plan }: JobView): string[] {
   if (end.event === 'failed') return [];
-  const { unreadable, unreadableFiles, warnings, staysOn } = end.report;
-  const files = [...unreadableFiles.paths, ...(unreadableFiles.unknown === null ? [] : [unreadableFiles.unknown])];
+  const { unreadable, unreadableFiles, warnings } = end.report;
+  const paths = unreadableFiles.paths.map((path) => text('done.file', { path }));
+  const files = [...paths, ...(unreadableFiles.unknown === null ? [] : [unreadableFiles.unknown])];
   const isUnverified = end.event === 'finished' && !end.verified && plan?.verifies === true;
   return [
-    ...(unreadable.totalBytes > 0 ? [text('done.lost', { size: bytesText(unreadable.totalBytes) }), ...files] : []),
+    ...(unreadable.totalBytes > 0 ? [text(`done.lost.${end.event}`, { size: bytesText(unreadable.totalBytes) }), ...files] : []),
     ...(isUnverified ? [text('done.notVerified')] : []),
-    ...(staysOn === null ? [] : [text('done.stays', { device: staysOn })]),
     ...warnings,
   ];
 }
@@ -112,9 +118,9 @@ function Figures({ report }: { readonly report: JobReport }): ReactElement {
   const facts: readonly Fact[] = [
     [text('done.took'), durationText(elapsedMs)],
     [text('done.copied'), bytesText(copiedBytes)],
-    [text('done.written'), bytesText(redirectedBytes)],
-    [text('done.free'), bytesText(skippedBytes)],
-    [text('done.stall'), durationText(longestStallMs)],
+    ...(redirectedBytes === 0 ? [] : [[text('done.written'), bytesText(redirectedBytes)] as const]),
+    ...(skippedBytes === 0 ? [] : [[text('done.free'), bytesText(skippedBytes)] as const]),
+    ...(longestStallMs === 0 ? [] : [[text('done.stall'), durationText(longestStallMs)] as const]),
     [text('done.pauses'), pauses.length === 0 ? text('done.noPauses') : pauses.join(', ')],
   ];
   return (

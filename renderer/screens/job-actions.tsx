@@ -3,7 +3,7 @@
  * first, and the focus is on not doing it.
  */
 import type { ReactElement } from 'react';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { ActionButton } from '../components/action-button.tsx';
 import { useWizard } from '../components/wizard-context.ts';
 import { text } from '../text/text.ts';
@@ -22,9 +22,12 @@ export function useUndoQuestion(): readonly [isAsking: boolean, onAsk: (isAsking
 
 export function UndoQuestion({ job, isAsking, onAsk }: UndoPartProps): ReactElement | null {
   const wizard = useWizard();
+  const question = useRef<HTMLElement>(null);
+  // The button that asks for it may be far below.
+  useEffect(() => question.current?.scrollIntoView({ block: 'nearest' }), [isAsking]);
   if (!isAsking) return null;
   return (
-    <section className="box amber" role="alertdialog" aria-labelledby="undo-title" aria-describedby="undo-text">
+    <section ref={question} className="box amber" role="alertdialog" aria-labelledby="undo-title" aria-describedby="undo-text">
       <h2 id="undo-title">{text('job.stopTitle')}</h2>
       <p id="undo-text">{text('job.stopText')}</p>
       <div className="row">

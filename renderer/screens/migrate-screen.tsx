@@ -8,12 +8,13 @@ import { eventSentence } from '../../app/contract/report/event-sentence.ts';
 import type { JobEventOf } from '../../app/contract/events.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import { BlockMap } from '../components/block-map.tsx';
-import { Chart } from '../components/chart.tsx';
+import { byteSteps, Chart, waitSteps } from '../components/chart.tsx';
 import { SpeedSwitch } from '../components/fields.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import { stalledMs } from '../state/job-forecast.ts';
 import type { JobView } from '../state/job-view.ts';
+import { shownProgress } from '../state/job-view.ts';
 import type { Sample } from '../state/job-samples.ts';
 import { isBusy } from '../state/wizard-state.ts';
 import { bytesText, elapsedText, percentText, rangeText, rateText, waitText } from '../text/figures.ts';
@@ -25,7 +26,8 @@ import { Screen } from './screen.tsx';
 type Progress = JobEventOf<'progress'>;
 
 export function MigrateScreen({ view }: { readonly view: JobView }): ReactElement {
-  const { job, state, plan, decision, progress, device } = view;
+  const { job, state, plan, decision, device } = view;
+  const progress = shownProgress(view);
   const [isAsking, onAsk] = useUndoQuestion();
   const isOffline = useWizardState(({ service }) => service.state !== 'connected');
   return (
@@ -35,7 +37,7 @@ export function MigrateScreen({ view }: { readonly view: JobView }): ReactElemen
     >
       <p className="state-line">
         <strong className={`badge ${state}`}>{text(`job.states.${state}`)}</strong>
-        <span>{text(`job.means.${state}`)}</span>
+        {decision === null && <span>{text(`job.means.${state}`)}</span>}
       </p>
       {isOffline && <p className="box amber">{text('job.offline')}</p>}
       <RefusalOf errand="job" />
@@ -143,13 +145,17 @@ function waitOf(sample: Sample): number {
   return sample.p99Us;
 }
 
+const rateScale = { steps: byteSteps, scaleMin: 1024 ** 2 };
+const waitScale = { steps: waitSteps, scaleMin: 1000 };
+
 function Charts({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
   const { readIops, writeIops } = progress.consumer;
+  const { points } = view.samples;
   return (
     <section className="charts" aria-label={text('job.charts')}>
-      <Chart name={text('job.copyRate')} points={view.samples.points} figureOf={copyRateOf} words={rateText} />
-      <Chart name={text('job.consumerWait')} points={view.samples.points} figureOf={waitOf} words={waitText} />
-      <p className="soft figure">{text('job.requests', { count: readIops + writeIops })}</p>
+      <Chart name={text('job.copyRate')} figureOf={copyRateOf} words={rateText} {...rateScale} points={points} />
+      <Chart name={text('job.consumerWait')} figureOf={waitOf} words={waitText} {...waitScale} points={points} />
+      <p className="soft figure">{text('job.requests', { count: Math.round(readIops + writeIops) })}</p>
     </section>
   );
 }
@@ -167,6 +173,9 @@ function Steering({ view, onStop }: SteeringProps): ReactElement {
   return (
     <>
       <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
+      <span className="soft" aria-hidden="true">
+        {text('plan.speed')}
+      </span>
       <SpeedSwitch speed={speed} onChange={(value) => void wizard.setSpeed(job, value)} />
       {state === 'paused' ? (
         <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.command(job, 'resume')}>

@@ -58,11 +58,11 @@ function PlanText({ plan, notes }: { readonly plan: Plan; readonly notes: readon
   const source = useWizardState((state) => findDevice(state.devices?.trees ?? [], plan.source.path));
   return (
     <>
-      <Warnings messages={[...plan.warnings.map(({ message }) => message), ...notes]} />
       <section>
         <h2>{text('plan.layout')}</h2>
         <LayoutBars plan={plan} source={source} />
       </section>
+      <Warnings messages={[...plan.warnings.map(({ message }) => message), ...notes]} />
       <section>
         <h2>{text('plan.how')}</h2>
         <p>{text(`plan.way.${plan.way === 'remount' && plan.usesDeviceMapper ? 'remountMapped' : plan.way}`)}</p>

@@ -66,29 +66,34 @@ function PrintedReport({ report, onPrinted }: PrintedReportProps): ReactElement 
     window.print();
     return () => window.removeEventListener('afterprint', end);
   }, [onPrinted]);
-  const { job, source, destination, technician, customer, notes, events, startedMs, endedMs, failure } = report;
+  const { job, outcome, source, destination, technician, customer, notes, events, startedMs, endedMs, failure } = report;
   const disks = [source, destination].map(({ path, model, serial, sizeBytes, content }) =>
     [path, model, serial, bytesText(sizeBytes), contentText(content)].filter((part) => part !== null).join(' · '),
   );
   return (
     <article className="printed" aria-hidden="true">
-      <h1>{`Diskferry ${job}`}</h1>
+      <p className="brand">{text('app.name')}</p>
+      <h1>{text('printed.title', { source: source.path, destination: destination.path })}</h1>
+      <p className="lead">{text(`printed.outcomes.${outcome}`)}</p>
       <Facts
         facts={[
+          [text('printed.job'), job],
           [text('disks.source'), disks[0]],
           [text('disks.destination'), disks[1]],
-          [text('steps.start'), timeText(startedMs)],
-          [text('steps.done'), endedMs === null ? '' : timeText(endedMs)],
-          [text('done.technician'), technician ?? ''],
-          [text('done.customer'), customer ?? ''],
+          [text('printed.started'), text('printed.time', { time: timeText(startedMs) })],
+          ...(endedMs === null ? [] : [[text('printed.ended'), text('printed.time', { time: timeText(endedMs) })] as const]),
+          ...(technician === null ? [] : [[text('done.technician'), technician] as const]),
+          ...(customer === null ? [] : [[text('done.customer'), customer] as const]),
           ...(failure === null ? [] : [[text('job.states.failed'), failure.message] as const]),
         ]}
       />
+      {notes.length > 0 && <h2>{text('done.points')}</h2>}
       <ul>
         {notes.map((note) => (
           <li key={note}>{note}</li>
         ))}
       </ul>
+      <h2>{text('job.log')}</h2>
       <table>
         <tbody>
           {events.map((event, index) => (

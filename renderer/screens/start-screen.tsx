@@ -32,6 +32,7 @@ export function StartScreen(): ReactElement {
           <RefusalOf errand="watch" />
           <RefusalOf errand="start" />
           <Jobs />
+          <HowItGoes />
           <Machine service={service} />
         </>
       )}
@@ -163,6 +164,27 @@ function StoppedJob({ line: { job, source, destination } }: { readonly line: Sta
         </ActionButton>
       </div>
     </li>
+  );
+}
+
+const stages = ['choose', 'moves', 'cutOver'] as const;
+
+/** For those who are here for the first time; whoever has a move has seen it. */
+function HowItGoes(): ReactElement | null {
+  const isNew = useWizardState(({ lines, jobs }) => lines.length === 0 && Object.keys(jobs).length === 0);
+  if (!isNew) return null;
+  return (
+    <section>
+      <h2>{text('start.how')}</h2>
+      <ol className="how">
+        {stages.map((stage) => (
+          <li key={stage}>
+            <strong>{text(`start.stages.${stage}.name`)}</strong>
+            <span className="soft">{text(`start.stages.${stage}.means`)}</span>
+          </li>
+        ))}
+      </ol>
+    </section>
   );
 }
 

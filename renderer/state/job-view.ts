@@ -18,6 +18,8 @@ export type LastEvent = JobEventOf<'finished' | 'undone' | 'failed'>;
 export interface JobView {
   readonly job: string;
   readonly state: StatusLine['state'];
+  /** Also while it starts, when it shows as starting still. */
+  readonly isPaused: boolean;
   readonly plan: Plan | null;
   readonly device: string | null;
   readonly speed: Speed | null;
@@ -39,6 +41,7 @@ export function newJob(job: string): JobView {
   return {
     job,
     state: 'starting',
+    isPaused: false,
     plan: null,
     device: null,
     speed: null,
@@ -63,11 +66,12 @@ function logged(view: JobView, event: JobEvent): JobView {
   return { ...view, log: isFull ? [first, ...view.log.slice(2), event] : [...view.log, event] };
 }
 
-/** Progress goes on while a job is paused or waits for a decision: only a new phase ends that. */
+/** Progress goes on while a job is paused or waits for a decision: only a new phase ends the latter. */
 function afterProgress(view: JobView, event: JobEventOf<'progress'>): JobView {
-  const isHeld = view.state === 'paused' || view.state === 'needs-decision';
   const samePhase = view.progress === null || view.progress.phase === event.phase;
-  const state = view.end !== null || (isHeld && samePhase) ? view.state : event.phase;
+  const isWaiting = view.state === 'needs-decision' && samePhase;
+  const ofPhase = view.isPaused && event.phase === 'copying' ? 'paused' : event.phase;
+  const state = view.end !== null || isWaiting ? view.state : ofPhase;
   return {
     ...view,
     state,
@@ -86,9 +90,9 @@ function afterHappening(view: JobView, event: Exclude<JobEvent, { event: 'progre
     case 'attached':
       return { ...view, device: event.device };
     case 'paused':
-      return { ...view, state: 'paused' };
+      return { ...view, state: 'paused', isPaused: true };
     case 'resumed':
-      return { ...view, state: 'copying' };
+      return { ...view, state: 'copying', isPaused: false };
     case 'decision':
       return { ...view, state: 'needs-decision', decision: event };
     case 'synchronized': {
@@ -116,9 +120,11 @@ function afterHappening(view: JobView, event: Exclude<JobEvent, { event: 'progre
 export function afterStatus(view: JobView, status: JobStatus | StatusLine): JobView {
   if (view.end !== null) return view;
   const { state, device, speed, cutOver, progress, decision } = status;
+  // A job that starts does not say whether it is paused.
+  const isPaused = state === 'paused' || (state !== 'copying' && view.isPaused);
   return {
     ...view,
-    ...{ state, speed, cutOver },
+    ...{ state, isPaused, speed, cutOver },
     device: device ?? view.device,
     progress: view.progress ?? (progress?.event === 'progress' ? progress : null),
     decision: decision?.event === 'decision' ? decision : null,
@@ -131,4 +137,17 @@ export type JobStage = 'moving' | 'crossed' | 'ended';
 export function stageOf({ state, end }: JobView): JobStage {
   if (end !== null) return 'ended';
   return state === 'synchronized' || state === 'cutting-over' || state === 'committed' ? 'crossed' : 'moving';
+}
+
+/** Before the first progress of a job whose plan is known, that nothing has crossed: it fills the same place. */
+export function shownProgress({ progress, plan, job, log }: JobView): JobEventOf<'progress'> | null {
+  if (progress !== null || plan === null) return progress;
+  const { sizeBytes } = plan.source;
+  return {
+    ...{ event: 'progress', job, timeMs: log[0]?.timeMs ?? 0, phase: 'starting' },
+    ...{ copiedBytes: 0, redirectedBytes: 0, skippedBytes: 0, totalBytes: sizeBytes, pendingBytes: sizeBytes },
+    ...{ unreadableBytes: 0, toReturnBytes: 0, directBytes: 0, verifiedBytes: 0, copyBytesPerSecond: 0 },
+    consumer: { readIops: 0, writeIops: 0, p50Us: 0, p99Us: 0, longestStallMs: 0 },
+    etaSeconds: null,
+  };
 }

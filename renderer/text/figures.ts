@@ -10,7 +10,20 @@ export function rateText(bytesPerSecond: number): string {
 }
 
 export function waitText(microseconds: number): string {
-  return microseconds < 10_000 ? `${Math.round(microseconds)} µs` : durationText(microseconds / 1000);
+  if (microseconds < 1000) return `${Math.round(microseconds)} µs`;
+  const milliseconds = microseconds / 1000;
+  return milliseconds < 10 ? `${trimmed(milliseconds)} ms` : durationText(milliseconds);
+}
+
+/** At the time scale of a chart. */
+export function scaleTimeText(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = seconds / 60;
+  return minutes < 60 ? `${trimmed(minutes)} min` : `${trimmed(minutes / 60)} h`;
+}
+
+function trimmed(figure: number): string {
+  return figure.toFixed(1).replace('.0', '');
 }
 
 /** In whole seconds: as it stands beside numbers that change. */

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { hostChannels } from '../../app/contract/host-port.ts';
 import { useScratch } from '../system/support/scratch.ts';
-import { makeImages, Service, startJob } from '../system/support/service.ts';
+import { haveAllLeft, makeImages, Service, startJob } from '../system/support/service.ts';
 import { waitUntil } from '../system/support/wait.ts';
 import { StandIn } from './electron/stand-in.ts';
 import type { StandInWindow } from './electron/stand-in-window.ts';
@@ -34,16 +34,11 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     delete process.env['DISKFERRY_SOCKET'];
   });
 
-  it('shows the wizard of the real service', async () => {
+  it('shows the wizard of the real service, and gives its page nothing but a port', async () => {
     const page = await window.page;
     await page.getByText('Service 0.1.0').waitFor();
     await page.getByRole('button', { name: 'Move a disk…' }).click();
     await page.getByRole('treegrid').waitFor();
-  });
-
-  it('gives the page nothing but its port', async () => {
-    const page = await window.page;
-    await page.getByText('Service 0.1.0').waitFor();
     expect(window.options.webPreferences).toMatchObject({
       ...{ sandbox: true, contextIsolation: true, nodeIntegration: false, webSecurity: true, webviewTag: false },
     });
@@ -51,7 +46,7 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     expect(reachable).toEqual(['undefined', 'undefined', 'ask,listen']);
   });
 
-  it('lets no page go elsewhere, open windows, or be granted anything', () => {
+  it('lets no page go elsewhere, open windows, or be granted anything, and can be closed while it loads', async () => {
     const { webContents } = window;
     for (const name of ['will-navigate', 'will-redirect', 'will-attach-webview']) {
       let wasPrevented = false;
@@ -64,6 +59,7 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     answers.push(standIn.sessionHandlers.get('setPermissionCheckHandler')?.(webContents, 'media', 'x', {}));
     answers.push(standIn.sessionHandlers.get('setDevicePermissionHandler')?.({}));
     expect(answers).toEqual([false, false, false]);
+    await window.close();
   });
 
   it('hears nobody but its own page, and no more than the contract has', async () => {
@@ -91,6 +87,7 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     expect(standIn.hasQuit).toBe(false);
     await client.request('cutover', { job });
     await waitUntil('the app has gone', () => standIn.hasQuit);
+    await waitUntil('the job has left', () => haveAllLeft(scratch()));
     expect(standIn.notices).toContainEqual(expect.objectContaining({ title: 'The move is complete' }));
     client.close();
   });

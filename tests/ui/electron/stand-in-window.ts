@@ -67,6 +67,8 @@ export class StandInWindow extends EventEmitter {
   readonly page: Promise<Page>;
   readonly #surroundings: Surroundings;
   #isGone = false;
+  /** From then on it can be asked for nothing any more. */
+  #isDestroyed = false;
 
   constructor(options: WindowOptions, surroundings: Surroundings) {
     super();
@@ -114,23 +116,24 @@ export class StandInWindow extends EventEmitter {
   }
 
   async close(): Promise<void> {
+    this.#isDestroyed = true;
     await (await this.page).context().close();
     this.#closed();
   }
 
   #closed(): void {
     if (this.#isGone) return;
-    this.#isGone = true;
+    this.#isGone = this.#isDestroyed = true;
     this.emit('closed');
     this.#surroundings.gone(this);
   }
 
   isDestroyed(): boolean {
-    return this.#isGone;
+    return this.#isDestroyed;
   }
 
   isFocused(): boolean {
-    return !this.#isGone;
+    return !this.#isDestroyed;
   }
 
   isMinimized(): boolean {

@@ -49,6 +49,14 @@ describe('a job as the wizard sees it', () => {
     expect(waiting).toMatchObject({ state: 'needs-decision', decision });
   });
 
+  test('is paused from its first block on when it was paused while it starts', () => {
+    const starting = afterStatus(viewOf(planned, { event: 'paused', ...at(2) }), statusLine({ state: 'starting' }));
+    expect(starting.state).toBe('starting');
+    expect(afterEvent(starting, progress(3)).state).toBe('paused');
+    expect(afterEvent(afterStatus(starting, statusLine()), progress(3)).state).toBe('copying');
+    expect(afterEvent(starting, progress(3, { phase: 'undoing' })).state).toBe('undoing');
+  });
+
   test('waits for no decision any more when the job does something else', () => {
     const waiting = viewOf(planned, progress(1), decision, progress(3));
     expect(afterEvent(waiting, progress(4, { phase: 'undoing' }))).toMatchObject({ state: 'undoing', decision: null });

@@ -5,6 +5,7 @@
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import { describe, expect, test } from 'vitest';
+import type { DeviceTree } from '../../../app/contract/device-tree.ts';
 import type { JobEvent } from '../../../app/contract/events.ts';
 import { App } from '../../../renderer/app.tsx';
 import { WizardContext } from '../../../renderer/components/wizard-context.ts';
@@ -32,6 +33,16 @@ function shown(...changes: readonly Change[]): string {
   wizard.store.getInitialState = () => state;
   const html = renderToString(createElement(WizardContext, { value: wizard }, createElement(App)));
   return html.replaceAll('<!-- -->', '').replaceAll('&#x27;', "'").replaceAll('&quot;', '"');
+}
+
+function tree(path: string, kind: 'disk' | 'part'): DeviceTree {
+  const eligible = { eligible: true, reason: null };
+  return {
+    ...{ path, kind, majorMinor: '8:0', sizeBytes: 2 ** 30, logicalBlockBytes: 512, physicalBlockBytes: 512 },
+    ...{ readOnly: false, removable: false, model: null, vendor: null, serial: null, wwn: null, bus: null, content: null },
+    ...{ partitionUuid: null, health: null, isSystem: false, mountPoints: [], isSwap: false, usedBytes: null },
+    ...{ offsetBytes: null, backingFile: null, asSource: eligible, asDestination: eligible, way: null, children: [] },
+  };
 }
 
 describe('a screen', () => {
@@ -71,6 +82,28 @@ describe('a screen', () => {
     expect(empty).not.toMatch(/<button[^>]*disabled=""[^>]*>Erase/);
   });
 
+  test('names all that goes with a disk of partitions, before it is chosen and before it is erased', () => {
+    const content = (fileSystemType: string | null, partitionTableType: string | null = null, label: string | null = null) => ({
+      ...{ fileSystemType, fileSystemUuid: null, label, partitionTableType, partitionTableUuid: null },
+    });
+    const part = { ...tree('/dev/sdc1', 'part'), content: content('ntfs', null, 'Photos') };
+    const disk = { ...tree('/dev/sdc', 'disk'), content: content(null, 'gpt'), children: [part] };
+    const devices: Change = { type: 'devices', devices: { trees: [tree('/dev/sdb', 'disk'), disk], notes: [] } };
+    const erased = 'GPT partition table: sdc1 NTFS, named “Photos”';
+    const chosen = { type: 'placed', place: { at: 'destination' } } as const;
+    expect(shown(connected, devices, choice, chosen)).toContain(`Will be erased: ${erased}`);
+    const destination = { ...plan.destination, content: disk.content };
+    const planOfIt: Change = { type: 'planned', planned: { plan: { ...plan, destination }, token: 't', notes: [] } };
+    expect(shown(connected, devices, choice, planOfIt, { type: 'placed', place: { at: 'confirm' } })).toContain(erased);
+  });
+
+  test('says of a disk that fails what it says of itself', () => {
+    const health = { state: 'failing', message: '12 sectors are bad', temperatureCelsius: null, poweredOnHours: null } as const;
+    const devices: Change = { type: 'devices', devices: { trees: [{ ...tree('/dev/sdb', 'disk'), health }], notes: [] } };
+    const html = shown(connected, devices, { type: 'placed', place: { at: 'source' } });
+    expect(html).toContain('This disk says that it is failing: 12 sectors are bad');
+  });
+
   test('goes back to the plan when what was to be confirmed is gone', () => {
     expect(shown(connected, choice, { type: 'placed', place: { at: 'confirm' } })).toContain('What will happen');
   });
@@ -101,12 +134,23 @@ describe('a screen', () => {
     const unreadable = { extents: [], extentCount: 1, totalBytes: 4096 };
     const lossy: JobEvent = { ...sure, report: { ...report, unreadable, unreadableFiles: { paths: ['/a/b'], unknown: null } } };
     const html = shown(connected, event(planned), event(lossy), atJob);
-    for (const words of ['with these points', '4 KiB could not be read', '/a/b']) expect(html).toContain(words);
+    for (const words of ['with these points', '4 KiB of the source could not be read', '/a/b']) expect(html).toContain(words);
+  });
+
+  test('ticks off no step that a move did not come to', () => {
+    const steps = (...events: readonly JobEvent[]): string => {
+      const html = shown(connected, event(planned), ...events.map(event), atJob);
+      return [...html.matchAll(/class="mark" aria-hidden="true">(.)</g)].map(([, mark]) => mark).join('');
+    };
+    expect(steps(finished)).toBe('✓✓✓✓✓✓✓✓');
+    expect(steps(synchronized, undone)).toBe('✓✓✓✓✓✓–8');
+    expect(steps(failed)).toBe('✓✓✓✓✓––8');
+    expect(steps(synchronized, { event: 'committed', ...at(6000) }, failed)).toBe('✓✓✓✓✓✓✓8');
   });
 
   test.each([
     ['finished', finished, 'Disconnect or erase it before this machine starts again'],
-    ['undone', undone, 'The move was undone'],
+    ['undone', undone, '/dev/sdb holds everything that was written'],
     ['failed', failed, 'Your data is on both disks together'],
   ])('says where the data is when a move has %s', (_, end, words) => {
     expect(shown(connected, event(planned), event(end), atJob)).toContain(words);
