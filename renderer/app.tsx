@@ -1,6 +1,6 @@
 /** The window: the steps, both disks, and the screen of the place where the person is. */
 import type { ReactElement } from 'react';
-import type { PairState, ShownDisk } from './components/disk-pair.tsx';
+import type { NamedDisk, PairState, ShownDisk } from './components/disk-pair.tsx';
 import { DiskPair } from './components/disk-pair.tsx';
 import type { Step } from './components/step-list.tsx';
 import { StepList } from './components/step-list.tsx';
@@ -15,7 +15,7 @@ import { StartScreen } from './screens/start-screen.tsx';
 import type { JobView } from './state/job-view.ts';
 import { newJob, stageOf } from './state/job-view.ts';
 import type { WizardState } from './state/wizard-state.ts';
-import { findDevice } from './state/wizard-state.ts';
+import { findDevice } from './state/choice.ts';
 import { text } from './text/text.ts';
 
 export function App(): ReactElement {
@@ -34,6 +34,7 @@ export function App(): ReactElement {
       </header>
       <main>
         {step !== 'start' && <Disks state={state} />}
+        {step !== 'start' && <Offline service={state.service} />}
         <CurrentScreen state={state} step={step} />
       </main>
     </div>
@@ -52,9 +53,10 @@ export function stepOf(state: WizardState): Step {
   const view = jobOf(state);
   if (view !== null) return stepsOfStages[stageOf(view)];
   if (place.at === 'job') return 'migrate';
+  if (place.at !== 'start' && place.at !== 'source' && choice.source === null) return 'source';
+  if ((place.at === 'plan' || place.at === 'confirm') && choice.destination === null) return 'destination';
   // Nothing is confirmed that is not shown; after a reconnection a plan may be gone.
   if (place.at === 'confirm' && planned === null) return 'plan';
-  if (place.at !== 'start' && place.at !== 'source' && choice.source === null) return 'source';
   return place.at;
 }
 
@@ -67,13 +69,26 @@ export function stepsLeftOut({ end, log }: JobView): readonly Step[] {
   return hasCrossed ? ['cutOver'] : ['migrate', 'cutOver'];
 }
 
+function Offline({ service }: Pick<WizardState, 'service'>): ReactElement {
+  const isAway = service.state !== 'connected';
+  const words = service.state === 'host-gone' ? 'app.hostGone' : 'app.offline';
+  return (
+    <div className={isAway ? 'box amber' : 'unseen'} role="status">
+      {isAway ? text(words) : ''}
+    </div>
+  );
+}
+
 function CurrentScreen({ state, step }: { readonly state: WizardState; readonly step: Step }): ReactElement {
   const view = jobOf(state);
   if (view !== null) return <JobScreen key={view.job} view={view} />;
   if (step === 'source') return <SourceScreen />;
   if (step === 'destination') return <DestinationScreen />;
   if (step === 'plan') return <PlanScreen />;
-  if (step === 'confirm' && state.planned !== null) return <ConfirmScreen plan={state.planned.plan} />;
+  if (step === 'confirm' && state.planned !== null) {
+    // What was typed for one plan is not there for another.
+    return <ConfirmScreen key={state.planned.token} planned={state.planned} />;
+  }
   return <StartScreen />;
 }
 
@@ -84,11 +99,12 @@ function JobScreen({ view }: { readonly view: JobView }): ReactElement {
 
 function Disks({ state }: { readonly state: WizardState }): ReactElement {
   const view = jobOf(state);
-  const plan = view?.plan ?? state.planned?.plan ?? null;
+  const plan = view === null ? (state.planned?.plan ?? null) : view.plan;
   const chosen = (path: string | null): ShownDisk | null => findDevice(state.devices?.trees ?? [], path) ?? null;
   const isJob = state.place.at === 'job';
-  const source = plan?.source ?? (isJob ? null : chosen(state.choice.source));
-  const destination = plan?.destination ?? (isJob ? null : chosen(state.choice.destination));
+  const named = (path: string | null | undefined): NamedDisk | null => (typeof path === 'string' ? { path } : null);
+  const source = plan?.source ?? (isJob ? named(view?.source) : chosen(state.choice.source));
+  const destination = plan?.destination ?? (isJob ? named(view?.destination) : chosen(state.choice.destination));
   return <DiskPair source={source} destination={destination} state={pairStateOf(view)} />;
 }
 

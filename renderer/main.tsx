@@ -10,7 +10,7 @@ import { WebSocketPort } from './bridge/web-socket-port.ts';
 import { WizardContext } from './components/wizard-context.ts';
 import { Wizard } from './state/wizard.ts';
 
-const jobsEveryMs = 5000;
+const watchEveryMs = 5000;
 
 /** Electron's preload has put one there; a browser has the WebSocket. */
 function hostPort(): HostPort {
@@ -26,7 +26,11 @@ function hostPort(): HostPort {
 }
 
 const wizard = new Wizard(new Bridge(hostPort()));
-setInterval(() => void wizard.refreshJobs(), jobsEveryMs);
+const keepWatch = (): void => {
+  if (!document.hidden) void wizard.keepWatch();
+};
+setInterval(keepWatch, watchEveryMs);
+document.addEventListener('visibilitychange', keepWatch);
 
 createRoot(present(document.getElementById('wizard'), 'the page has a place for the wizard')).render(
   <WizardContext value={wizard}>

@@ -64,6 +64,8 @@ const serviceStateSchema = z.discriminatedUnion('state', [
     notes: z.array(z.string()),
   }),
   z.object({ state: z.literal('absent'), refusal: refusalSchema }),
+  /** Said by the page's own end: there is no host to ask. */
+  z.object({ state: z.literal('host-gone'), refusal: refusalSchema }),
 ]);
 /** How the host stands with the service. */
 export type ServiceState = z.infer<typeof serviceStateSchema>;

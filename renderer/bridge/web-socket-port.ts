@@ -94,7 +94,7 @@ export class WebSocketPort implements HostPort {
     const refusal = isRefused ? linkUsed : hostGone;
     for (const { resolve } of this.#waiting.values()) resolve({ outcome: 'refused', refusal });
     this.#waiting.clear();
-    this.#tell({ kind: 'service', service: { state: 'absent', refusal } });
+    this.#tell({ kind: 'service', service: { state: 'host-gone', refusal } });
     if (!isRefused) this.#page.later(() => this.#connect(), reconnectMs);
   }
 }

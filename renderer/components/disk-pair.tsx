@@ -6,12 +6,15 @@ import { diskFacts, ownFacts } from './disk-words.ts';
 
 export type ShownDisk = Pick<PlannedDisk, 'path' | 'model' | 'serial' | 'bus' | 'sizeBytes' | 'content'>;
 
+/** All that is known of the disk of a job whose plan nobody has told. */
+export type NamedDisk = Pick<PlannedDisk, 'path'>;
+
 /** `choosing`: the destination's content is still there. `moved`, `undone`: how a job has ended. */
 export type PairState = 'choosing' | 'moving' | 'moved' | 'undone';
 
 export interface DiskPairProps {
-  readonly source: ShownDisk | null;
-  readonly destination: ShownDisk | null;
+  readonly source: ShownDisk | NamedDisk | null;
+  readonly destination: ShownDisk | NamedDisk | null;
   readonly state: PairState;
 }
 
@@ -44,7 +47,7 @@ export function DiskPair({ source, destination, state }: DiskPairProps): ReactEl
 
 interface DiskCardProps {
   readonly role: 'source' | 'destination';
-  readonly disk: ShownDisk | null;
+  readonly disk: ShownDisk | NamedDisk | null;
   readonly note: Note | null;
   readonly factsOf: (disk: ShownDisk) => readonly string[];
 }
@@ -61,9 +64,9 @@ function DiskCard({ role, disk, note, factsOf }: DiskCardProps): ReactElement {
       ) : (
         <>
           <p className="disk-name">
-            <strong>{disk.path}</strong> {disk.model}
+            <strong>{disk.path}</strong> {'model' in disk ? disk.model : ''}
           </p>
-          <p className="soft breakable">{factsOf(disk).join(' · ')}</p>
+          {'model' in disk && <p className="soft breakable">{factsOf(disk).join(' · ')}</p>}
         </>
       )}
     </div>

@@ -42,8 +42,9 @@ export function busText(bus: string): string {
   return busNames[bus] ?? bus;
 }
 
+/** Also where nobody has looked: what is not known may be somebody's data. */
 export function holdsData(content: DeviceContent | null): boolean {
-  return content !== null && (content.fileSystemType ?? content.partitionTableType) !== null;
+  return content === null || (content.fileSystemType ?? content.partitionTableType) !== null;
 }
 
 /** In the order in which people compare disks. */

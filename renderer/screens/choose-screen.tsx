@@ -10,7 +10,7 @@ import { Screen } from './screen.tsx';
 
 export function SourceScreen(): ReactElement {
   const wizard = useWizard();
-  const { source, destination } = useWizardState((state) => state.choice);
+  const source = useWizardState((state) => state.choice.source);
   // What the destination may be hangs on the source.
   const choose = (path: string | null): void => void wizard.choose({ source: path, destination: null });
   return (
@@ -23,10 +23,7 @@ export function SourceScreen(): ReactElement {
           <ActionButton
             kind="main"
             isDisabled={source === null}
-            onPress={() => {
-              wizard.go({ at: 'destination' });
-              if (destination === null) void wizard.refreshDevices();
-            }}
+            onPress={() => wizard.go({ at: 'destination' })}
           >
             {text('actions.next')}
           </ActionButton>
@@ -68,10 +65,15 @@ function Devices({ role, onChoose }: DevicesProps): ReactElement {
   const wizard = useWizard();
   const devices = useWizardState((state) => state.devices);
   const choice = useWizardState((state) => state.choice);
+  const lost = useWizardState((state) => state.lost);
   const isLooking = useWizardState((state) => isBusy(state, 'devices'));
   return (
     <>
+      <RefusalOf errand="start" />
       <RefusalOf errand="devices" />
+      <p className={lost === null ? '' : 'box amber'} role="status">
+        {lost === null ? '' : text('device.lost', { path: lost })}
+      </p>
       {devices !== null && devices.trees.length > 0 && (
         <DeviceTree
           // Another set of disks is another tree: all of it is open again.

@@ -5,31 +5,38 @@
 import type { ReactElement } from 'react';
 import { useState } from 'react';
 import type { DeviceTree } from '../../app/contract/device-tree.ts';
-import type { Plan, PlannedDisk } from '../../app/contract/plan.ts';
+import type { PlannedDisk } from '../../app/contract/plan.ts';
+import type { ServiceResult } from '../../app/contract/service.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import { busText, diskName, erasedText, holdsData } from '../components/disk-words.ts';
 import { Field } from '../components/fields.tsx';
 import { Facts } from '../components/facts.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
+import { useSettled } from '../components/settled.ts';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
-import { findDevice, isBusy } from '../state/wizard-state.ts';
+import { findDevice } from '../state/choice.ts';
+import { isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { Screen } from './screen.tsx';
 
-export function ConfirmScreen({ plan }: { readonly plan: Plan }): ReactElement {
+export interface ConfirmScreenProps {
+  readonly planned: ServiceResult<'plan'>;
+}
+
+export function ConfirmScreen({ planned: { plan, token } }: ConfirmScreenProps): ReactElement {
   const wizard = useWizard();
   const isStarting = useWizardState((state) => isBusy(state, 'start'));
-  const wasRefused = useWizardState((state) => state.refusals.start !== undefined);
+  const isSettled = useSettled();
   const [typed, setTyped] = useState('');
   const [passphrase, setPassphrase] = useState('');
   const { destination, mappedUsers } = plan;
   const asksPassphrase = mappedUsers.some(({ needsPassphrase }) => needsPassphrase);
-  const asksTyping = holdsData(destination.content);
+  const asksTyping = !destination.toBeCreated && holdsData(destination.content);
   const isReady = (!asksTyping || typed.trim() === destination.path) && (!asksPassphrase || passphrase !== '');
   const disk = diskName(destination);
   const start = async (): Promise<void> => {
-    await wizard.start(asksPassphrase ? passphrase : null);
+    await wizard.start(token, asksPassphrase ? passphrase : null);
     setPassphrase('');
   };
   return (
@@ -43,7 +50,7 @@ export function ConfirmScreen({ plan }: { readonly plan: Plan }): ReactElement {
           </ActionButton>
           <ActionButton
             kind="danger"
-            isDisabled={!isReady || isStarting}
+            isDisabled={!isReady || !isSettled || isStarting}
             onPress={() => void start()}
           >
             {text('confirm.button', { disk })}
@@ -52,8 +59,6 @@ export function ConfirmScreen({ plan }: { readonly plan: Plan }): ReactElement {
       }
     >
       <RefusalOf errand="start" />
-      <RefusalOf errand="plan" />
-      {wasRefused && <p>{text('confirm.expired')}</p>}
       <Erased destination={destination} />
       <p>{text('confirm.backup')}</p>
       {asksTyping && (

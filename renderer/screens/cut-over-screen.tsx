@@ -2,23 +2,30 @@
 import type { ReactElement } from 'react';
 import type { JobEventOf } from '../../app/contract/events.ts';
 import { ActionButton } from '../components/action-button.tsx';
+import { useQuestion } from '../components/question.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
+import { useSettled } from '../components/settled.ts';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView } from '../state/job-view.ts';
+import { waitsToBeLetGo } from '../state/job-view.ts';
 import { isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
-import { UndoQuestion, useUndoQuestion } from './job-actions.tsx';
+import { UndoQuestion } from './job-actions.tsx';
 import { Log } from './migrate-screen.tsx';
 import { Screen } from './screen.tsx';
+import { WarningBox } from './warning-box.tsx';
 
 export function CutOverScreen({ view }: { readonly view: JobView }): ReactElement {
   const { job, state, cutOver, plan, verified } = view;
   const wizard = useWizard();
-  const [isAsking, onAsk] = useUndoQuestion();
-  const isPending = useWizardState((now) => isBusy(now, 'job'));
-  const isWaiting = state === 'synchronized';
+  const asking = useQuestion();
+  const isSettled = useSettled();
+  const isPending = useWizardState((now) => isBusy(now, `job:${job}`));
+  const isLetGo = waitsToBeLetGo(view);
+  const isWaiting = state === 'synchronized' && !isLetGo;
   const isLocked = isPending || !isWaiting;
+  const canStop = !isPending && (isWaiting || isLetGo);
   const steps = cutOver.length > 0 ? cutOver : (plan?.cutOver ?? []);
   return (
     <Screen
@@ -27,21 +34,27 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
       actions={
         <>
           <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
-          <ActionButton isDisabled={isLocked} onPress={() => onAsk(true)}>
-            {text('job.stop')}
-          </ActionButton>
           <ActionButton isDisabled={isLocked} onPress={() => void wizard.command(job, 'verify')}>
             {text('cutOver.verify')}
           </ActionButton>
-          <ActionButton kind="main" isDisabled={isLocked} onPress={() => void wizard.command(job, 'cutover')}>
+          <ActionButton
+            kind="main"
+            isDisabled={isLocked || !isSettled}
+            onPress={() => void wizard.command(job, 'cutover')}
+          >
             {text('cutOver.button')}
+          </ActionButton>
+          {/* Where it is while the job moves: nobody who goes for it finds something else there. */}
+          <ActionButton isDisabled={!canStop} onPress={asking.ask}>
+            {text('job.stop')}
           </ActionButton>
         </>
       }
     >
-      <RefusalOf errand="job" />
-      <UndoQuestion job={job} isAsking={isAsking} onAsk={onAsk} />
-      <p role="status">{isWaiting ? '' : text('cutOver.working')}</p>
+      <RefusalOf errand={`job:${job}`} />
+      <UndoQuestion view={view} asking={asking} />
+      <WarningBox view={view} />
+      <p role="status">{isWaiting || isLetGo ? '' : text('cutOver.working')}</p>
       <section>
         <h2>{text('cutOver.steps')}</h2>
         <ol>
@@ -50,7 +63,7 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
           ))}
         </ol>
       </section>
-      <p>{text('cutOver.undo')}</p>
+      {state !== 'committed' && <p>{text('cutOver.undo')}</p>}
       <Verified verified={verified} />
       <Log view={view} />
     </Screen>

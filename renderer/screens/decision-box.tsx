@@ -1,12 +1,20 @@
-/** What the job waits for: what has failed, where, and the choices that it offers, in its own words. */
+/**
+ * What the job waits for: what has failed, where, and the choices that it offers, in its own words. To try again is
+ * harmless; the other choices are asked about once more. Another decision makes another box (its `key`), so that no
+ * press that was meant for one is taken for another.
+ */
 import type { ReactElement } from 'react';
 import type { JobEventOf, Unreadable } from '../../app/contract/events.ts';
 import { ActionButton } from '../components/action-button.tsx';
+import { Question, useQuestion } from '../components/question.tsx';
+import { useSettled } from '../components/settled.ts';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
+import type { JobView } from '../state/job-view.ts';
 import type { JobCommand } from '../state/wizard.ts';
 import { isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
+import { UndoQuestion } from './job-actions.tsx';
 
 const commands = { retry: 'retry', 'accept-unreadable': 'acceptUnreadable', undo: 'undo' } as const satisfies Readonly<
   Record<string, JobCommand>
@@ -17,10 +25,13 @@ function isKnown(choice: string): choice is KnownChoice {
   return Object.hasOwn(commands, choice);
 }
 
-export function DecisionBox({ decision }: { readonly decision: JobEventOf<'decision'> }): ReactElement {
-  const wizard = useWizard();
-  const isPending = useWizardState((state) => isBusy(state, 'job'));
-  const { job, message, choices, unreadable } = decision;
+export interface DecisionBoxProps {
+  readonly view: JobView;
+  readonly decision: JobEventOf<'decision'>;
+}
+
+export function DecisionBox({ view, decision }: DecisionBoxProps): ReactElement {
+  const { message, choices, unreadable } = decision;
   return (
     <section className="box bad" role="alert">
       <h2>{text('decision.title')}</h2>
@@ -30,20 +41,48 @@ export function DecisionBox({ decision }: { readonly decision: JobEventOf<'decis
       </p>
       {unreadable !== undefined && <Places unreadable={unreadable} />}
       <ul className="choices">
-        {choices.map(({ choice, meaning }) =>
-          isKnown(choice) ? (
-            <li key={choice}>
-              <ActionButton isDisabled={isPending} onPress={() => void wizard.command(job, commands[choice])}>
-                {text(`decision.choices.${choice}`)}
-              </ActionButton>
-              <span>{meaning}</span>
-            </li>
-          ) : (
-            <li key={choice}>{`${choice}: ${meaning}`}</li>
-          ),
-        )}
+        {choices.map((choice) => (
+          <li key={choice.choice}>
+            <ChoiceOf view={view} {...choice} />
+          </li>
+        ))}
       </ul>
     </section>
+  );
+}
+
+interface ChoiceOfProps {
+  readonly view: JobView;
+  readonly choice: string;
+  readonly meaning: string;
+}
+
+function ChoiceOf({ view, choice, meaning }: ChoiceOfProps): ReactElement {
+  const { job } = view;
+  const wizard = useWizard();
+  const isPending = useWizardState((state) => isBusy(state, `job:${job}`));
+  const isSettled = useSettled();
+  const asking = useQuestion();
+  if (!isKnown(choice)) return <>{`${choice}: ${meaning}`}</>;
+  const act = (): void => void wizard.command(job, commands[choice]);
+  return (
+    <>
+      <ActionButton isDisabled={isPending || !isSettled} onPress={choice === 'retry' ? act : asking.ask}>
+        {text(`decision.choices.${choice}`)}
+      </ActionButton>
+      <span>{meaning}</span>
+      {choice === 'undo' && <UndoQuestion view={view} asking={asking} />}
+      {choice === 'accept-unreadable' && (
+        <Question
+          asking={asking}
+          title={text('decision.acceptTitle')}
+          words={text('decision.acceptText', { meaning })}
+          yes={text('decision.acceptYes')}
+          no={text('actions.notYet')}
+          onYes={act}
+        />
+      )}
+    </>
   );
 }
 

@@ -48,7 +48,7 @@ export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
       {end.event !== 'failed' && (
         <section>
           <h2>{text(end.event === 'finished' ? 'done.oldDisk' : 'done.undoneDisk')}</h2>
-          <p>{text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText', pathsOf(view))}</p>
+          <p>{text(`done.${otherDiskText(end.event, view)}`, pathsOf(view))}</p>
         </section>
       )}
       {end.event !== 'failed' && <Figures report={end.report} />}
@@ -60,7 +60,7 @@ export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
 
 function titleOf({ event }: LastEvent, points: readonly string[]): string {
   if (event === 'finished') return text(points.length === 0 ? 'done.finished' : 'done.finishedBut');
-  return text(`done.${event}`);
+  return text(event === 'undone' && points.length > 0 ? 'done.undoneBut' : `done.${event}`);
 }
 
 interface OutcomeProps extends DoneScreenProps {
@@ -74,12 +74,13 @@ function Outcome({ end, view, hasPoints }: OutcomeProps): ReactElement {
         <p className="breakable">{end.message.replace(/\.?$/, '.')}</p>
         <p>{end.advice}</p>
         <p>
-          <strong>{text(`refusal.data.${end.dataIs}`)}</strong>
+          <strong>{end.dataIs === 'unknown' ? text('done.dataUnknown') : text(`refusal.data.${end.dataIs}`)}</strong>
         </p>
       </section>
     );
   }
-  const words = text(`done.${end.event}Text`, pathsOf(view));
+  const hasLost = end.event === 'undone' && end.report.unreadable.totalBytes > 0;
+  const words = text(hasLost ? 'done.undoneButText' : `done.${end.event}Text`, pathsOf(view));
   const { staysOn } = end.report;
   return (
     <section className={`box ${hasPoints ? 'amber' : 'good'}`}>
@@ -89,6 +90,13 @@ function Outcome({ end, view, hasPoints }: OutcomeProps): ReactElement {
       </p>
     </section>
   );
+}
+
+/** Whether both look like the volume, the plan says. */
+function otherDiskText(event: 'finished' | 'undone', { plan }: JobView): 'oldDiskText' | 'oldDiskHidden' | 'undoneDiskText' {
+  if (event === 'undone') return 'undoneDiskText';
+  const isAlike = plan === null || plan.warnings.some(({ code }) => code === 'duplicate-identity');
+  return isAlike ? 'oldDiskText' : 'oldDiskHidden';
 }
 
 function pathsOf({ plan }: JobView): { readonly source: string; readonly destination: string } {

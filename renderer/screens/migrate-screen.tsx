@@ -10,39 +10,45 @@ import { ActionButton } from '../components/action-button.tsx';
 import { BlockMap } from '../components/block-map.tsx';
 import { byteSteps, Chart, waitSteps } from '../components/chart.tsx';
 import { SpeedSwitch } from '../components/fields.tsx';
+import { useQuestion } from '../components/question.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import { stalledMs } from '../state/job-forecast.ts';
 import type { JobView } from '../state/job-view.ts';
-import { shownProgress } from '../state/job-view.ts';
+import { shownProgress, waitsToBeLetGo } from '../state/job-view.ts';
 import type { Sample } from '../state/job-samples.ts';
 import { isBusy } from '../state/wizard-state.ts';
 import { bytesText, elapsedText, percentText, rangeText, rateText, waitText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { DecisionBox } from './decision-box.tsx';
-import { UndoQuestion, useUndoQuestion } from './job-actions.tsx';
+import { RecoverBackQuestion, UndoQuestion } from './job-actions.tsx';
+import { WarningBox } from './warning-box.tsx';
 import { Screen } from './screen.tsx';
 
 type Progress = JobEventOf<'progress'>;
 
 export function MigrateScreen({ view }: { readonly view: JobView }): ReactElement {
-  const { job, state, plan, decision, device } = view;
+  const { job, state, source, decision, device } = view;
   const progress = shownProgress(view);
-  const [isAsking, onAsk] = useUndoQuestion();
-  const isOffline = useWizardState(({ service }) => service.state !== 'connected');
+  const asking = useQuestion();
   return (
     <Screen
-      title={text('job.migrate', { source: plan?.source.path ?? job })}
-      actions={<Steering view={view} onStop={() => onAsk(true)} />}
+      title={text('job.migrate', { source: source ?? job })}
+      actions={state === 'died' ? <WaysOut view={view} onBack={asking.ask} /> : <Steering view={view} onStop={asking.ask} />}
     >
       <p className="state-line">
         <strong className={`badge ${state}`}>{text(`job.states.${state}`)}</strong>
         {decision === null && <span>{text(`job.means.${state}`)}</span>}
       </p>
-      {isOffline && <p className="box amber">{text('job.offline')}</p>}
-      <RefusalOf errand="job" />
-      <UndoQuestion job={job} isAsking={isAsking} onAsk={onAsk} />
-      {decision !== null && <DecisionBox decision={decision} />}
+      <RefusalOf errand={`job:${job}`} />
+      <RefusalOf errand={`recover:${job}`} />
+      {state === 'died' ? (
+        <RecoverBackQuestion job={job} asking={asking} />
+      ) : (
+        <UndoQuestion view={view} asking={asking} />
+      )}
+      {decision !== null && <DecisionBox key={decision.timeMs} view={view} decision={decision} />}
+      <WarningBox view={view} />
       {progress !== null && <ProgressPart view={view} progress={progress} />}
       {device !== null && <p className="soft breakable">{text('job.device', { device })}</p>}
       <p className="soft">{text('job.close')}</p>
@@ -122,9 +128,10 @@ function Announcement({ view, progress }: { readonly view: JobView; readonly pro
 function Stall({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement | null {
   const standingMs = stalledMs(view.forecast, progress);
   const isExpected = !['copying', 'verifying', 'undoing'].includes(view.state);
-  if (standingMs === 0 || isExpected) return null;
+  // What waits for people is no fault of a disk.
+  if (standingMs === 0 || isExpected || waitsToBeLetGo(view)) return null;
   return (
-    <p className="box amber">
+    <p className="box amber" role="status">
       {text('job.stalled', { time: elapsedText(standingMs) })} {text(`job.${stallCause(progress)}`)}
     </p>
   );
@@ -160,6 +167,28 @@ function Charts({ view, progress }: { readonly view: JobView; readonly progress:
   );
 }
 
+interface WaysOutProps {
+  readonly view: JobView;
+  readonly onBack: () => void;
+}
+
+/** Of a job that nobody serves any more. */
+function WaysOut({ view: { job }, onBack }: WaysOutProps): ReactElement {
+  const wizard = useWizard();
+  const isPending = useWizardState((state) => isBusy(state, `recover:${job}`));
+  return (
+    <>
+      <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
+      <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
+        {text('actions.resume')}
+      </ActionButton>
+      <ActionButton isDisabled={isPending} onPress={onBack}>
+        {text('actions.goBack')}
+      </ActionButton>
+    </>
+  );
+}
+
 interface SteeringProps {
   readonly view: JobView;
   readonly onStop: () => void;
@@ -167,8 +196,8 @@ interface SteeringProps {
 
 function Steering({ view, onStop }: SteeringProps): ReactElement {
   const wizard = useWizard();
-  const isPending = useWizardState((state) => isBusy(state, 'job'));
   const { job, state, speed } = view;
+  const isPending = useWizardState((now) => isBusy(now, `job:${job}`));
   const canBeUndone = !['undoing', 'died', 'not-answering'].includes(state);
   return (
     <>

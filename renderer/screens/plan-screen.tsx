@@ -7,7 +7,8 @@ import { Facts } from '../components/facts.tsx';
 import { LayoutBars } from '../components/layout-bars.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
-import { findDevice, isBusy } from '../state/wizard-state.ts';
+import { findDevice } from '../state/choice.ts';
+import { isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { Screen } from './screen.tsx';
@@ -16,6 +17,7 @@ export function PlanScreen(): ReactElement {
   const wizard = useWizard();
   const planned = useWizardState((state) => state.planned);
   const isPlanning = useWizardState((state) => isBusy(state, 'plan'));
+  const hasExpired = useWizardState((state) => state.refusals.start?.code === 'plan-expired');
   return (
     <Screen
       title={text('plan.title')}
@@ -32,6 +34,7 @@ export function PlanScreen(): ReactElement {
       {isPlanning && <p role="status">{text('plan.making')}</p>}
       <RefusalOf errand="plan" />
       <RefusalOf errand="start" />
+      {hasExpired && planned !== null && <p>{text('plan.expired')}</p>}
       <NoJournalChoice />
       {planned !== null && <PlanText plan={planned.plan} notes={planned.notes} />}
     </Screen>

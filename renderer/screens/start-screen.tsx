@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 import type { StatusLine } from '../../app/contract/control.ts';
 import { ActionButton } from '../components/action-button.tsx';
+import { useQuestion } from '../components/question.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import { stageOf } from '../state/job-view.ts';
@@ -9,13 +10,14 @@ import { isBusy } from '../state/wizard-state.ts';
 import type { WizardState } from '../state/wizard-state.ts';
 import { percentText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
+import { RecoverBackQuestion } from './job-actions.tsx';
 import { Screen } from './screen.tsx';
 
 export function StartScreen(): ReactElement {
   const wizard = useWizard();
   const service = useWizardState((state) => state.service);
   const newMove = (
-    <ActionButton kind="main" onPress={() => void wizard.beginAnew()}>
+    <ActionButton kind="main" onPress={() => wizard.beginAnew()}>
       {text('actions.newMove')}
     </ActionButton>
   );
@@ -25,12 +27,13 @@ export function StartScreen(): ReactElement {
       lead={text('start.lead')}
       actions={service.state === 'connected' ? newMove : undefined}
     >
+      <RefusalOf errand="start" />
       {service.state === 'connecting' && <p role="status">{text('start.connecting')}</p>}
       {service.state === 'absent' && <ServiceAbsent service={service} />}
+      {service.state === 'host-gone' && <HostGone service={service} />}
       {service.state === 'connected' && (
         <>
-          <RefusalOf errand="watch" />
-          <RefusalOf errand="start" />
+          <ListRefused />
           <Jobs />
           <HowItGoes />
           <Machine service={service} />
@@ -41,6 +44,17 @@ export function StartScreen(): ReactElement {
 }
 
 type Service<State> = Extract<WizardState['service'], { state: State }>;
+
+/** Nothing can be asked for here, nor started. */
+function HostGone({ service: { refusal } }: { readonly service: Service<'host-gone'> }): ReactElement {
+  return (
+    <div className="box amber" role="alert">
+      <h2>{text('start.hostGone')}</h2>
+      <p className="breakable">{refusal.message.replace(/\.?$/, '.')}</p>
+      <p>{refusal.advice}</p>
+    </div>
+  );
+}
 
 function ServiceAbsent({ service: { refusal } }: { readonly service: Service<'absent'> }): ReactElement {
   const wizard = useWizard();
@@ -71,6 +85,21 @@ function ServiceAbsent({ service: { refusal } }: { readonly service: Service<'ab
         </>
       )}
     </>
+  );
+}
+
+/** It is asked for by the clock, so it is no act of the person's that was refused. */
+function ListRefused(): ReactElement | null {
+  const wizard = useWizard();
+  const refusal = useWizardState((state) => state.refusals.watch);
+  if (refusal === undefined) return null;
+  return (
+    <section className="box amber" role="status">
+      <h2>{text('start.notListed')}</h2>
+      <p className="breakable">{refusal.message.replace(/\.?$/, '.')}</p>
+      <p>{refusal.advice}</p>
+      <ActionButton onPress={() => void wizard.refreshJobs()}>{text('actions.askAgain')}</ActionButton>
+    </section>
   );
 }
 
@@ -148,7 +177,8 @@ function fromTo(source: string | null, destination: string | null, job: string):
 
 function StoppedJob({ line: { job, source, destination } }: { readonly line: StatusLine }): ReactElement {
   const wizard = useWizard();
-  const isPending = useWizardState((state) => isBusy(state, 'start'));
+  const isPending = useWizardState((state) => isBusy(state, `recover:${job}`));
+  const asking = useQuestion();
   return (
     <li className="card">
       <div>
@@ -156,13 +186,15 @@ function StoppedJob({ line: { job, source, destination } }: { readonly line: Sta
         <p className="soft">{text('start.died')}</p>
       </div>
       <div className="card-actions">
-        <ActionButton kind="main" isPending={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
+        <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
           {text('actions.resume')}
         </ActionButton>
-        <ActionButton isPending={isPending} onPress={() => void wizard.recover(job, { goesBack: true })}>
+        <ActionButton isDisabled={isPending} onPress={asking.ask}>
           {text('actions.goBack')}
         </ActionButton>
       </div>
+      <RefusalOf errand={`recover:${job}`} />
+      <RecoverBackQuestion job={job} asking={asking} />
     </li>
   );
 }

@@ -5,38 +5,44 @@
 import type { Refusal, ServiceState } from '../../app/contract/bridge.ts';
 import type { JobStatus, StatusLine } from '../../app/contract/control.ts';
 import type { JobEvent } from '../../app/contract/events.ts';
-import type { Speed } from '../../app/contract/plan.ts';
 import type { ServiceResult } from '../../app/contract/service.ts';
+import type { Choice, Marks, PlanQuestion } from './choice.ts';
+import { choiceAfter, choiceAmong, firstChoice, marksOf, noMarks, questionKey, questionOf } from './choice.ts';
 import type { JobView } from './job-view.ts';
-import { afterEvent, afterStatus, newJob } from './job-view.ts';
+import { afterEvent, afterPast, afterStatus, newJob } from './job-view.ts';
+import type { StartOutcome } from './refused-start.ts';
+import { outcomeOf } from './refused-start.ts';
 
 /** Where the person is. Which screen shows a job depends on how far it is (`stageOf`). */
 export type Place =
   | { readonly at: 'start' | 'source' | 'destination' | 'plan' | 'confirm' }
   | { readonly at: 'job'; readonly job: string };
 
-/** What the person has chosen so far. Nothing is ever chosen for them. */
-export interface Choice {
-  readonly source: string | null;
-  readonly destination: string | null;
-  readonly verifies: boolean;
-  readonly speed: Speed;
-  /** Units of systemd to stop while the volume is put in place. */
-  readonly units: readonly string[];
-  /** For disks of which the service keeps no journal yet, after a warning. */
-  readonly allowsNoJournal: boolean;
-}
-
 /** What is being asked of the service, as each shows it where it was asked. */
-export type Errand = 'service' | 'watch' | 'devices' | 'plan' | 'start' | 'job' | 'report';
+export type Errand =
+  | 'service'
+  | 'watch'
+  | 'devices'
+  | 'plan'
+  | 'start'
+  | 'report'
+  | `job:${string}`
+  | `recover:${string}`;
+
+/** How many events of each job have been heard, but for its progress. */
+export type Heard = Readonly<Record<string, number>>;
 
 export interface WizardState {
   readonly service: ServiceState | { readonly state: 'connecting' };
   readonly place: Place;
   readonly devices: ServiceResult<'devices'> | null;
   readonly choice: Choice;
+  readonly marks: Marks;
+  /** The disk that was chosen and is not there any more, until another one is chosen. */
+  readonly lost: string | null;
   readonly planned: ServiceResult<'plan'> | null;
   readonly jobs: Readonly<Record<string, JobView>>;
+  readonly heard: Heard;
   /** As the service lists them: those that run, and those that have died. */
   readonly lines: readonly StatusLine[];
   readonly report: ServiceResult<'report'> | null;
@@ -44,22 +50,16 @@ export interface WizardState {
   readonly refusals: Readonly<Partial<Record<Errand, Refusal>>>;
 }
 
-export const firstChoice: Choice = {
-  source: null,
-  destination: null,
-  verifies: true,
-  speed: 'balanced',
-  units: [],
-  allowsNoJournal: false,
-};
-
 export const firstState: WizardState = {
   service: { state: 'connecting' },
   place: { at: 'start' },
   devices: null,
   choice: firstChoice,
+  marks: noMarks,
+  lost: null,
   planned: null,
   jobs: {},
+  heard: {},
   lines: [],
   report: null,
   busy: [],
@@ -68,12 +68,15 @@ export const firstState: WizardState = {
 
 export type Change =
   | { readonly type: 'service'; readonly service: ServiceState }
-  | { readonly type: 'event'; readonly event: JobEvent }
-  | { readonly type: 'listed'; readonly lines: readonly StatusLine[] }
-  | { readonly type: 'status'; readonly status: JobStatus }
+  | { readonly type: 'event' | 'past'; readonly event: JobEvent }
+  /** `heard`: when it was asked for. What has happened since is not undone by it. */
+  | { readonly type: 'listed'; readonly lines: readonly StatusLine[]; readonly heard: Heard }
+  | { readonly type: 'status'; readonly status: JobStatus; readonly heard: Heard }
+  /** The service knows nothing of it any more. */
+  | { readonly type: 'gone'; readonly job: string }
   | { readonly type: 'devices'; readonly devices: ServiceResult<'devices'> }
   | { readonly type: 'chosen'; readonly choice: Partial<Choice> }
-  | { readonly type: 'planned'; readonly planned: ServiceResult<'plan'> }
+  | { readonly type: 'planned'; readonly question: PlanQuestion; readonly planned: ServiceResult<'plan'> }
   | { readonly type: 'report'; readonly report: ServiceResult<'report'> }
   | { readonly type: 'placed'; readonly place: Place }
   | { readonly type: 'asked'; readonly errand: Errand }
@@ -84,21 +87,27 @@ export function reduce(state: WizardState, change: Change): WizardState {
     case 'service':
       return { ...state, service: change.service };
     case 'event':
-      return withJob(state, change.event.job, (view) => afterEvent(view, change.event));
+      return withJob(withHeard(state, change.event), change.event.job, (view) => afterEvent(view, change.event));
+    case 'past':
+      return withJob(withHeard(state, change.event), change.event.job, (view) => afterPast(view, change.event));
     case 'status':
-      return withJob(state, change.status.job, (view) => afterStatus(view, change.status));
-    case 'listed':
-      return afterList(state, change.lines);
+      return withStatus(state, change.status, change.heard);
+    case 'listed': {
+      const now = { ...state, lines: change.lines };
+      return change.lines.reduce((next, line) => withStatus(next, line, change.heard), now);
+    }
+    case 'gone':
+      return withJob(state, change.job, (view) => ({ ...view, state: 'not-answering', decision: null }));
     case 'devices':
       return afterDevices(state, change.devices);
     case 'chosen':
       return afterChoice(state, change.choice);
     case 'planned':
-      return { ...state, planned: change.planned };
+      return afterPlan(state, change);
     case 'report':
       return { ...state, report: change.report };
     case 'placed':
-      return { ...state, place: change.place, refusals: {} };
+      return { ...state, place: change.place, lost: null, refusals: {} };
     case 'asked':
       return { ...state, busy: [...state.busy, change.errand] };
     case 'answered':
@@ -110,35 +119,56 @@ function withJob(state: WizardState, job: string, act: (view: JobView) => JobVie
   return { ...state, jobs: { ...state.jobs, [job]: act(state.jobs[job] ?? newJob(job)) } };
 }
 
-/** A plan holds for what it was made of; how it is carried out may still change. */
-const madeOf: readonly (keyof Choice)[] = ['source', 'destination', 'verifies', 'allowsNoJournal'];
-
-function afterChoice(state: WizardState, choice: Partial<Choice>): WizardState {
-  const isOther = madeOf.some((key) => choice[key] !== undefined && choice[key] !== state.choice[key]);
-  const planned = isOther ? null : state.planned;
-  return { ...state, choice: { ...state.choice, ...choice }, planned, refusals: {} };
+/** Progress comes too often to count, and a status tells nothing older. */
+function withHeard(state: WizardState, { event, job }: JobEvent): WizardState {
+  if (event === 'progress') return state;
+  return { ...state, heard: { ...state.heard, [job]: (state.heard[job] ?? 0) + 1 } };
 }
 
-/** Jobs that have died are shown with their lines alone: nobody hears of them. */
-function afterList(state: WizardState, lines: readonly StatusLine[]): WizardState {
-  const heard = lines.filter(({ job, state: at }) => at !== 'died' && state.jobs[job] !== undefined);
-  const listed = heard.reduce((now, line) => withJob(now, line.job, (view) => afterStatus(view, line)), state);
-  return { ...listed, lines };
+/** Makes a job known as well of which nothing else has been told. */
+function withStatus(state: WizardState, status: JobStatus | StatusLine, heard: Heard): WizardState {
+  const { job } = status;
+  if ((state.heard[job] ?? 0) !== (heard[job] ?? 0)) return state;
+  return withJob(state, job, (view) => afterStatus(view, status));
 }
 
-/** A disk that is gone is chosen no longer: under its name another may come. */
+/** A plan holds for what it was asked of; how it is carried out may still change. */
+function withChoice(state: WizardState, choice: Choice, marks: Marks): WizardState {
+  const isOther = questionKey(questionOf({ choice, marks })) !== questionKey(questionOf(state));
+  return { ...state, choice, marks, planned: isOther ? null : state.planned };
+}
+
+function afterChoice(state: WizardState, change: Partial<Choice>): WizardState {
+  const choice = choiceAfter(state.choice, change);
+  const found = marksOf(choice, state.devices?.trees ?? []);
+  const isNew = { source: change.source !== undefined, destination: change.destination !== undefined };
+  const marks = {
+    source: isNew.source ? found.source : state.marks.source,
+    destination: isNew.destination ? found.destination : state.marks.destination,
+  };
+  const lost = isNew.source || isNew.destination ? null : state.lost;
+  return { ...withChoice(state, choice, marks), lost, refusals: {} };
+}
+
+/** Of what was chosen before, it is no plan any more. */
+function afterPlan(state: WizardState, { question, planned }: Extract<Change, { type: 'planned' }>): WizardState {
+  return questionKey(question) === questionKey(questionOf(state)) ? { ...state, planned } : state;
+}
+
+/** A disk that is gone is chosen no longer, and what follows from it is not shown any more. */
 function afterDevices(state: WizardState, devices: ServiceResult<'devices'>): WizardState {
-  const paths = new Set(devices.trees.flatMap(pathsOf));
-  const kept = (path: string | null): string | null => (path !== null && paths.has(path) ? path : null);
-  const { source, destination } = state.choice;
-  const choice = { ...state.choice, source: kept(source), destination: kept(destination) };
-  return { ...state, devices, choice };
+  const { choice: before, place } = state;
+  const choice = choiceAmong(state, devices.trees);
+  const after = { ...withChoice(state, choice, marksOf(choice, devices.trees)), devices };
+  if (choice.source !== before.source) return { ...after, lost: before.source, place: notBeyond('source', place) };
+  if (choice.destination === before.destination) return after;
+  return { ...after, lost: before.destination, place: notBeyond('destination', place) };
 }
 
-type Tree = ServiceResult<'devices'>['trees'][number];
+const choosing: readonly Place['at'][] = ['source', 'destination', 'plan', 'confirm'];
 
-function pathsOf(tree: Tree): string[] {
-  return [tree.path, ...tree.children.flatMap(pathsOf)];
+function notBeyond(at: 'source' | 'destination', place: Place): Place {
+  return choosing.indexOf(place.at) > choosing.indexOf(at) ? { at } : place;
 }
 
 function afterAnswer(
@@ -147,19 +177,27 @@ function afterAnswer(
 ): WizardState {
   const index = state.busy.indexOf(errand);
   const busy = state.busy.filter((_, at) => at !== index);
-  return { ...state, busy, refusals: { ...state.refusals, [errand]: refusal ?? undefined } };
+  const after = { ...state, busy, refusals: { ...state.refusals, [errand]: refusal ?? undefined } };
+  return errand === 'start' && refusal !== null ? afterRefusedStart(after, outcomeOf(refusal)) : after;
+}
+
+/** Whatever is left to press afterwards is of what the person sees then. */
+function afterRefusedStart(state: WizardState, outcome: StartOutcome): WizardState {
+  const to = (at: 'plan' | 'destination' | 'start'): Place => (state.place.at === 'confirm' ? { at } : state.place);
+  switch (outcome) {
+    case 'kept':
+      return state;
+    case 'spent':
+      return { ...state, planned: null, place: to('plan') };
+    case 'changed': {
+      const choice = choiceAfter(state.choice, { destination: null });
+      return { ...withChoice(state, choice, { ...state.marks, destination: null }), place: to('destination') };
+    }
+    case 'lost':
+      return { ...withChoice(state, firstChoice, noMarks), place: to('start') };
+  }
 }
 
 export function isBusy({ busy }: WizardState, errand: Errand): boolean {
   return busy.includes(errand);
-}
-
-/** Of all trees, with everything that lies on them. */
-export function findDevice(trees: readonly Tree[], path: string | null): Tree | undefined {
-  for (const tree of trees) {
-    if (tree.path === path) return tree;
-    const below = findDevice(tree.children, path);
-    if (below !== undefined) return below;
-  }
-  return undefined;
 }

@@ -7,15 +7,18 @@
  */
 import type { StoreApi } from 'zustand/vanilla';
 import { createStore } from 'zustand/vanilla';
-import type { BridgeMessage, BridgeRequestName } from '../../app/contract/bridge.ts';
+import type { BridgeMessage, BridgeRequestName, Refusal } from '../../app/contract/bridge.ts';
 import { refusalOf } from '../../app/contract/bridge.ts';
+import type { JobStatus } from '../../app/contract/control.ts';
 import type { JobEvent } from '../../app/contract/events.ts';
 import type { Speed } from '../../app/contract/plan.ts';
 import type { ServiceInput, ServiceResult } from '../../app/contract/service.ts';
 import { Refused } from '../bridge/bridge.ts';
+import type { Choice, PlanQuestion } from './choice.ts';
+import { firstChoice, questionKey, questionOf } from './choice.ts';
 import { stageOf } from './job-view.ts';
-import type { Change, Choice, Errand, Place, WizardState } from './wizard-state.ts';
-import { firstChoice, firstState, isBusy, reduce } from './wizard-state.ts';
+import type { Change, Errand, Place, WizardState } from './wizard-state.ts';
+import { firstState, isBusy, reduce } from './wizard-state.ts';
 
 /** As `Bridge` does it. */
 export interface Asker {
@@ -23,6 +26,9 @@ export interface Asker {
   startService(): Promise<void>;
   listen(onMessage: (message: BridgeMessage) => void): void;
 }
+
+/** What a job that nobody can tell of is refused with. */
+const untold: readonly Refusal['code'][] = ['job-missing', 'record-unreadable', 'end-not-understood'];
 
 /** Commands that take nothing but the job. */
 export type JobCommand = 'pause' | 'resume' | 'verify' | 'retry' | 'acceptUnreadable' | 'cutover' | 'undo';
@@ -32,9 +38,18 @@ export class Wizard {
   readonly #bridge: Asker;
   /** While the past is being told, what happens meanwhile waits: it comes after it. */
   #heldBack: JobEvent[] | undefined;
-  readonly #asksForPast = new Set<string>();
+  /** Of those to the service: what was subscribed to on one is gone with it. */
+  #connection = 0;
+  #subscribedOn = 0;
+  #listing: Promise<void> | undefined;
+  #isListStale = false;
+  /** It was refused by whom one would have to ask: only the person has it asked again. */
+  #isKeptOut = false;
+  /** Jobs of whose end nobody knows. */
+  readonly #withoutPast = new Set<string>();
   #devicesAreStale = false;
-  #lastPlan = 0;
+  /** Plans that are being made, by their question: none is asked for twice. */
+  readonly #plans = new Map<string, Promise<void>>();
 
   constructor(bridge: Asker) {
     this.#bridge = bridge;
@@ -69,16 +84,19 @@ export class Wizard {
   }
 
   async #begin(): Promise<void> {
-    await this.#during('watch', () => this.#subscribe());
+    this.#connection += 1;
+    this.#isKeptOut = false;
     await this.refreshJobs();
     await this.refreshDevices();
   }
 
   async #subscribe(): Promise<void> {
+    const connection = this.#connection;
     this.#heldBack = [];
     try {
       const { events } = await this.#bridge.ask('subscribe', { job: null, devices: true });
-      for (const event of events) this.#change({ type: 'event', event });
+      for (const event of events) this.#change({ type: 'past', event });
+      this.#subscribedOn = connection;
     } finally {
       const since = this.#heldBack;
       this.#heldBack = undefined;
@@ -90,35 +108,69 @@ export class Wizard {
     await this.#during('service', () => this.#bridge.startService());
   }
 
-  /** Called every few seconds as well: another client may have decided, and a job may have died. */
+  /** By the clock: another client may have decided, and a job may have died. Nobody is asked for a password so. */
+  async keepWatch(): Promise<void> {
+    if (!this.#isKeptOut) await this.refreshJobs();
+  }
+
+  /** One at a time; whoever comes meanwhile has another one follow. Hears the jobs as well, where it does not yet. */
   async refreshJobs(): Promise<void> {
     if (this.#state.service.state !== 'connected') return;
-    await this.#during('watch', async () => {
-      const { jobs } = await this.#bridge.ask('list', {});
-      this.#change({ type: 'listed', lines: jobs });
-      await this.#learnEnds(new Set(jobs.map(({ job }) => job)));
-    });
+    this.#isListStale = true;
+    this.#listing ??= this.#listWhileStale();
+    await this.#listing;
+  }
+
+  async #listWhileStale(): Promise<void> {
+    try {
+      while (this.#isListStale) {
+        this.#isListStale = false;
+        await this.#during('watch', () => this.#list());
+      }
+    } finally {
+      // In the same turn as the last look whether another one is wanted.
+      this.#listing = undefined;
+      this.#isKeptOut = this.#state.refusals.watch?.code === 'not-authorised';
+    }
+  }
+
+  async #list(): Promise<void> {
+    if (this.#subscribedOn !== this.#connection) await this.#subscribe();
+    const { heard } = this.#state;
+    const { jobs } = await this.#bridge.ask('list', {});
+    this.#change({ type: 'listed', lines: jobs, heard });
+    await this.#learnEnds(new Set(jobs.map(({ job }) => job)));
   }
 
   /** Jobs that have ended while nobody listened. */
   async #learnEnds(listed: ReadonlySet<string>): Promise<void> {
     const open = Object.values(this.#state.jobs).filter((view) => stageOf(view) !== 'ended');
-    for (const { job } of open.filter((view) => !listed.has(view.job))) {
-      if (this.#asksForPast.has(job)) continue;
-      this.#asksForPast.add(job);
-      try {
-        const { events } = await this.#bridge.ask('logs', { job });
-        for (const event of events) this.#change({ type: 'event', event });
-      } finally {
-        this.#asksForPast.delete(job);
-      }
-    }
+    for (const { job } of open.filter((view) => !listed.has(view.job) && !this.#withoutPast.has(view.job)))
+      await this.#learnEnd(job);
   }
 
-  /** Where disks are chosen. One look at a time: a change that comes meanwhile makes another one follow. */
+  async #learnEnd(job: string): Promise<void> {
+    const { heard } = this.#state;
+    const { events } = await this.#bridge.ask('logs', { job }).catch((error: unknown) => {
+      if (error instanceof Refused && untold.includes(error.refusal.code)) return { events: [] };
+      throw error;
+    });
+    // It has been heard of meanwhile.
+    if (this.#state.heard[job] !== heard[job]) return;
+    for (const event of events) this.#change({ type: 'past', event });
+    if (events.length > 0) return;
+    this.#withoutPast.add(job);
+    this.#change({ type: 'gone', job });
+  }
+
+  /**
+   * Until the disks are confirmed, and not while one of them is being taken. One look at a time: a change that comes
+   * meanwhile makes another one follow.
+   */
   async refreshDevices(): Promise<void> {
     const { service, place } = this.#state;
-    if (service.state !== 'connected' || (place.at !== 'source' && place.at !== 'destination')) return;
+    const isChoosing = place.at !== 'start' && place.at !== 'job' && !isBusy(this.#state, 'start');
+    if (service.state !== 'connected' || !isChoosing) return;
     this.#devicesAreStale = true;
     if (isBusy(this.#state, 'devices')) return;
     await this.#during('devices', async () => {
@@ -129,47 +181,59 @@ export class Wizard {
     });
   }
 
+  /** Disks are chosen from a list of now. */
   go(place: Place): void {
     this.#change({ type: 'placed', place });
+    if (place.at === 'source' || place.at === 'destination') void this.refreshDevices();
   }
 
   /** What makes another plan is planned at once, where the plan is shown. */
   async choose(choice: Partial<Choice>): Promise<void> {
     this.#change({ type: 'chosen', choice });
-    if (this.#state.place.at === 'plan' && this.#state.planned === null) await this.plan();
+    if (this.#state.place.at === 'plan') await this.#planWhereNone();
   }
 
   /** From the beginning, with nothing chosen. */
-  async beginAnew(): Promise<void> {
+  beginAnew(): void {
     this.#change({ type: 'chosen', choice: firstChoice });
     this.go({ at: 'source' });
-    await this.refreshDevices();
-  }
-
-  /** The token of a plan holds for one start; whoever has been refused plans again. */
-  async plan(): Promise<void> {
-    const { source, destination, verifies, allowsNoJournal } = this.#state.choice;
-    if (source === null || destination === null) return;
-    const number = (this.#lastPlan += 1);
-    await this.#during('plan', async () => {
-      const planned = await this.#bridge.ask('plan', { source, destination, verifies, allowsNoJournal });
-      // Of what was chosen before, it is no plan any more.
-      if (number === this.#lastPlan) this.#change({ type: 'planned', planned });
-    });
   }
 
   async showPlan(): Promise<void> {
     this.go({ at: 'plan' });
-    if (this.#state.planned === null) await this.plan();
+    await this.#planWhereNone();
   }
 
-  /** @param passphrase of the LUKS container on the source; not kept */
-  async start(passphrase: string | null): Promise<void> {
+  async #planWhereNone(): Promise<void> {
+    const question = questionOf(this.#state);
+    if (question === null || this.#state.planned !== null) return;
+    const key = questionKey(question);
+    const making = this.#plans.get(key) ?? this.#plan(question).finally(() => this.#plans.delete(key));
+    this.#plans.set(key, making);
+    await making;
+  }
+
+  /** What is answered or refused after something else was chosen is of no interest any more. */
+  async #plan(question: PlanQuestion): Promise<void> {
+    const act = async (): Promise<void> => {
+      const planned = await this.#bridge.ask('plan', question.asked);
+      this.#change({ type: 'planned', question, planned });
+    };
+    await this.#during('plan', act, () => questionKey(question) === questionKey(questionOf(this.#state)));
+  }
+
+  /**
+   * Erases the destination of the plan that the person saw, and of no other.
+   *
+   * @param token of that plan; it holds for one start
+   * @param passphrase of the LUKS container on the source; not kept
+   */
+  async start(token: string, passphrase: string | null): Promise<void> {
     const { planned, choice } = this.#state;
-    if (planned === null) return;
+    if (planned?.token !== token || isBusy(this.#state, 'start')) return;
     await this.#during('start', async () => {
       const { job, first } = await this.#bridge.ask('start', {
-        ...{ token: planned.token, speed: choice.speed, hold: true, units: [...choice.units] },
+        ...{ token, speed: choice.speed, hold: true, units: [...choice.units] },
         ...(passphrase === null ? {} : { passphrase: base64Of(passphrase) }),
       });
       if (first.event === 'failed') throw new Refused(first);
@@ -177,12 +241,20 @@ export class Wizard {
       this.go({ at: 'job', job });
       await this.refreshJobs();
     });
-    // Whatever was wrong, this token is spent.
-    if (this.#state.refusals.start !== undefined) await this.plan();
+    if (this.#state.refusals.start !== undefined) await this.#lookAgain();
+  }
+
+  /** After a refusal: at what the person is shown now. */
+  async #lookAgain(): Promise<void> {
+    const { at } = this.#state.place;
+    if (at === 'plan') await this.#planWhereNone();
+    else if (at === 'destination') await this.refreshDevices();
+    else if (at === 'start') await this.refreshJobs();
   }
 
   async recover(job: string, how: { readonly goesBack: boolean }): Promise<void> {
-    await this.#during('start', async () => {
+    if (isBusy(this.#state, `recover:${job}`)) return;
+    await this.#during(`recover:${job}`, async () => {
       const { first } = await this.#bridge.ask('recover', { job, hold: true, ...how });
       if (first.event === 'failed') throw new Refused(first);
       this.go({ at: 'job', job });
@@ -191,15 +263,20 @@ export class Wizard {
   }
 
   async command(job: string, command: JobCommand): Promise<void> {
-    await this.#during('job', async () => {
-      this.#change({ type: 'status', status: await this.#bridge.ask(command, { job }) });
-    });
+    await this.#steer(job, () => this.#bridge.ask(command, { job }));
   }
 
   async setSpeed(job: string, speed: Speed): Promise<void> {
-    await this.#during('job', async () => {
-      this.#change({ type: 'status', status: await this.#bridge.ask('speed', { job, speed }) });
-    });
+    await this.#steer(job, () => this.#bridge.ask('speed', { job, speed }));
+  }
+
+  /** One command at a time: a second one was meant for what the first has changed. */
+  async #steer(job: string, act: () => Promise<JobStatus>): Promise<void> {
+    if (isBusy(this.#state, `job:${job}`)) return;
+    const { heard } = this.#state;
+    await this.#during(`job:${job}`, async () => this.#change({ type: 'status', status: await act(), heard }));
+    // Whatever it said, something has happened since.
+    if (this.#state.heard[job] !== heard[job]) await this.refreshJobs();
   }
 
   async makeReport(job: string, names: Readonly<Record<'technician' | 'customer', string>>): Promise<void> {
@@ -209,14 +286,18 @@ export class Wizard {
     });
   }
 
-  async #during(errand: Errand, act: () => Promise<void>): Promise<void> {
+  /** @param isWanted whether its refusal still says something about what is shown */
+  async #during(errand: Errand, act: () => Promise<void>, isWanted = (): boolean => true): Promise<void> {
+    const end = (refusal: Refusal | null): void => {
+      const shown = isWanted() ? refusal : (this.#state.refusals[errand] ?? null);
+      this.#change({ type: 'answered', errand, refusal: shown });
+    };
     this.#change({ type: 'asked', errand });
     try {
       await act();
-      this.#change({ type: 'answered', errand, refusal: null });
+      end(null);
     } catch (error) {
-      const refusal = error instanceof Refused ? error.refusal : refusalOf(error);
-      this.#change({ type: 'answered', errand, refusal });
+      end(error instanceof Refused ? error.refusal : refusalOf(error));
       if (!(error instanceof Refused)) throw error;
     }
   }

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JobEvent } from '../../../app/contract/events.ts';
+import { stalledMs } from '../../../renderer/state/job-forecast.ts';
 import type { JobView } from '../../../renderer/state/job-view.ts';
-import { afterEvent, afterStatus, logMax, newJob, stageOf } from '../../../renderer/state/job-view.ts';
+import { afterEvent, afterPast, afterStatus, logMax, newJob, stageOf, waitsToBeLetGo, warningsMax } from '../../../renderer/state/job-view.ts';
 import {
   at,
   attached,
@@ -70,6 +71,52 @@ describe('a job as the wizard sees it', () => {
     const verified: JobEvent = { event: 'verified', ...at(6000), ...amounts };
     expect(stageOf(viewOf(verifies, synchronized))).toBe('moving');
     expect(stageOf(viewOf(verifies, synchronized, verified))).toBe('crossed');
+  });
+
+  test('does not take the last progress before it is read back for the end of its work', () => {
+    const verifies: JobEvent = { event: 'planned', ...at(1), plan: { ...plan, verifies: true } };
+    const crossed = progress(4900, { phase: 'synchronized', pendingBytes: 0 });
+    expect(stageOf(viewOf(verifies, progress(2), crossed))).toBe('moving');
+    expect(stageOf(viewOf(planned, progress(2), crossed))).toBe('crossed');
+    // Where the past is not kept, the service's word has to do.
+    const told = afterStatus(viewOf(verifies), statusLine({ state: 'synchronized' }));
+    expect(stageOf(afterEvent(told, crossed))).toBe('crossed');
+  });
+
+  test('asks for no decision of the past, but for one that the service waits for', () => {
+    const past = [planned, decision].reduce(afterPast, newJob('job-1'));
+    expect(past).toMatchObject({ state: 'starting', decision: null, log: [planned, decision] });
+    const now = afterStatus(past, statusLine({ state: 'needs-decision', decision }));
+    expect(now).toMatchObject({ state: 'needs-decision', decision });
+  });
+
+  test('waits to be let go from when it says so until it ends or turns back', () => {
+    const busy: JobEvent = { event: 'warning', ...at(5200), code: 'volume-busy', message: '/dev/loop9: it is mounted' };
+    const undoing = (toReturnBytes: number) => progress(5400, { phase: 'undoing', toReturnBytes });
+    const waiting = viewOf(planned, synchronized, busy, progress(5300, { phase: 'cutting-over' }));
+    expect(waitsToBeLetGo(waiting)).toBe(true);
+    expect(waitsToBeLetGo(afterEvent(waiting, undoing(0)))).toBe(false);
+    expect(waitsToBeLetGo(afterEvent(waiting, { event: 'committed', ...at(5400) }))).toBe(false);
+    const back = viewOf(planned, progress(2), undoing(4096), busy);
+    expect([waitsToBeLetGo(back), waitsToBeLetGo(afterEvent(back, undoing(0)))]).toEqual([false, true]);
+  });
+
+  test('keeps what was not known before the start, and no more than a few of it', () => {
+    const slow: JobEvent = { event: 'warning', ...at(2), code: 'consumer-slow', message: 'slow' };
+    const known: JobEvent = { event: 'warning', ...at(1), code: 'no-journal', message: 'in the plan already' };
+    expect(viewOf(planned, known, slow).warnings).toEqual([slow]);
+    const many = Array.from({ length: 2 * warningsMax }, () => slow);
+    expect(viewOf(planned, ...many).warnings).toHaveLength(warningsMax);
+  });
+
+  test('has stood still for no time while it was paused or waited for a decision', () => {
+    for (const held of [{ event: 'paused', ...at(2000) } satisfies JobEvent, decision]) {
+      const later = progress(3_600_000);
+      const view = viewOf(planned, progress(1000), held, progress(4000), later);
+      expect(stalledMs(view.forecast, later)).toBe(0);
+      const again = afterEvent(afterStatus(view, statusLine()), progress(3_601_000));
+      expect(stalledMs(again.forecast, progress(3_601_000))).toBe(0);
+    }
   });
 
   test('takes the word of the service for its state, speed and decision, but never after its end', () => {

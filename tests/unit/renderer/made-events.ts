@@ -1,6 +1,7 @@
 /** Events of a made-up job, as the real ones are shaped; the plan is made by the planner itself. */
 import type { JobEvent, JobEventOf } from '../../../app/contract/events.ts';
 import { nothingUnreadable } from '../../../app/contract/events.ts';
+import type { DeviceTree } from '../../../app/contract/device-tree.ts';
 import type { StatusLine } from '../../../app/contract/control.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import { diskFacts, makeFacts, sourceDevice } from '../migration/made-facts.ts';
@@ -54,6 +55,17 @@ export function statusLine(fields: Partial<StatusLine> = {}): StatusLine {
   return {
     ...{ event: 'status', ...at(4000), processId: 1, state: 'copying', source: '/dev/sdb', destination: '/dev/sdc' },
     ...{ device: '/dev/loop9', speed: 'balanced', progress: null, cutOver: [], decision: null },
+    ...fields,
+  };
+}
+
+export function device(path: string, fields: Partial<DeviceTree> = {}): DeviceTree {
+  const eligible = { eligible: true, reason: null };
+  return {
+    ...{ path, kind: 'disk', majorMinor: path, sizeBytes: 100 * mebi, logicalBlockBytes: 512, physicalBlockBytes: 512 },
+    ...{ readOnly: false, removable: false, model: null, vendor: null, serial: null, wwn: null, bus: null, content: null },
+    ...{ partitionUuid: null, health: null, isSystem: false, mountPoints: [], isSwap: false, usedBytes: null },
+    ...{ offsetBytes: null, backingFile: null, asSource: eligible, asDestination: eligible, way: null, children: [] },
     ...fields,
   };
 }

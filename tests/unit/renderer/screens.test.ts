@@ -5,44 +5,56 @@
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import { describe, expect, test } from 'vitest';
-import type { DeviceTree } from '../../../app/contract/device-tree.ts';
+import { present } from '../../../app/base/error.ts';
+import type { Plan } from '../../../app/contract/plan.ts';
 import type { JobEvent } from '../../../app/contract/events.ts';
 import { App } from '../../../renderer/app.tsx';
+import { settleMs, SettleTime } from '../../../renderer/components/settled.ts';
 import { WizardContext } from '../../../renderer/components/wizard-context.ts';
 import { Wizard } from '../../../renderer/state/wizard.ts';
-import type { Change } from '../../../renderer/state/wizard-state.ts';
+import { questionOf } from '../../../renderer/state/choice.ts';
+import type { Change, WizardState } from '../../../renderer/state/wizard-state.ts';
 import { firstState, reduce } from '../../../renderer/state/wizard-state.ts';
-import { decision, failed, finished, plan, planned, progress, report, at, statusLine, synchronized, undone } from './made-events.ts';
+import { decision, device, failed, finished, plan, planned, progress, report, at, statusLine, synchronized, undone } from './made-events.ts';
 
 const connected: Change = {
   ...{ type: 'service', service: { state: 'connected', version: '1', hasPolkit: false, notes: ['A note.'] } },
 };
 const choice: Change = { type: 'chosen', choice: { source: '/dev/sdb', destination: '/dev/sdc' } };
-const made: Change = { type: 'planned', planned: { plan, token: 't', notes: [] } };
+/** A plan of what is chosen then. */
+function planOf(made: Plan): (state: WizardState) => Change {
+  return (state) => {
+    const question = present(questionOf(state), 'both disks are chosen');
+    return { type: 'planned', question, planned: { plan: made, token: 't', notes: [] } };
+  };
+}
+
+const made = planOf(plan);
 const atJob: Change = { type: 'placed', place: { at: 'job', job: 'job-1' } };
 
 function event(one: JobEvent): Change {
   return { type: 'event', event: one };
 }
 
-function shown(...changes: readonly Change[]): string {
+const emptyContent = {
+  ...{ fileSystemType: null, fileSystemUuid: null, label: null, partitionTableType: null, partitionTableUuid: null },
+};
+
+type Step = Change | ((state: WizardState) => Change);
+
+/** As it is when it has stood for a while. */
+function shown(...changes: readonly Step[]): string {
+  return shownAfter(0, ...changes);
+}
+
+function shownAfter(delayMs: number, ...changes: readonly Step[]): string {
   const wizard = new Wizard({ ask: () => new Promise(() => {}), startService: () => Promise.resolve(), listen: () => {} });
-  const state = changes.reduce(reduce, firstState);
+  const state = changes.reduce((now, step) => reduce(now, typeof step === 'function' ? step(now) : step), firstState);
   wizard.store.setState(state, true);
   // What the server renders is the first state otherwise.
   wizard.store.getInitialState = () => state;
-  const html = renderToString(createElement(WizardContext, { value: wizard }, createElement(App)));
+  const html = renderToString(createElement(SettleTime, { value: delayMs }, createElement(WizardContext, { value: wizard }, createElement(App))));
   return html.replaceAll('<!-- -->', '').replaceAll('&#x27;', "'").replaceAll('&quot;', '"');
-}
-
-function tree(path: string, kind: 'disk' | 'part'): DeviceTree {
-  const eligible = { eligible: true, reason: null };
-  return {
-    ...{ path, kind, majorMinor: '8:0', sizeBytes: 2 ** 30, logicalBlockBytes: 512, physicalBlockBytes: 512 },
-    ...{ readOnly: false, removable: false, model: null, vendor: null, serial: null, wwn: null, bus: null, content: null },
-    ...{ partitionUuid: null, health: null, isSystem: false, mountPoints: [], isSwap: false, usedBytes: null },
-    ...{ offsetBytes: null, backingFile: null, asSource: eligible, asDestination: eligible, way: null, children: [] },
-  };
 }
 
 describe('a screen', () => {
@@ -55,7 +67,7 @@ describe('a screen', () => {
 
   test('lists moves that have stopped, with both ways out, and those that run', () => {
     const lines = [statusLine({ job: 'dead', state: 'died' }), statusLine({ job: 'alive' })];
-    const html = shown(connected, { type: 'listed', lines });
+    const html = shown(connected, { type: 'listed', lines, heard: {} });
     for (const words of ['Go on with it', 'Go back to the source', 'Copying', 'only root may look', 'A note.'])
       expect(html).toContain(words);
   });
@@ -68,10 +80,10 @@ describe('a screen', () => {
   });
 
   test('asks to type the path before it erases a disk that holds data, and not before an empty one', () => {
-    const holding = (fileSystemType: string | null): Change => {
+    const holding = (fileSystemType: string | null): Step => {
       const content = { fileSystemType, fileSystemUuid: null, label: null, partitionTableType: null, partitionTableUuid: null };
       const destination = { ...plan.destination, content };
-      return { type: 'planned', planned: { plan: { ...plan, destination }, token: 't', notes: [] } };
+      return planOf({ ...plan, destination });
     };
     const place: Change = { type: 'placed', place: { at: 'confirm' } };
     const full = shown(connected, choice, holding('ext4'), place);
@@ -86,20 +98,20 @@ describe('a screen', () => {
     const content = (fileSystemType: string | null, partitionTableType: string | null = null, label: string | null = null) => ({
       ...{ fileSystemType, fileSystemUuid: null, label, partitionTableType, partitionTableUuid: null },
     });
-    const part = { ...tree('/dev/sdc1', 'part'), content: content('ntfs', null, 'Photos') };
-    const disk = { ...tree('/dev/sdc', 'disk'), content: content(null, 'gpt'), children: [part] };
-    const devices: Change = { type: 'devices', devices: { trees: [tree('/dev/sdb', 'disk'), disk], notes: [] } };
+    const part = { ...device('/dev/sdc1', { kind: 'part' }), content: content('ntfs', null, 'Photos') };
+    const disk = { ...device('/dev/sdc', { kind: 'disk' }), content: content(null, 'gpt'), children: [part] };
+    const devices: Change = { type: 'devices', devices: { trees: [device('/dev/sdb'), disk], notes: [] } };
     const erased = 'GPT partition table: sdc1 NTFS, named “Photos”';
     const chosen = { type: 'placed', place: { at: 'destination' } } as const;
     expect(shown(connected, devices, choice, chosen)).toContain(`Will be erased: ${erased}`);
     const destination = { ...plan.destination, content: disk.content };
-    const planOfIt: Change = { type: 'planned', planned: { plan: { ...plan, destination }, token: 't', notes: [] } };
+    const planOfIt = planOf({ ...plan, destination });
     expect(shown(connected, devices, choice, planOfIt, { type: 'placed', place: { at: 'confirm' } })).toContain(erased);
   });
 
   test('says of a disk that fails what it says of itself', () => {
     const health = { state: 'failing', message: '12 sectors are bad', temperatureCelsius: null, poweredOnHours: null } as const;
-    const devices: Change = { type: 'devices', devices: { trees: [{ ...tree('/dev/sdb', 'disk'), health }], notes: [] } };
+    const devices: Change = { type: 'devices', devices: { trees: [{ ...device('/dev/sdb', { kind: 'disk' }), health }], notes: [] } };
     const html = shown(connected, devices, { type: 'placed', place: { at: 'source' } });
     expect(html).toContain('This disk says that it is failing: 12 sectors are bad');
   });
@@ -126,6 +138,94 @@ describe('a screen', () => {
     expect(shown(connected, event(planned), event(synchronized), atJob)).not.toMatch(locked);
     const cutting = progress(6000, { phase: 'cutting-over' });
     expect(shown(connected, event(planned), event(synchronized), event(cutting), atJob)).toMatch(locked);
+  });
+
+  test('lets nothing that cannot be taken back be pressed in the moment when it comes', () => {
+    const place: Change = { type: 'placed', place: { at: 'confirm' } };
+    const locked = (name: string): RegExp => new RegExp(`<button[^>]*disabled=""[^>]*>${name}`);
+    const empty = planOf({ ...plan, destination: { ...plan.destination, content: emptyContent } });
+    expect(shownAfter(settleMs, connected, choice, empty, place)).toMatch(locked('Erase'));
+    expect(shown(connected, choice, empty, place)).not.toMatch(locked('Erase'));
+    expect(shownAfter(settleMs, connected, event(planned), event(synchronized), atJob)).toMatch(locked('Cut over'));
+    const deciding = [connected, event(planned), event(progress(2000)), event(decision), atJob];
+    expect(shownAfter(settleMs, ...deciding)).toMatch(locked('Go on without it'));
+    expect(shown(...deciding)).not.toMatch(locked('Go on without it'));
+  });
+
+  test('has the way back at the same place before and after everything has crossed', () => {
+    for (const changes of [[event(progress(2000))], [event(synchronized)]]) {
+      const html = shown(connected, event(planned), ...changes, atJob);
+      const names = [...html.matchAll(/<button[^>]*>([^<]+)<\/button>/g)].map(([, name]) => name);
+      expect(names.at(-1)).toBe('Stop…');
+    }
+  });
+
+  test('asks to type the path also where nobody has looked what the disk holds, but not for a new image', () => {
+    const place: Change = { type: 'placed', place: { at: 'confirm' } };
+    const unknown = { ...plan.destination, content: null };
+    expect(shown(connected, choice, planOf({ ...plan, destination: unknown }), place)).toContain('content not known');
+    expect(shown(connected, choice, planOf({ ...plan, destination: unknown }), place)).toContain('to confirm that');
+    const created = { ...unknown, toBeCreated: true };
+    expect(shown(connected, choice, planOf({ ...plan, destination: created }), place)).not.toContain('to confirm that');
+  });
+
+  test('never says of an act without an answer that it was not done', () => {
+    const refusal = { code: 'service-silent', message: 'm', advice: 'a', dataIs: 'unknown' } as const;
+    for (const code of ['service-silent', 'no-service', 'job-silent', 'bug'] as const) {
+      const answered: Change = { type: 'answered', errand: 'job:job-1', refusal: { ...refusal, code } };
+      const html = shown(connected, event(planned), event(progress(2000)), atJob, answered);
+      expect(html).toContain('It is not known whether it was carried out');
+      for (const words of ['Nothing was changed', 'This was not done']) expect(html).not.toContain(words);
+    }
+    const answered: Change = { type: 'answered', errand: 'job:job-1', refusal: { ...refusal, code: 'job-state' } };
+    const html = shown(connected, event(planned), event(progress(2000)), atJob, answered);
+    expect(html).toContain('This was not done');
+    expect(html).not.toContain('It is not known');
+  });
+
+  test('says of a job that has died that nobody serves it, and offers the ways out', () => {
+    const lines = [statusLine({ state: 'died' })];
+    const html = shown(connected, { type: 'listed', lines, heard: {} }, atJob);
+    for (const words of ['Nobody serves the volume now', 'Go on with it', 'Go back to the source', '/dev/sdc'])
+      expect(html).toContain(words);
+    expect(html).not.toContain('The virtual device is being put in place');
+  });
+
+  test('says why a cut-over, or a way back, waits, and blames no cable', () => {
+    const busy = event({ event: 'warning', ...at(5100), code: 'volume-busy', message: '/dev/loop9: is mounted' });
+    const attached = event({ event: 'attached', ...at(1100), device: '/dev/loop9' });
+    const cutting = shown(connected, event(planned), attached, event(synchronized), busy, atJob);
+    for (const words of ['/dev/loop9: is mounted.', 'Unmount /dev/loop9', 'it cuts over by itself']) expect(cutting).toContain(words);
+    const undoing = (timeMs: number): Change => event(progress(timeMs, { phase: 'undoing', toReturnBytes: 0 }));
+    const back = shown(connected, event(planned), attached, undoing(5000), busy, undoing(60_000), atJob);
+    expect(back).toContain('the source takes its place by itself');
+    expect(back).not.toContain('Check the cables');
+  });
+
+  test('shows what a job warns of while it runs', () => {
+    const slow = event({ event: 'warning', ...at(3000), code: 'consumer-slow', message: 'Programs wait long' });
+    expect(shown(connected, event(planned), event(progress(2000)), slow, atJob)).toContain('Programs wait long.');
+  });
+
+  test('says on every screen of a move when nobody can be asked, and starts no service where the host is gone', () => {
+    const refusal = { code: 'no-service', message: 'm', advice: 'Open its new link.', dataIs: 'unknown' } as const;
+    const absent: Change = { type: 'service', service: { state: 'absent', refusal } };
+    for (const at of ['source', 'destination', 'plan', 'confirm'] as const)
+      expect(shown(connected, choice, made, { type: 'placed', place: { at } }, absent)).toContain('The service does not answer');
+    const html = shown({ type: 'service', service: { state: 'host-gone', refusal } });
+    expect(html).toContain('Open its new link.');
+    expect(html).not.toContain('Start the service');
+  });
+
+  test('calls no undone move whole that has lost something, and no disk alike that the plan does not', () => {
+    const unreadable = { extents: [], extentCount: 1, totalBytes: 4096 };
+    const lossy: JobEvent = { event: 'undone', ...at(9), report: { ...report, unreadable } };
+    const html = shown(connected, event(planned), event(lossy), atJob);
+    expect(html).toContain('The move was undone, with these points');
+    expect(html).not.toContain('holds everything that was written');
+    const apart: JobEvent = { event: 'planned', ...at(1), plan: { ...plan, warnings: [] } };
+    expect(shown(connected, event(apart), event(finished), atJob)).not.toContain('the same identifiers');
+    expect(shown(connected, event(planned), event(finished), atJob)).toContain('the same identifiers');
   });
 
   test('reports plain success only of one', () => {

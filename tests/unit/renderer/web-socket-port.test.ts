@@ -85,7 +85,7 @@ describe('the page of a browser', () => {
     const refused = { outcome: 'refused', refusal: { code: 'no-service' } };
     expect(await answer).toMatchObject(refused);
     expect(await port.ask('list', {})).toMatchObject(refused);
-    expect(heard).toMatchObject([{ kind: 'service', service: { state: 'absent' } }]);
+    expect(heard).toMatchObject([{ kind: 'service', service: { state: 'host-gone' } }]);
   });
 
   test('does not try again with a link that is not valid', () => {

@@ -4,7 +4,7 @@ import type { JobEvent } from '../../../app/contract/events.ts';
 import { Refused } from '../../../renderer/bridge/bridge.ts';
 import type { Asker } from '../../../renderer/state/wizard.ts';
 import { Wizard } from '../../../renderer/state/wizard.ts';
-import { finished, plan, planned, progress, statusLine, synchronized } from './made-events.ts';
+import { decision, device, finished, plan, planned, progress, statusLine, synchronized } from './made-events.ts';
 
 type Answers = Partial<Record<BridgeRequestName, (parameters: object) => unknown>>;
 
@@ -20,7 +20,7 @@ class TestHost implements Asker {
 
   ask(name: BridgeRequestName, parameters: object): Promise<never> {
     this.asked.push([name, parameters]);
-    return Promise.resolve(this.answers[name]?.(parameters)) as Promise<never>;
+    return new Promise<unknown>((resolve) => resolve(this.answers[name]?.(parameters))) as Promise<never>;
   }
 
   startService(): Promise<void> {
@@ -46,8 +46,10 @@ class TestHost implements Asker {
 
 const refusal: Refusal = { code: 'device-in-use', message: 'm', advice: 'a', dataIs: 'untouched' };
 
-function refuse(): never {
-  throw new Refused(refusal);
+const missing: Refusal = { ...refusal, code: 'job-missing' };
+
+function refuse(why = refusal): never {
+  throw new Refused(why);
 }
 
 describe('the wizard', () => {
@@ -105,7 +107,7 @@ describe('the wizard', () => {
       { source: '/dev/sdb', destination: '/dev/sdc', verifies: false, allowsNoJournal: false },
     ]);
     wizard.go({ at: 'confirm' });
-    await wizard.start('häuslich');
+    await wizard.start('once', 'häuslich');
     const started = host.asked.find(([name]) => name === 'start')?.[1] as { passphrase: string };
     expect(started).toMatchObject({ token: 'once', hold: true, units: ['a.service'], speed: 'balanced' });
     expect(Buffer.from(started.passphrase, 'base64').toString()).toBe('häuslich');
@@ -128,22 +130,90 @@ describe('the wizard', () => {
     expect(wizard.store.getState().planned?.token).toBe('second');
   });
 
-  test('shows a refused start where it was asked, with a fresh plan', async () => {
-    let plans = 0;
-    const host = new TestHost({ plan: () => ({ plan, token: String(++plans), notes: [] }), start: refuse });
+  test('keeps no plan, and no refusal of one, that came after another disk was chosen', async () => {
+    const waiting: { resolve: (planned: object) => void; reject: (why: Error) => void }[] = [];
+    const host = new TestHost({
+      plan: () => new Promise<object>((resolve, reject) => waiting.push({ resolve, reject })),
+    });
     const wizard = new Wizard(host);
+    await wizard.choose({ source: '/dev/sdb', destination: '/dev/sdc' });
+    const late = wizard.showPlan();
+    wizard.go({ at: 'destination' });
+    await wizard.choose({ destination: '/dev/sdd' });
+    waiting[0]?.resolve({ plan, token: 'of sdc', notes: [] });
+    await late;
+    expect(wizard.store.getState().planned).toBeNull();
+    const refused = wizard.showPlan();
+    wizard.go({ at: 'destination' });
+    await wizard.choose({ destination: '/dev/sde' });
+    waiting[1]?.reject(new Refused(refusal));
+    await refused;
+    expect(wizard.store.getState()).toMatchObject({ planned: null, refusals: {}, busy: [] });
+    expect(wizard.store.getState().refusals.plan).toBeUndefined();
+  });
+
+  test('asks for no plan twice that is being made', async () => {
+    let answer: (planned: object) => void = () => {};
+    const making = new Promise<object>((resolve) => (answer = resolve));
+    const host = new TestHost({ plan: () => making });
+    const wizard = new Wizard(host);
+    await wizard.choose({ source: '/dev/sdb', destination: '/dev/sdc' });
+    const both = [wizard.showPlan(), wizard.showPlan()];
+    answer({ plan, token: 't', notes: [] });
+    await Promise.all(both);
+    expect(host.asked.map(([name]) => name)).toEqual(['plan']);
+  });
+
+  /** At Confirm, with a plan whose start is refused. */
+  async function refusedWith(code: Refusal['code']): Promise<{ wizard: Wizard; host: TestHost }> {
+    let plans = 0;
+    const host = new TestHost({
+      plan: () => ({ plan, token: String(++plans), notes: [] }),
+      start: () => refuse({ ...refusal, code, dataIs: 'unknown' }),
+      devices: () => ({ trees: [device('/dev/sdb'), device('/dev/sdc')], notes: [] }),
+    });
+    const wizard = new Wizard(host);
+    host.connect();
+    wizard.go({ at: 'source' });
+    await expect.poll(() => wizard.store.getState().devices).not.toBeNull();
     await wizard.choose({ source: '/dev/sdb', destination: '/dev/sdc' });
     await wizard.showPlan();
     wizard.go({ at: 'confirm' });
-    await wizard.start(null);
-    expect(wizard.store.getState()).toMatchObject({
-      ...{ place: { at: 'confirm' }, refusals: { start: refusal }, planned: { token: '2' }, busy: [] },
-    });
+    await wizard.start('1', null);
+    return { wizard, host };
+  }
+
+  const chosen = { source: '/dev/sdb', destination: '/dev/sdc' };
+  const nothing = { source: null, destination: null };
+  test.each([
+    ['kept where only the permission was missing', 'not-authorised', 'confirm', '1', chosen],
+    ['made anew where it is spent', 'wrong-passphrase', 'plan', '2', chosen],
+    ['made anew where it has expired', 'plan-expired', 'plan', '2', chosen],
+    ['given up where a disk has changed', 'device-changed', 'destination', undefined, { ...chosen, destination: null }],
+    ['given up where no answer came', 'service-silent', 'start', undefined, nothing],
+    ['given up where the service has gone', 'no-service', 'start', undefined, nothing],
+    ['given up where the answer was not understood', 'bug', 'start', undefined, nothing],
+  ] as const)('shows a refused start; its plan is %s', async (_, code, at, token, choice) => {
+    const { wizard, host } = await refusedWith(code);
+    const { place, planned: now, choice: after, refusals } = wizard.store.getState();
+    expect([place.at, now?.token]).toEqual([at, token]);
+    expect(after).toMatchObject(choice);
+    expect(refusals.start?.code).toBe(code);
+    expect(host.asked.filter(([name]) => name === 'plan')).toHaveLength(token === '2' ? 2 : 1);
+  });
+
+  test('starts no other plan than the one that was seen, and none twice', async () => {
+    const { wizard, host } = await refusedWith('wrong-passphrase');
+    const starts = (): number => host.asked.filter(([name]) => name === 'start').length;
+    await wizard.start('1', null);
+    expect(starts()).toBe(1);
+    await Promise.all([wizard.start('2', null), wizard.start('2', null)]);
+    expect(starts()).toBe(2);
   });
 
   test('starts nothing without a plan', async () => {
     const host = new TestHost();
-    await new Wizard(host).start(null);
+    await new Wizard(host).start('t', null);
     expect(host.asked).toEqual([]);
   });
 
@@ -155,16 +225,104 @@ describe('the wizard', () => {
     await expect.poll(() => host.asked.length > 1 && wizard.store.getState().busy.length === 0).toBe(true);
     await wizard.choose({ source: '/dev/sdb' });
     wizard.go({ at: 'source' });
-    const looking = wizard.refreshDevices();
     host.tell({ kind: 'devicesChanged' });
     host.tell({ kind: 'devicesChanged' });
-    waiting[0]?.({ trees: [{ path: '/dev/sdb', children: [] }], notes: [] });
+    waiting[0]?.({ trees: [device('/dev/sdb')], notes: [] });
     await expect.poll(() => waiting.length).toBe(2);
     expect(wizard.store.getState().choice.source).toBe('/dev/sdb');
     waiting[1]?.({ trees: [], notes: [] });
-    await looking;
+    await expect.poll(() => wizard.store.getState().busy).toEqual([]);
     expect(waiting).toHaveLength(2);
-    expect(wizard.store.getState().choice.source).toBeNull();
+    expect(wizard.store.getState()).toMatchObject({ choice: { source: null }, lost: '/dev/sdb' });
+  });
+
+  test('looks at the disks again at each place where one is chosen, and until the move begins', async () => {
+    const host = new TestHost({ devices: () => ({ trees: [device('/dev/sdb'), device('/dev/sdc')], notes: [] }) });
+    const wizard = new Wizard(host);
+    host.connect();
+    const looks = (): number => host.asked.filter(([name]) => name === 'devices').length;
+    await expect.poll(() => wizard.store.getState().busy).toEqual([]);
+    for (const [index, at] of (['source', 'destination', 'source'] as const).entries()) {
+      wizard.go({ at });
+      await expect.poll(() => wizard.store.getState().busy).toEqual([]);
+      expect(looks()).toBe(index + 1);
+    }
+    for (const [index, at] of (['plan', 'confirm'] as const).entries()) {
+      wizard.go({ at });
+      host.tell({ kind: 'devicesChanged' });
+      await expect.poll(() => wizard.store.getState().busy).toEqual([]);
+      expect(looks()).toBe(index + 4);
+    }
+  });
+
+  test('subscribes again by and by where that was refused, but asks nobody for a password by the clock', async () => {
+    let code: Refusal['code'] | undefined = 'too-many-requests';
+    const host = new TestHost({
+      subscribe: () => (code === undefined ? { events: [planned] } : refuse({ ...refusal, code })),
+      list: () => ({ jobs: [statusLine()] }),
+    });
+    const wizard = new Wizard(host);
+    const asked = (): number => host.asked.filter(([name]) => name === 'subscribe').length;
+    host.connect();
+    await expect.poll(() => wizard.store.getState().refusals.watch?.code).toBe('too-many-requests');
+    code = 'not-authorised';
+    await wizard.keepWatch();
+    expect(asked()).toBe(2);
+    await wizard.keepWatch();
+    expect(asked()).toBe(2);
+    code = undefined;
+    await wizard.refreshJobs();
+    await wizard.keepWatch();
+    expect(asked()).toBe(3);
+    expect(wizard.store.getState().jobs['job-1']?.plan).toEqual(plan);
+  });
+
+  test('has one list made at a time, however many want it', async () => {
+    const waiting: ((list: object) => void)[] = [];
+    const host = new TestHost({ list: () => new Promise((resolve) => waiting.push(resolve)) });
+    const wizard = new Wizard(host);
+    host.connect();
+    await expect.poll(() => waiting.length).toBe(1);
+    const more = [wizard.refreshJobs(), wizard.refreshJobs(), wizard.refreshJobs()];
+    waiting[0]?.({ jobs: [] });
+    await expect.poll(() => waiting.length).toBe(2);
+    waiting[1]?.({ jobs: [] });
+    await Promise.all(more);
+    expect(waiting).toHaveLength(2);
+  });
+
+  test('learns the ends of other jobs where one has no past, and says that it knows nothing of that one', async () => {
+    const ofOther = { job: 'job-2' };
+    const host = new TestHost({
+      logs: (parameters) => ('job' in parameters && parameters.job === 'job-1' ? refuse(missing) : { events: [{ ...finished, ...ofOther }] }),
+    });
+    const wizard = new Wizard(host);
+    host.connect();
+    host.event(planned);
+    host.event({ ...planned, ...ofOther });
+    await expect.poll(() => wizard.store.getState().busy).toEqual([]);
+    await wizard.refreshJobs();
+    await wizard.refreshJobs();
+    const { jobs, refusals } = wizard.store.getState();
+    expect([jobs['job-1']?.state, jobs['job-2']?.end?.event, refusals.watch]).toEqual(['not-answering', 'finished', undefined]);
+    expect(host.asked.filter(([name]) => name === 'logs')).toHaveLength(2);
+  });
+
+  test('lists the jobs again when something has happened while a command was carried out', async () => {
+    let answer: (status: object) => void = () => {};
+    const host = new TestHost({
+      cutover: () => new Promise((resolve) => (answer = resolve)),
+      list: () => ({ jobs: [statusLine({ state: 'needs-decision', decision })] }),
+    });
+    const wizard = new Wizard(host);
+    host.connect();
+    await expect.poll(() => wizard.store.getState().jobs['job-1']?.state).toBe('needs-decision');
+    const commanding = [wizard.command('job-1', 'cutover'), wizard.command('job-1', 'cutover')];
+    host.event(decision);
+    answer(statusLine({ state: 'cutting-over' }));
+    await Promise.all(commanding);
+    expect(wizard.store.getState().jobs['job-1']).toMatchObject({ state: 'needs-decision', decision });
+    expect(host.asked.filter(([name]) => name === 'cutover')).toHaveLength(1);
   });
 
   test('shows why the service could not be started', async () => {
@@ -177,6 +335,6 @@ describe('the wizard', () => {
     const host = new TestHost({ pause: () => Promise.reject(new TypeError('broken')) });
     const wizard = new Wizard(host);
     await expect(wizard.command('job-1', 'pause')).rejects.toThrow('broken');
-    expect(wizard.store.getState()).toMatchObject({ busy: [], refusals: { job: { code: 'bug' } } });
+    expect(wizard.store.getState()).toMatchObject({ busy: [], refusals: { 'job:job-1': { code: 'bug' } } });
   });
 });
