@@ -50,7 +50,9 @@ export function Chart({ name, points, figureOf, words, steps, scaleMin }: ChartP
   }, [theme, words, steps, scaleMin]);
   const beginMs = points[0]?.timeMs ?? 0;
   const figures = points.map(figureOf);
-  useEffect(() => plot.current?.setData([points.map(({ timeMs }) => (timeMs - beginMs) / 1000), figures]));
+  useEffect(() => {
+    plot.current?.setData([points.map(({ timeMs }) => (timeMs - beginMs) / 1000), figures]);
+  });
   const now = words(figures.at(-1) ?? 0);
   const highest = words(Math.max(0, ...figures));
   return (

@@ -47,8 +47,10 @@ function OpenQuestion({ asking, title, words, yes, no, onYes }: QuestionProps): 
   const isSettled = useSettled();
   const id = useId();
   const section = useRef<HTMLElement>(null);
-  // The button that asks for it may be far below.
-  useEffect(() => section.current?.scrollIntoView({ block: 'nearest' }), []);
+  useEffect(() => {
+    // The button that asks for it may be far below. Browsers may return a promise here, which React must not get.
+    section.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   return (
     <section
       ref={section}

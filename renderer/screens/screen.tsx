@@ -15,7 +15,9 @@ export interface ScreenProps {
 export function Screen({ title, lead, children, actions }: ScreenProps): ReactElement {
   const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
-  useEffect(() => heading.current?.focus(), [title]);
+  useEffect(() => {
+    heading.current?.focus();
+  }, [title]);
   return (
     <div className="screen">
       {/* It scrolls, also where there is nothing in it that takes the focus. */}

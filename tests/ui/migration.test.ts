@@ -202,7 +202,7 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await again.press('Open');
     await again.page.getByText('Copying is paused.').waitFor();
     await service.kill();
-    await again.page.getByText('The service does not answer. The move goes on').waitFor();
+    await again.page.getByText('The service does not answer. Moves go on').waitFor();
     await service.serve();
     await again.page.getByText('The service does not answer.').waitFor({ state: 'detached' });
     await again.press('Go on');
@@ -295,7 +295,8 @@ async function expectPrinted(window: WizardWindow, customer: string): Promise<vo
 /** As a person does who has no mouse: on and on, until it has the focus. */
 async function tabTo(window: WizardWindow, name: string | RegExp): Promise<void> {
   const wanted = window.page.getByRole('button', { name }).or(window.page.getByRole('textbox', { name }));
-  await wanted.first().waitFor();
+  // What cannot be taken back can be pressed a moment after it came.
+  await waitUntil(`${String(name)} can be pressed`, () => wanted.first().isEnabled());
   for (let count = 0; count < 60; count += 1) {
     const focused = window.page.locator(':focus');
     if ((await focused.count()) > 0 && (await focused.and(wanted.first()).count()) > 0) return;

@@ -123,15 +123,13 @@ export class Serving {
 
   constructor(service: Service) {
     this.#command = service.run(['serve', '--json']);
+    // It runs until the scratch goes, which on a busy machine is later than a command may take.
+    this.#command.end.catch(() => undefined);
   }
 
   async link(): Promise<string> {
     await waitUntil('serve has told its link', () => this.#command.said.stdout.includes('\n'));
     const line = this.#command.said.stdout.trim().split('\n').at(-1) ?? '';
     return (JSON.parse(line) as { url: string }).url;
-  }
-
-  end(): void {
-    this.#command.kill();
   }
 }
