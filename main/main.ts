@@ -5,9 +5,11 @@
 import { app, BrowserWindow, ipcMain, Menu, Notification, protocol, session } from 'electron';
 import { join } from 'node:path';
 import { defaultSocketPath } from '../app/contract/service.ts';
+import { appMenu } from './app-menu.ts';
 import { JobWatch } from './job-watch.ts';
 import { PageHost } from './page-host.ts';
 import { announceScheme, pageUrl, servePageFiles } from './page-protocol.ts';
+import { revivePage } from './page-revival.ts';
 import { denyPermissions, denyTheRest } from './rules.ts';
 import { windowOptions } from './window-options.ts';
 
@@ -30,6 +32,7 @@ function openWindow(): void {
   opened.once('ready-to-show', () => opened.show());
   opened.once('closed', () => (window = undefined));
   new PageHost({ ipcMain, window: opened, socketPath });
+  revivePage(opened.webContents);
   void opened.loadURL(pageUrl).catch((error: unknown) => {
     // Whoever closes the window while it loads has what he wants.
     if (!opened.isDestroyed()) throw error;
@@ -47,7 +50,7 @@ function notify({ title, body }: { readonly title: string; readonly body: string
 function run(): void {
   servePageFiles(protocol);
   denyPermissions(session.defaultSession);
-  Menu.setApplicationMenu(Menu.buildFromTemplate([{ role: 'fileMenu' }, { role: 'editMenu' }, { role: 'viewMenu' }]));
+  Menu.setApplicationMenu(Menu.buildFromTemplate([...appMenu]));
   const watch = new JobWatch({
     socketPath,
     notify,

@@ -48,11 +48,17 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
 
   it('lets no page go elsewhere, open windows, or be granted anything, and can be closed while it loads', async () => {
     const { webContents } = window;
-    for (const name of ['will-navigate', 'will-redirect', 'will-attach-webview']) {
+    const isPrevented = (name: string, details: object = {}): boolean => {
       let wasPrevented = false;
-      webContents.emit(name, { preventDefault: () => (wasPrevented = true) });
-      expect(wasPrevented, name).toBe(true);
-    }
+      webContents.emit(name, { ...details, preventDefault: () => (wasPrevented = true) });
+      return wasPrevented;
+    };
+    for (const name of ['will-navigate', 'will-frame-navigate', 'will-redirect', 'will-attach-webview'])
+      expect(isPrevented(name, { url: 'https://example.org/', isMainFrame: true }), name).toBe(true);
+    // It may load itself anew; a frame in it may not.
+    const own = 'diskferry://wizard/';
+    expect(isPrevented('will-navigate', { url: own })).toBe(false);
+    expect([true, false].map((isMainFrame) => isPrevented('will-frame-navigate', { url: own, isMainFrame }))).toEqual([false, true]);
     expect(webContents.openHandler?.({ url: 'https://example.org' })).toEqual({ action: 'deny' });
     const answers: unknown[] = [];
     standIn.sessionHandlers.get('setPermissionRequestHandler')?.(webContents, 'media', (answer: unknown) => answers.push(answer));
@@ -60,6 +66,15 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     answers.push(standIn.sessionHandlers.get('setDevicePermissionHandler')?.({}));
     expect(answers).toEqual([false, false, false]);
     await window.close();
+  });
+
+  it('has no menu for those who build pages, and comes back when its page has gone', async () => {
+    expect(JSON.stringify(standIn.menu)).not.toMatch(/devtools|forcereload|viewMenu|fileMenu/i);
+    const page = await window.page;
+    await page.getByText('Service 0.1.0').waitFor();
+    await page.evaluate('document.body.replaceChildren()');
+    window.webContents.emit('render-process-gone', {}, { reason: 'crashed' });
+    await page.getByText('Service 0.1.0').waitFor();
   });
 
   it('hears nobody but its own page, and no more than the contract has', async () => {

@@ -56,6 +56,14 @@ export class StandInContents extends EventEmitter {
     await this.#telling;
   }
 
+  isDestroyed(): boolean {
+    return false;
+  }
+
+  reload(): void {
+    void this.#page.then((page) => page.reload());
+  }
+
   setWindowOpenHandler(handler: (details: { url: string }) => { action: string }): void {
     this.openHandler = handler;
   }

@@ -21,6 +21,8 @@ export class StandIn {
   /** What the app has set on the session: how it answers each question for a permission. */
   readonly sessionHandlers = new Map<string, (...values: unknown[]) => unknown>();
   readonly app = new EventEmitter();
+  /** As the app has described it. */
+  menu: unknown;
   hasQuit = false;
   #protocolHandler: ProtocolHandler | undefined;
   readonly #invokeHandlers = new Map<string, InvokeHandler>();
@@ -74,7 +76,7 @@ export class StandIn {
       ...{ BrowserWindow, Notification },
       app: this.#appOf(),
       ipcMain: this.#ipcOf(),
-      Menu: { setApplicationMenu: () => undefined, buildFromTemplate: (template: unknown) => template },
+      Menu: { setApplicationMenu: (menu: unknown) => (this.menu = menu), buildFromTemplate: (template: unknown) => template },
       protocol: {
         registerSchemesAsPrivileged: () => undefined,
         handle: (_: string, handler: ProtocolHandler) => (this.#protocolHandler = handler),
