@@ -7,6 +7,7 @@ import { hostPortName } from '../app/contract/host-port.ts';
 import { App } from './app.tsx';
 import { Bridge } from './bridge/bridge.ts';
 import { WebSocketPort } from './bridge/web-socket-port.ts';
+import { PageFailure } from './components/page-failure.tsx';
 import { WizardContext } from './components/wizard-context.ts';
 import { Wizard } from './state/wizard.ts';
 
@@ -33,7 +34,9 @@ setInterval(keepWatch, watchEveryMs);
 document.addEventListener('visibilitychange', keepWatch);
 
 createRoot(present(document.getElementById('wizard'), 'the page has a place for the wizard')).render(
-  <WizardContext value={wizard}>
-    <App />
-  </WizardContext>,
+  <PageFailure loadAgain={() => location.reload()}>
+    <WizardContext value={wizard}>
+      <App />
+    </WizardContext>
+  </PageFailure>,
 );

@@ -38,8 +38,9 @@ export class Bridge {
     resultOf(await this.#port.ask(startServiceRequest, {}));
   }
 
+  /** What cannot be read is as good as lost: then all is asked for again, and a refusal shows if that fails too. */
   listen(onMessage: (message: BridgeMessage) => void): void {
-    this.#port.listen((message) => onMessage(bridgeMessageSchema.parse(message)));
+    this.#port.listen((message) => onMessage(bridgeMessageSchema.safeParse(message).data ?? { kind: 'streamEnded' }));
   }
 }
 

@@ -11,6 +11,10 @@ export const english = {
     stepOf: 'Step {{step}} of {{count}}: {{name}}',
     working: 'Working…',
     offline: 'The service does not answer. Moves go on without it; what you see is from before.',
+    failed: 'This page has failed',
+    failedWhy: 'Moves go on without it, and nothing has been changed by this. Load the page again to see them.',
+    loadAgain: 'Load again',
+    failure: 'What it says of itself: {{message}}',
     hostGone: '“diskferry serve” has ended or cannot be reached. Moves go on without it; what you see is from before.',
   },
   steps: {

@@ -205,6 +205,8 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await again.page.getByText('The service does not answer. Moves go on').waitFor();
     await service.serve();
     await again.page.getByText('The service does not answer.').waitFor({ state: 'detached' });
+    await failPage(again);
+    await again.press('Open');
     await again.press('Go on');
     await again.see('Everything has crossed');
     await again.press('Cut over');
@@ -277,6 +279,16 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await allLeft();
   });
 });
+
+/** A part of the page throws while a move runs: it says so, and is loaded anew. */
+async function failPage(window: WizardWindow): Promise<void> {
+  await window.page.evaluate("HTMLCanvasElement.prototype.getContext = () => { throw new Error('no picture'); }");
+  await window.page.setViewportSize({ width: 900, height: 600 });
+  await window.page.getByText('Moves go on without it, and nothing has been changed').waitFor();
+  await window.page.getByText('no picture').waitFor();
+  await window.inspect('9-failed');
+  await window.press('Load again');
+}
 
 /** Paper shows the report and nothing of the window. */
 async function expectPrinted(window: WizardWindow, customer: string): Promise<void> {
