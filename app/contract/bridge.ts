@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { BugError, DiskferryError, errorCodes, messageOf } from '../base/error.ts';
 import { adviceFor, dataPlaces } from './advice.ts';
 import { jobEventSchema } from './events.ts';
+import { digitsPattern } from './page-proof.ts';
 import type { ServiceRequestName } from './service.ts';
 
 /** `hello` and `unsubscribe` are the host's own affair. */
@@ -82,22 +83,26 @@ export type BridgeMessage = z.infer<typeof bridgeMessageSchema>;
 
 const idSchema = z.int().nonnegative();
 
-/** A page begins with `open`; until then nothing else is heard. */
+const digits = z.string().regex(digitsPattern);
+
+/** A page begins with `open` and `prove` (page-proof.ts); until then nothing else is heard. */
 export const pageFrameSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('open'), token: z.string().max(200) }),
+  z.object({ kind: z.literal('open'), keyName: digits, nonce: digits }),
+  z.object({ kind: z.literal('prove'), proof: digits }),
   z.object({ kind: z.literal('ask'), id: idSchema, request: bridgeRequestSchema }),
 ]);
 export type PageFrame = z.infer<typeof pageFrameSchema>;
 
+/** Answers and messages are checked where they are used, so that one that is wrong is refused and no other is. */
 export const hostFrameSchema = z.discriminatedUnion('kind', [
-  /** `session` opens this page's next connection, as after a reload; the token does not. */
-  z.object({ kind: z.literal('opened'), session: z.string() }),
-  z.object({ kind: z.literal('answer'), id: idSchema, answer: bridgeAnswerSchema }),
-  z.object({ kind: z.literal('message'), message: bridgeMessageSchema }),
+  z.object({ kind: z.literal('proof'), nonce: digits, proof: digits }),
+  z.object({ kind: z.literal('opened') }),
+  z.object({ kind: z.literal('answer'), id: idSchema, answer: z.unknown() }),
+  z.object({ kind: z.literal('message'), message: z.unknown() }),
 ]);
 export type HostFrame = z.infer<typeof hostFrameSchema>;
 
-/** The host closes a WebSocket with this code when neither token nor session is known to it. */
+/** The host closes a WebSocket with this code when it knows no such key, or not any more. */
 export const refusedTokenCode = 4401;
 /** Where the host's WebSocket is. */
 export const bridgePath = '/bridge';

@@ -3,14 +3,22 @@
  * link's token, once; after that with the session that it got for it, which lives as long as this tab. When the
  * connection breaks it connects again, and says meanwhile that the service cannot be reached.
  *
+ * Nothing is believed, and nothing asked, before the other end has shown that it has the key as well: somebody else
+ * may have the port by now. What is no frame ends the connection, so that nobody waits for an answer in it.
+ *
  * The token comes in the link's fragment, which no browser sends anywhere, and is taken out of the address bar.
  */
 import type { HostFrame, PageFrame, Refusal } from '../../app/contract/bridge.ts';
 import { bridgePath, hostFrameSchema, refusedTokenCode } from '../../app/contract/bridge.ts';
 import type { HostPort } from '../../app/contract/host-port.ts';
+import type { Nonces } from '../../app/contract/page-proof.ts';
+import { signedTexts } from '../../app/contract/page-proof.ts';
+import { newNonce, sign } from './page-key.ts';
 
 const reconnectMs = 1000;
-const sessionKey = 'diskferry-session';
+const keyPlace = 'diskferry-key';
+/** In this tab's storage, before a key that is a token still: it becomes another one when it has opened the page. */
+const linkMark = 'link ';
 
 /** What a page of a browser has. Passed in, so that this runs without one. */
 export interface PageSurroundings {
@@ -25,29 +33,40 @@ interface Waiting {
   readonly resolve: (answer: unknown) => void;
 }
 
+/** `greeted`: the host has shown that it has the key, and looks whether the page has it. */
+interface Connection {
+  readonly socket: WebSocket;
+  readonly key: string;
+  readonly isLink: boolean;
+  readonly nonce: string;
+  state: 'new' | 'greeted' | 'open' | 'closed';
+  /** The key from `opened` on. */
+  session: string;
+}
+
 export class WebSocketPort implements HostPort {
   readonly #page: PageSurroundings;
   readonly #waiting = new Map<number, Waiting>();
   readonly #unheard: unknown[] = [];
   #onMessage: ((message: unknown) => void) | undefined;
-  #socket: WebSocket | undefined;
-  #isOpen = false;
+  #connection: Connection | undefined;
   #nextId = 0;
 
   constructor(page: PageSurroundings) {
     this.#page = page;
     const token = page.location.hash.slice(1);
     if (token !== '') {
-      page.storage.setItem(sessionKey, token);
+      page.storage.setItem(keyPlace, `${linkMark}${token}`);
       page.history.replaceState(null, '', page.location.pathname);
     }
     this.#connect();
   }
 
   ask(...[name, parameters]: Parameters<HostPort['ask']>): Promise<unknown> {
-    if (!this.#isOpen) return Promise.resolve({ outcome: 'refused', refusal: hostGone });
+    const connection = this.#connection;
+    if (connection?.state !== 'open') return Promise.resolve({ outcome: 'refused', refusal: hostGone });
     const id = this.#nextId++;
-    this.#send({ kind: 'ask', id, request: { name, parameters } });
+    send(connection, { kind: 'ask', id, request: { name, parameters } });
     return new Promise((resolve) => this.#waiting.set(id, { resolve }));
   }
 
@@ -57,30 +76,57 @@ export class WebSocketPort implements HostPort {
   }
 
   #connect(): void {
-    const socket = this.#page.connect(`ws://${this.#page.location.host}${bridgePath}`);
-    this.#socket = socket;
-    socket.onopen = () => this.#send({ kind: 'open', token: this.#page.storage.getItem(sessionKey) ?? '' });
-    socket.onmessage = ({ data }) => this.#hear(hostFrameSchema.parse(JSON.parse(String(data))));
-    socket.onclose = ({ code }) => this.#closed(code === refusedTokenCode);
-  }
-
-  #send(frame: PageFrame): void {
-    this.#socket?.send(JSON.stringify(frame));
-  }
-
-  #hear(frame: HostFrame): void {
-    switch (frame.kind) {
-      case 'opened':
-        this.#isOpen = true;
-        this.#page.storage.setItem(sessionKey, frame.session);
-        return;
-      case 'answer':
-        this.#waiting.get(frame.id)?.resolve(frame.answer);
-        this.#waiting.delete(frame.id);
-        return;
-      case 'message':
-        this.#tell(frame.message);
+    const stored = this.#page.storage.getItem(keyPlace);
+    if (stored === null) {
+      this.#tellGone(linkUsed);
+      return;
     }
+    const isLink = stored.startsWith(linkMark);
+    const key = isLink ? stored.slice(linkMark.length) : stored;
+    const socket = this.#page.connect(`ws://${this.#page.location.host}${bridgePath}`);
+    const connection: Connection = { socket, key, isLink, session: key, nonce: newNonce(), state: 'new' };
+    this.#connection = connection;
+    socket.onopen = () => void this.#greet(connection);
+    socket.onmessage = ({ data }) => void this.#receive(connection, String(data));
+    socket.onclose = ({ code }) => this.#closed(connection, code === refusedTokenCode);
+  }
+
+  async #greet(connection: Connection): Promise<void> {
+    const keyName = await sign(connection.key, signedTexts.keyName());
+    send(connection, { kind: 'open', keyName, nonce: connection.nonce });
+  }
+
+  async #receive(connection: Connection, text: string): Promise<void> {
+    const frame = parseFrame(text);
+    if (connection.state === 'closed') return;
+    if (frame?.kind === 'proof' && connection.state === 'new') await this.#believe(connection, frame);
+    else if (frame?.kind === 'opened' && connection.state === 'greeted') this.#opened(connection);
+    else if (frame?.kind === 'answer' && connection.state === 'open') this.#answered(frame);
+    else if (frame?.kind === 'message' && connection.state === 'open') this.#tell(frame.message);
+    else this.#end(connection);
+  }
+
+  async #believe(connection: Connection, { nonce, proof }: Extract<HostFrame, { kind: 'proof' }>): Promise<void> {
+    const { key } = connection;
+    const nonces: Nonces = { page: connection.nonce, host: nonce };
+    if ((await sign(key, signedTexts.hostProof(nonces))) !== proof) {
+      this.#end(connection);
+      return;
+    }
+    const own = await sign(key, signedTexts.pageProof(nonces));
+    if (connection.isLink) connection.session = await sign(key, signedTexts.session(nonces));
+    connection.state = 'greeted';
+    send(connection, { kind: 'prove', proof: own });
+  }
+
+  #opened(connection: Connection): void {
+    connection.state = 'open';
+    this.#page.storage.setItem(keyPlace, connection.session);
+  }
+
+  #answered({ id, answer }: Extract<HostFrame, { kind: 'answer' }>): void {
+    this.#waiting.get(id)?.resolve(answer);
+    this.#waiting.delete(id);
   }
 
   #tell(message: unknown): void {
@@ -88,14 +134,37 @@ export class WebSocketPort implements HostPort {
     else this.#onMessage(message);
   }
 
+  /** As the host does it. */
+  #end(connection: Connection): void {
+    connection.socket.close();
+    this.#closed(connection, false);
+  }
+
   /** A link that is not valid stays so; everything else may come back. */
-  #closed(isRefused: boolean): void {
-    this.#isOpen = false;
+  #closed(connection: Connection, isRefused: boolean): void {
+    if (connection.state === 'closed') return;
+    connection.state = 'closed';
     const refusal = isRefused ? linkUsed : hostGone;
     for (const { resolve } of this.#waiting.values()) resolve({ outcome: 'refused', refusal });
     this.#waiting.clear();
-    this.#tell({ kind: 'service', service: { state: 'host-gone', refusal } });
+    this.#tellGone(refusal);
     if (!isRefused) this.#page.later(() => this.#connect(), reconnectMs);
+  }
+
+  #tellGone(refusal: Refusal): void {
+    this.#tell({ kind: 'service', service: { state: 'host-gone', refusal } });
+  }
+}
+
+function send({ socket }: Connection, frame: PageFrame): void {
+  socket.send(JSON.stringify(frame));
+}
+
+function parseFrame(text: string): HostFrame | undefined {
+  try {
+    return hostFrameSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined; // the caller ends the connection
   }
 }
 
@@ -108,7 +177,7 @@ const hostGone: Refusal = {
 
 const linkUsed: Refusal = {
   code: 'not-authorised',
-  message: 'this link has been used already, or is of an earlier start',
-  advice: 'Close the window that it has opened, and open the new link that "diskferry serve" shows then.',
+  message: 'this link has been used already, is older than ten minutes, or is of an earlier start',
+  advice: 'Open the new link that "diskferry serve" shows when you press Enter there.',
   dataIs: 'unknown',
 };

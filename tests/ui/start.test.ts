@@ -6,9 +6,9 @@ import { waitUntil } from '../system/support/wait.ts';
 
 const script = resolve(import.meta.dirname, '../../resources/start.mjs');
 
-it('serves the wizard where there is no display, and ends with Ctrl-C', async () => {
+it('serves the wizard where there is no display, shows a new link on Enter, and ends with Ctrl-C', async () => {
   const env = { ...process.env, DISPLAY: undefined, WAYLAND_DISPLAY: undefined, ELECTRON_PATH: process.execPath };
-  const start = spawn(process.execPath, [script, '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = spawn(process.execPath, [script, '--json'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
   const said = { stdout: '', stderr: '' };
   start.stdout.on('data', (text: Buffer) => (said.stdout += text.toString()));
   start.stderr.on('data', (text: Buffer) => (said.stderr += text.toString()));
@@ -16,8 +16,14 @@ it('serves the wizard where there is no display, and ends with Ctrl-C', async ()
   try {
     await waitUntil('the link is told', () => said.stdout.includes('\n'));
     expect(said.stderr).toContain('there is no display: the wizard is shown in a browser');
-    const { url } = JSON.parse(said.stdout) as { url: string };
-    expect((await fetch(url)).status).toBe(200);
+    const links = (): string[] => {
+      const lines = said.stdout.trim().split('\n');
+      return lines.map((line) => (JSON.parse(line) as { url: string }).url);
+    };
+    expect((await fetch(links()[0] ?? '')).status).toBe(200);
+    start.stdin.write('\n');
+    await waitUntil('another link is told', () => said.stdout.trim().includes('\n'));
+    expect(new Set(links()).size).toBe(2);
   } finally {
     start.kill('SIGINT');
   }

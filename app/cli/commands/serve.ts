@@ -1,9 +1,13 @@
 /**
  * `diskferry serve`: the wizard in a browser, on this machine or through an SSH tunnel to it. It has the rights of
- * the user who runs it, and ends with Ctrl-C; moves go on.
+ * the user who runs it, and ends with Ctrl-C; moves go on. A line on stdin, as Enter gives it, asks for a new link.
  */
+import { readFileSync } from 'node:fs';
+import type { Interface } from 'node:readline';
+import { createInterface } from 'node:readline';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { tokenMsMax } from '../serve/page-keys.ts';
 import { WizardServer } from '../serve/wizard-server.ts';
 import { serviceSocketPath } from '../service-line.ts';
 
@@ -31,19 +35,35 @@ async function serve({ port = 0, json }: ServeOptions): Promise<void> {
   const sayLink = (): void => say(server.newLink(), json === true);
   const server = await WizardServer.listen({ port, socketPath: serviceSocketPath(), onAlone: sayLink });
   sayLink();
+  const enter = onEnter(sayLink);
   await new Promise<void>((stop) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop());
   });
+  enter?.close();
   await server.close();
+}
+
+/** Not in the background of a terminal: who reads there is stopped by the kernel. */
+function onEnter(act: () => void): Interface | undefined {
+  if (process.stdin.isTTY && !isInForeground()) return undefined;
+  const lines = createInterface({ input: process.stdin });
+  return lines.on('line', act);
+}
+
+/** proc_pid_stat(5): after the name, which ends with the last bracket, the third is pgrp and the sixth tpgid. */
+function isInForeground(): boolean {
+  const fields = readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ');
+  return fields[2] === fields[5];
 }
 
 function say(url: string, json: boolean): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify({ event: 'serving', timeMs: Date.now(), url })}\n`);
+    const line = { event: 'serving', timeMs: Date.now(), url, validMs: tokenMsMax };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }
   process.stderr.write(
-    `Open this link in a browser of this machine. It opens one window, once:\n\n  ${url}\n\n` +
-      'When that window is closed, a new link is shown here. Ctrl-C ends this command; moves go on.\n',
+    `Open this link in a browser of this machine. It opens one window, once, within ${tokenMsMax / 60_000} minutes:\n\n  ${url}\n\n` +
+      'Enter shows a new link, and so does closing that window. Ctrl-C ends this command; moves go on.\n',
   );
 }

@@ -1,13 +1,13 @@
 /**
- * One page of the wizard at its WebSocket: it opens itself by a key, and then asks. Until it has, it has no
- * connection to the service. A page that does not read what it is told is let go, so that nothing piles up; it
- * connects again when it can.
+ * One page of the wizard at its WebSocket: both show that they have the same key (page-proof.ts), and then the page
+ * asks. Until it has, it has no connection to the service. A page that does not read what it is told is let go, so
+ * that nothing piles up; it connects again when it can.
  */
 import type { WebSocket } from 'ws';
 import { ServiceBridge } from '../../client/service-bridge.ts';
 import type { BridgeAnswer, HostFrame, PageFrame } from '../../contract/bridge.ts';
 import { pageFrameSchema, refusedTokenCode } from '../../contract/bridge.ts';
-import type { PageKeys } from './page-keys.ts';
+import type { Opening, PageKeys } from './page-keys.ts';
 
 const openMsMax = 10_000;
 const unreadBytesMax = 4 * 1024 * 1024;
@@ -22,39 +22,71 @@ export interface PageConnectionOptions {
   readonly onGone: () => void;
 }
 
-export function servePage(socket: WebSocket, { keys, socketPath, onOpen, onGone }: PageConnectionOptions): void {
-  let bridge: ServiceBridge | undefined;
-  const late = setTimeout(() => socket.close(violationCode), openMsMax);
-  const send = (frame: HostFrame): void => {
-    if (socket.bufferedAmount > unreadBytesMax) socket.terminate();
-    else if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(frame));
-  };
-  const open = (key: string): void => {
-    const session = keys.open(key);
-    if (session === undefined) {
-      socket.close(refusedTokenCode);
-      return;
-    }
-    clearTimeout(late);
-    onOpen();
-    send({ kind: 'opened', session });
-    bridge = new ServiceBridge({ socketPath, tell: (message) => send({ kind: 'message', message }) });
-  };
-  socket.on('message', (data, isBinary) => {
-    const frame = Buffer.isBuffer(data) && !isBinary ? parseFrame(data.toString()) : undefined;
-    if (frame?.kind === 'open' && bridge === undefined) open(frame.token);
-    else if (frame?.kind === 'ask' && bridge !== undefined)
-      void bridge.ask(frame.request).then((answer: BridgeAnswer) => send({ kind: 'answer', id: frame.id, answer }));
-    else socket.close(violationCode);
-  });
+export function servePage(socket: WebSocket, options: PageConnectionOptions): void {
+  const page = new PageConnection(socket, options);
   // Closing follows.
   socket.on('error', () => undefined);
-  socket.once('close', () => {
-    clearTimeout(late);
-    if (bridge === undefined) return;
-    bridge.close();
-    onGone();
+  socket.on('message', (data, isBinary) => {
+    // What was under way when the page was let go is not heard any more: it would open itself in vain.
+    if (socket.readyState !== socket.OPEN) return;
+    page.hear(Buffer.isBuffer(data) && !isBinary ? parseFrame(data.toString()) : undefined);
   });
+  socket.once('close', () => page.end());
+}
+
+class PageConnection {
+  readonly #socket: WebSocket;
+  readonly #options: PageConnectionOptions;
+  readonly #late: NodeJS.Timeout;
+  #opening: Opening | undefined;
+  #bridge: ServiceBridge | undefined;
+
+  constructor(socket: WebSocket, options: PageConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#late = setTimeout(() => socket.close(violationCode), openMsMax);
+  }
+
+  hear(frame: PageFrame | undefined): void {
+    const bridge = this.#bridge;
+    if (frame?.kind === 'open' && this.#opening === undefined) this.#begin(frame.keyName, frame.nonce);
+    else if (frame?.kind === 'prove' && bridge === undefined && this.#opening !== undefined)
+      this.#finish(this.#opening, frame.proof);
+    else if (frame?.kind === 'ask' && bridge !== undefined)
+      void bridge.ask(frame.request).then((answer: BridgeAnswer) => this.#send({ kind: 'answer', id: frame.id, answer }));
+    else this.#socket.close(violationCode);
+  }
+
+  #begin(keyName: string, nonce: string): void {
+    this.#opening = this.#options.keys.begin(keyName, nonce);
+    if (this.#opening === undefined) this.#socket.close(refusedTokenCode);
+    else this.#send({ kind: 'proof', nonce: this.#opening.nonce, proof: this.#opening.proof });
+  }
+
+  #finish(opening: Opening, proof: string): void {
+    if (!opening.finish(proof)) {
+      this.#socket.close(refusedTokenCode);
+      return;
+    }
+    clearTimeout(this.#late);
+    const { socketPath, onOpen } = this.#options;
+    onOpen();
+    this.#send({ kind: 'opened' });
+    this.#bridge = new ServiceBridge({ socketPath, tell: (message) => this.#send({ kind: 'message', message }) });
+  }
+
+  #send(frame: HostFrame): void {
+    const socket = this.#socket;
+    if (socket.bufferedAmount > unreadBytesMax) socket.terminate();
+    else if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(frame));
+  }
+
+  end(): void {
+    clearTimeout(this.#late);
+    if (this.#bridge === undefined) return;
+    this.#bridge.close();
+    this.#options.onGone();
+  }
 }
 
 function parseFrame(text: string): PageFrame | undefined {

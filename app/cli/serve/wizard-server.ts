@@ -1,7 +1,8 @@
 /**
  * Serves the wizard to browsers of this machine, at 127.0.0.1 only. It speaks to the service with the rights of the
  * user who runs it, for whoever has the link's key (page-keys.ts); other users of the machine can connect here as
- * well, but have none.
+ * well, but have none. Nor can they keep anybody out by it: of connections that have shown no key the oldest gives
+ * way to the newest.
  *
  * Requests that name another host are refused, so that no page of the web reaches this by a name of its own that
  * leads here; WebSockets are taken from the page itself only.
@@ -23,7 +24,9 @@ import { PageKeys } from './page-keys.ts';
 
 const address = '127.0.0.1';
 const ownHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/;
-const connectionsMax = 64;
+/** Connections of anybody: files, and pages that have not opened themselves. */
+const strangersMax = 48;
+/** Pages of those who have a key. */
 const pagesMax = 16;
 const requestMsMax = 10_000;
 /** So long a page may be away without being closed: it is loaded anew, or its connection broke. */
@@ -42,6 +45,8 @@ export class WizardServer {
   readonly #server: Server;
   readonly #pages: WebSocketServer;
   readonly #keys = new PageKeys();
+  /** The oldest first. */
+  readonly #strangers = new Set<Duplex>();
   #openPages = 0;
   #aloneTimer: NodeJS.Timeout | undefined;
 
@@ -63,22 +68,30 @@ export class WizardServer {
       const { status, headers, body } = answerTo(request);
       response.writeHead(status, headers).end(request.method === 'HEAD' ? '' : body);
     });
-    this.#server.maxConnections = connectionsMax;
+    this.#server.on('connection', (socket) => this.#admit(socket));
     this.#pages = new WebSocketServer({
       noServer: true,
       maxPayload: serviceLimits.requestBytesMax,
       perMessageDeflate: false,
     });
     this.#server.on('upgrade', (request, socket, head) => {
-      if (!isFromOwnPage(request) || this.#pages.clients.size >= pagesMax) refuse(socket);
-      else this.#pages.handleUpgrade(request, socket, head, (page) => this.#serve(page));
+      if (!isFromOwnPage(request) || this.#openPages >= pagesMax) refuse(socket);
+      else this.#pages.handleUpgrade(request, socket, head, (page) => this.#serve(page, socket));
     });
   }
 
-  #serve(page: WebSocket): void {
+  #admit(socket: Duplex): void {
+    const [oldest] = this.#strangers;
+    if (oldest !== undefined && this.#strangers.size >= strangersMax) oldest.destroy();
+    this.#strangers.add(socket);
+    socket.once('close', () => this.#strangers.delete(socket));
+  }
+
+  #serve(page: WebSocket, socket: Duplex): void {
     servePage(page, {
       ...{ keys: this.#keys, socketPath: this.#options.socketPath },
       onOpen: () => {
+        this.#strangers.delete(socket);
         this.#openPages += 1;
         clearTimeout(this.#aloneTimer);
       },
@@ -90,7 +103,7 @@ export class WizardServer {
     });
   }
 
-  /** Opens the wizard once. */
+  /** Opens the wizard once, within the next ten minutes. */
   newLink(): string {
     const { port } = this.#server.address() as AddressInfo;
     return `http://${address}:${port}/#${this.#keys.newToken()}`;

@@ -1,17 +1,43 @@
 import { describe, expect, test } from 'vitest';
+import { PageKeys } from '../../../app/cli/serve/page-keys.ts';
 import { refusedTokenCode } from '../../../app/contract/bridge.ts';
+import { Bridge } from '../../../renderer/bridge/bridge.ts';
 import type { PageSurroundings } from '../../../renderer/bridge/web-socket-port.ts';
+import { sign } from '../../../renderer/bridge/page-key.ts';
 import { WebSocketPort } from '../../../renderer/bridge/web-socket-port.ts';
 
 /** The host's end of the page's WebSocket. */
 class HostEnd {
-  readonly heard: unknown[] = [];
+  readonly heard: Record<string, string>[] = [];
+  isClosed = false;
   onopen: () => void = () => {};
   onmessage: (message: { data: string }) => void = () => {};
   onclose: (event: { code: number }) => void = () => {};
 
   send(text: string): void {
-    this.heard.push(JSON.parse(text));
+    this.heard.push(JSON.parse(text) as Record<string, string>);
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  async hears(kind: string): Promise<Record<string, string>> {
+    await expect.poll(() => this.heard.some((frame) => frame['kind'] === kind)).toBe(true);
+    return this.heard.find((frame) => frame['kind'] === kind) ?? {};
+  }
+
+  /** As `serve` does it. */
+  async letIn(keys: PageKeys): Promise<boolean> {
+    this.onopen();
+    const { keyName = '', nonce = '' } = await this.hears('open');
+    const opening = keys.begin(keyName, nonce);
+    if (opening === undefined) return false;
+    this.say({ kind: 'proof', nonce: opening.nonce, proof: opening.proof });
+    const { proof = '' } = await this.hears('prove');
+    if (!opening.finish(proof)) return false;
+    this.say({ kind: 'opened' });
+    return true;
   }
 
   say(frame: object): void {
@@ -19,7 +45,7 @@ class HostEnd {
   }
 }
 
-function makePage(hash = '') {
+function makePage(hash: string) {
   const ends: HostEnd[] = [];
   const stored = new Map<string, string>();
   const shown: unknown[] = [];
@@ -44,57 +70,131 @@ function makePage(hash = '') {
     if (made === undefined) throw new Error(`there is no connection ${index}`);
     return made;
   };
-  return { surroundings, end, shown, later };
+  return { surroundings, end, shown, later, stored };
 }
 
+/** A page that its host has let in. */
+async function makeOpenPage() {
+  const keys = new PageKeys();
+  const page = makePage(`#${keys.newToken()}`);
+  const port = new WebSocketPort(page.surroundings);
+  const heard: unknown[] = [];
+  port.listen((message) => heard.push(message));
+  expect(await page.end(0).letIn(keys)).toBe(true);
+  return { ...page, keys, port, heard };
+}
+
+/** It waits for answers then, and refuses nothing by itself. */
+async function isOpen(port: WebSocketPort): Promise<void> {
+  await expect.poll(() => Promise.race([port.ask('logs', {}), Promise.resolve('waits')])).toBe('waits');
+}
+
+const gone = { kind: 'service', service: { state: 'host-gone', refusal: { code: 'no-service' } } };
+const refused = { outcome: 'refused', refusal: { code: 'no-service' } };
+
 describe('the page of a browser', () => {
-  test('opens itself with the token of its link, hides that, and comes back with its session', () => {
-    const page = makePage('#token');
+  test('opens itself with the token of its link, hides that, and comes back with its session', async () => {
+    const keys = new PageKeys();
+    const token = keys.newToken();
+    const page = makePage(`#${token}`);
     new WebSocketPort(page.surroundings);
     expect(page.shown).toEqual(['/', 'ws://127.0.0.1:5/bridge']);
-    page.end(0).onopen();
-    page.end(0).say({ kind: 'opened', session: 'session' });
+    expect(await page.end(0).letIn(keys)).toBe(true);
     page.end(0).onclose({ code: 1006 });
     page.later[0]?.();
-    page.end(1).onopen();
-    expect([page.end(0).heard, page.end(1).heard]).toEqual([
-      [{ kind: 'open', token: 'token' }],
-      [{ kind: 'open', token: 'session' }],
-    ]);
+    expect(await page.end(1).letIn(keys)).toBe(true);
+    // And again after it was loaded anew.
+    new WebSocketPort({ ...page.surroundings, location: { ...page.surroundings.location, hash: '' } });
+    expect(await page.end(2).letIn(keys)).toBe(true);
+    const said = JSON.stringify([page.end(0).heard, page.end(1).heard]);
+    expect(said).not.toContain(token);
+    for (const key of page.stored.values()) expect(said).not.toContain(key);
+  });
+
+  test('believes nobody who does not know its key, and tells him nothing', async () => {
+    const page = makePage('#token');
+    const port = new WebSocketPort(page.surroundings);
+    const heard: unknown[] = [];
+    port.listen((message) => heard.push(message));
+    const impostor = page.end(0);
+    impostor.onopen();
+    const { nonce = '' } = await impostor.hears('open');
+    const connected = { state: 'connected', version: '6', hasPolkit: true, notes: [] };
+    const lies = [
+      { kind: 'opened' },
+      { kind: 'message', message: { kind: 'service', service: connected } },
+      { kind: 'proof', nonce: 'a'.repeat(64), proof: await sign('another', `host ${nonce} ${'a'.repeat(64)}`) },
+    ];
+    for (const [index, lie] of lies.entries()) {
+      const end = page.end(index);
+      if (index > 0) {
+        end.onopen();
+        await end.hears('open');
+      }
+      end.say(lie);
+      await expect.poll(() => end.isClosed).toBe(true);
+      expect(await port.ask('start', { token: 't', passphrase: 'secret' })).toMatchObject(refused);
+      page.later[index]?.();
+    }
+    expect(heard).toMatchObject([gone, gone, gone]);
+    expect(JSON.stringify(lies.map((_, index) => page.end(index).heard))).not.toMatch(/secret|prove/);
   });
 
   test('gives each question its own answer, in whatever order they come', async () => {
-    const page = makePage();
-    const port = new WebSocketPort(page.surroundings);
-    page.end(0).say({ kind: 'opened', session: 's' });
+    const { end, port } = await makeOpenPage();
+    await isOpen(port);
+    const first = Number(end(0).heard.findLast(({ kind }) => kind === 'ask')?.['id']);
     const answers = [port.ask('list', {}), port.ask('devices', {})];
     const done = (result: number) => ({ outcome: 'done', result });
-    page.end(0).say({ kind: 'answer', id: 1, answer: done(1) });
-    page.end(0).say({ kind: 'answer', id: 0, answer: done(0) });
+    end(0).say({ kind: 'answer', id: first + 2, answer: done(1) });
+    end(0).say({ kind: 'answer', id: first + 1, answer: done(0) });
     expect(await Promise.all(answers)).toEqual([done(0), done(1)]);
   });
 
+  test.each([['no JSON', 'hello'], ['no frame', '{"kind":"other"}'], ['an answer to nothing', '{"kind":"answer"}']])(
+    'waits for no answer any more when it hears %s, and connects again',
+    async (_, text) => {
+      const { end, port, heard, later, keys } = await makeOpenPage();
+      await isOpen(port);
+      const answer = port.ask('list', {});
+      end(0).onmessage({ data: text });
+      expect(await answer).toMatchObject(refused);
+      expect(end(0).isClosed).toBe(true);
+      expect(heard).toMatchObject([gone]);
+      later[0]?.();
+      expect(await end(1).letIn(keys)).toBe(true);
+    },
+  );
+
   test('keeps nobody waiting when the host goes, and says so', async () => {
-    const page = makePage();
-    const port = new WebSocketPort(page.surroundings);
-    const heard: unknown[] = [];
-    page.end(0).say({ kind: 'opened', session: 's' });
+    const { end, port, heard } = await makeOpenPage();
+    await isOpen(port);
     const answer = port.ask('list', {});
-    page.end(0).onclose({ code: 1006 });
-    port.listen((message) => heard.push(message));
-    const refused = { outcome: 'refused', refusal: { code: 'no-service' } };
+    end(0).onclose({ code: 1006 });
     expect(await answer).toMatchObject(refused);
     expect(await port.ask('list', {})).toMatchObject(refused);
-    expect(heard).toMatchObject([{ kind: 'service', service: { state: 'host-gone' } }]);
+    expect(heard).toMatchObject([gone]);
   });
 
-  test('does not try again with a link that is not valid', () => {
-    const page = makePage('#used');
-    const port = new WebSocketPort(page.surroundings);
-    page.end(0).onclose({ code: refusedTokenCode });
+  test('does not try again with a link that is not valid, nor without any', () => {
+    for (const hash of ['#used', '']) {
+      const page = makePage(hash);
+      const port = new WebSocketPort(page.surroundings);
+      if (hash !== '') page.end(0).onclose({ code: refusedTokenCode });
+      const heard: unknown[] = [];
+      port.listen((message) => heard.push(message));
+      expect(page.later).toEqual([]);
+      expect(heard).toMatchObject([{ service: { refusal: { code: 'not-authorised' } } }]);
+    }
+  });
+});
+
+describe('the bridge', () => {
+  test('asks for everything again when it hears what it cannot read', () => {
     const heard: unknown[] = [];
-    port.listen((message) => heard.push(message));
-    expect(page.later).toEqual([]);
-    expect(heard).toMatchObject([{ service: { refusal: { code: 'not-authorised' } } }]);
+    const tells: ((message: unknown) => void)[] = [];
+    new Bridge({ ask: () => new Promise(() => {}), listen: (tell) => void tells.push(tell) }).listen((message) => heard.push(message));
+    tells[0]?.({ kind: 'event', event: { event: 'finished' } });
+    expect(heard).toEqual([{ kind: 'streamEnded' }]);
   });
 });
