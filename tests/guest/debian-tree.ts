@@ -1,14 +1,20 @@
 /**
  * The files of a small Debian with systemd, udev, LVM and udisks, for the guest in which the programs of a
- * real system look at every device that appears: made by debootstrap from the release and the mirror that
- * this machine's apt uses, and kept in the user's cache directory. Its programs run beside Node of the host,
- * so the release is the host's own. Needs root, as debootstrap does.
+ * real system look at every device that appears, and for the test of the package: made by debootstrap from the
+ * release and the mirror that this machine's apt uses, and kept in the user's cache directory. It has no Node: its
+ * programs run beside that of the host, so the release is the host's own. Needs root, as debootstrap does.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../../app/devices/command.ts';
+import { addon, isAddonError } from '../../native/binding.ts';
+
+/** Longer than debootstrap takes from a slow mirror. */
+const makingMsMax = 20 * 60_000;
+const pollMs = 200;
 
 const packages = [
   ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'util-linux', 'libstdc++6'],
@@ -61,8 +67,36 @@ export async function debianTree(): Promise<string> {
   const folder = join(cacheFolder(), name);
   if (existsSync(folder)) return folder;
   mkdirSync(cacheFolder(), { recursive: true });
-  await bootstrap(mirror, folder);
-  const others = readdirSync(cacheFolder()).filter((other) => other !== name);
-  for (const other of others) rmSync(join(cacheFolder(), other), { recursive: true });
+  await alone(async () => {
+    if (existsSync(folder)) return;
+    await bootstrap(mirror, folder);
+    const others = readdirSync(cacheFolder()).filter((other) => other !== name);
+    for (const other of others) rmSync(join(cacheFolder(), other), { recursive: true });
+  });
   return folder;
+}
+
+/** Parts of one run that need the tree wait for the one that makes it. */
+async function alone(work: () => Promise<void>): Promise<void> {
+  const lock = openSync(`${cacheFolder()}.lock`, 'w');
+  try {
+    const deadlineMs = performance.now() + makingMsMax;
+    while (!isLocked(lock)) {
+      if (performance.now() > deadlineMs) throw new Error('in vain waited until another test had made a Debian system');
+      await sleep(pollMs);
+    }
+    await work();
+  } finally {
+    closeSync(lock);
+  }
+}
+
+function isLocked(fd: number): boolean {
+  try {
+    addon().lockExclusive(fd);
+    return true;
+  } catch (error) {
+    if (isAddonError(error) && ['EAGAIN', 'EWOULDBLOCK'].includes(error.code)) return false;
+    throw error;
+  }
 }

@@ -1,0 +1,23 @@
+#!/bin/sh
+# After the files have come, or after prerm.sh has refused to let them go: the service is there.
+set -e
+
+case "$1" in
+  configure)
+    # Chromium's sandbox where the system has no namespaces for users.
+    if [ -e /opt/Diskferry/chrome-sandbox ]; then chmod 4755 /opt/Diskferry/chrome-sandbox; fi
+    # Who has switched it off keeps it so.
+    if deb-systemd-helper --quiet was-enabled diskferryd.service; then
+      deb-systemd-helper enable diskferryd.service >/dev/null
+    else
+      deb-systemd-helper update-state diskferryd.service >/dev/null
+    fi
+    ;;
+  abort-upgrade | abort-remove | abort-deconfigure) ;;
+  *) exit 0 ;;
+esac
+
+if [ -d /run/systemd/system ]; then
+  systemctl daemon-reload
+  deb-systemd-invoke start diskferryd.service
+fi

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Before files of this package go or are replaced. A move that runs keeps its programs: it is served by them, and loads
+# parts of them as it goes. A move that has died needs them to be recovered, by a newer version if need be, so that it
+# keeps the package from being removed and not from being upgraded.
+set -e
+
+programs=/usr/lib/diskferry
+records=/var/lib/diskferry/jobs
+
+# The processes of ours that run $1, a file below build/app. A file that was replaced is followed by " (deleted)".
+processes_of() {
+  for process in /proc/[0-9]*; do
+    case "$(readlink "$process/exe" 2>/dev/null || true)" in
+      "$programs/node" | "$programs/node (deleted)") ;;
+      *) continue ;;
+    esac
+    if tr '\0' '\n' <"$process/cmdline" 2>/dev/null | grep -qxF "$programs/build/app/$1"; then
+      echo "${process#/proc/}"
+    fi
+  done
+}
+
+# Names of the moves whose record is there: they run, or have died.
+recorded() {
+  for record in "$records"/*/job.json; do
+    if [ -e "$record" ]; then basename "$(dirname "$record")"; fi
+  done
+}
+
+refuse() {
+  {
+    echo "diskferry: $1"
+    recorded | sed 's/^/  /'
+    echo "$2"
+    echo "Nothing was changed."
+  } >&2
+  exit 1
+}
+
+refuse_while_moves_run() {
+  if [ -z "$(processes_of migration/job-process.js)" ]; then return; fi
+  refuse "a move runs, and its volume is served by the programs of this package:" \
+    "See 'diskferry status'. Wait for its end, 'diskferry cutover', or go back with 'diskferry undo'; then try again."
+}
+
+refuse_while_moves_wait_to_be_recovered() {
+  if [ -z "$(recorded)" ]; then return; fi
+  refuse "a move has died, and its data is on both disks:" \
+    "Keep both disks, and run 'diskferry recover', or 'diskferry recover --undo'; then try again."
+}
+
+# So that no move can begin any more. It ends no move, however it was started itself.
+stop_service() {
+  if [ -d /run/systemd/system ]; then systemctl stop diskferryd.service || true; fi
+  for process in $(processes_of service/main.js); do kill -TERM "$process" 2>/dev/null || true; done
+  tries=100
+  while [ -n "$(processes_of service/main.js)" ]; do
+    tries=$((tries - 1))
+    if [ "$tries" -eq 0 ]; then refuse "the service does not end:" "End it, then try again."; fi
+    sleep 0.1
+  done
+}
+
+refuse_while_moves_run
+case "$1" in
+  remove | deconfigure) refuse_while_moves_wait_to_be_recovered ;;
+esac
+stop_service
+# One that had begun in between.
+refuse_while_moves_run
