@@ -32,7 +32,7 @@ runScript(() => {
   build(repository);
   stage();
   placeFpm();
-  if (electronFolder() === undefined) say("Electron's program is not here: electron-builder fetches it");
+  if (electronFolder() === undefined) say("Electron's program is not here: electron-builder fetches it, unless ELECTRON_PATH names one");
   const isDir = given.includes('--dir');
   electronBuilder(['--linux', isDir ? 'dir' : 'deb', ...given.filter((word) => word !== '--dir')]);
 });
