@@ -1,17 +1,19 @@
 /**
  * The disks of the machine as a tree to choose one from. What cannot be chosen stays in sight, can be reached by
- * keyboard, and says why. A device that lies on two disks (an LV) is shown under both.
+ * keyboard, and says why. A device that lies on two disks (an LV) is shown under both. All of it is open until the
+ * person closes a part; disks that come and go change nothing else in it.
  */
 import type { ReactElement } from 'react';
+import { useState } from 'react';
 import type { Selection } from 'react-aria-components';
 import { Button } from 'react-aria-components/Button';
 import { Collection } from 'react-aria-components/Collection';
 import { Tree, TreeItem, TreeItemContent } from 'react-aria-components/Tree';
 import type { DeviceTree as Device } from '../../app/contract/device-tree.ts';
 import { text } from '../text/text.ts';
+import type { DiskRole, Row } from './device-rows.ts';
+import { deviceRows, withBelow } from './device-rows.ts';
 import { deviceFacts, erasedText, holdsData } from './disk-words.ts';
-
-export type DiskRole = 'source' | 'destination';
 
 export interface DeviceTreeProps {
   readonly role: DiskRole;
@@ -22,17 +24,11 @@ export interface DeviceTreeProps {
   readonly onChoose: (path: string | null) => void;
 }
 
-interface Row {
-  /** Its way from the disk down: unique, also for what is shown twice. */
-  readonly id: string;
-  readonly device: Device;
-  readonly whyNot: string | null;
-  readonly children: readonly Row[];
-}
-
 export function DeviceTree({ role, trees, chosen, source, onChoose }: DeviceTreeProps): ReactElement {
-  const rows = rowsOf(trees, { role, source, above: '', isRelated: false });
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const rows = deviceRows(role, trees, source);
   const all = rows.flatMap(withBelow);
+  const ids = all.map(({ id }) => id);
   const chosenRow = all.find(({ device }) => device.path === chosen);
   const choose = (keys: Selection): void => {
     const id = keys === 'all' ? undefined : [...keys][0];
@@ -46,7 +42,8 @@ export function DeviceTree({ role, trees, chosen, source, onChoose }: DeviceTree
       selectionBehavior="toggle"
       disabledBehavior="selection"
       disabledKeys={all.filter(({ whyNot }) => whyNot !== null).map(({ id }) => id)}
-      defaultExpandedKeys={all.map(({ id }) => id)}
+      expandedKeys={ids.filter((id) => !closed.has(id))}
+      onExpandedChange={(open) => setClosed(new Set(ids.filter((id) => !open.has(id))))}
       selectedKeys={chosenRow === undefined ? [] : [chosenRow.id]}
       onSelectionChange={choose}
       items={rows}
@@ -100,45 +97,4 @@ function DeviceNote({ device, role, whyNot }: DeviceNoteProps): ReactElement | n
   if (role === 'source') return device.way === null ? null : <span>{text(`device.way.${device.way.way}`)}</span>;
   if (!holdsData(device.content)) return null;
   return <span className="erased">{text('device.warning', { content: erasedText(device) })}</span>;
-}
-
-interface RowContext {
-  readonly role: DiskRole;
-  readonly source: string | null;
-  readonly above: string;
-  /** The source is above. */
-  readonly isRelated: boolean;
-}
-
-function rowsOf(trees: readonly Device[], context: RowContext): Row[] {
-  return trees.map((device) => {
-    const id = `${context.above} ${device.path}`;
-    const isRelated = context.isRelated || device.path === context.source;
-    return {
-      id,
-      device,
-      whyNot: whyNotOf(device, { ...context, isRelated }),
-      children: rowsOf(device.children, { ...context, above: id, isRelated }),
-    };
-  });
-}
-
-function whyNotOf(device: Device, { role, source, isRelated }: RowContext): string | null {
-  if (role === 'destination' && source !== null) {
-    if (device.path === source) return text('destination.isSource');
-    if (isRelated || holds(device, source)) return text('destination.isRelated');
-  }
-  const { eligible, reason } = role === 'source' ? device.asSource : device.asDestination;
-  if (eligible) return null;
-  // The row says already which device it is.
-  const message = reason?.message ?? '';
-  return message.startsWith(`${device.path}: `) ? message.slice(device.path.length + 2) : message;
-}
-
-function holds({ children }: Device, path: string): boolean {
-  return children.some((child) => child.path === path || holds(child, path));
-}
-
-function withBelow(row: Row): Row[] {
-  return [row, ...row.children.flatMap(withBelow)];
 }

@@ -76,8 +76,6 @@ function Devices({ role, onChoose }: DevicesProps): ReactElement {
       </p>
       {devices !== null && devices.trees.length > 0 && (
         <DeviceTree
-          // Another set of disks is another tree: all of it is open again.
-          key={devices.trees.map(({ path }) => path).join()}
           role={role}
           trees={devices.trees}
           chosen={choice[role]}
@@ -87,7 +85,7 @@ function Devices({ role, onChoose }: DevicesProps): ReactElement {
       )}
       {devices?.trees.length === 0 && <p>{text('source.none')}</p>}
       <div className="row">
-        <ActionButton isDisabled={isLooking} onPress={() => void wizard.refreshDevices()}>
+        <ActionButton isBusy={isLooking} onPress={() => void wizard.refreshDevices()}>
           {text('actions.refresh')}
         </ActionButton>
         <span className="soft" role="status">

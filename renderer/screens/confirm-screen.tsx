@@ -45,12 +45,13 @@ export function ConfirmScreen({ planned: { plan, token } }: ConfirmScreenProps):
       lead={text('confirm.lead')}
       actions={
         <>
-          <ActionButton isDisabled={isStarting} onPress={() => wizard.go({ at: 'plan' })}>
+          <ActionButton isBusy={isStarting} onPress={() => wizard.go({ at: 'plan' })}>
             {text('actions.back')}
           </ActionButton>
           <ActionButton
             kind="danger"
-            isDisabled={!isReady || !isSettled || isStarting}
+            isDisabled={!isReady || !isSettled}
+            isBusy={isStarting}
             onPress={() => void start()}
           >
             {text('confirm.button', { disk })}

@@ -9,7 +9,7 @@ import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView } from '../state/job-view.ts';
 import { waitsToBeLetGo } from '../state/job-view.ts';
 import { isBusy } from '../state/wizard-state.ts';
-import { bytesText } from '../text/figures.ts';
+import { bytesText, durationText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { UndoQuestion } from './job-actions.tsx';
 import { Log } from './migrate-screen.tsx';
@@ -24,8 +24,7 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
   const isPending = useWizardState((now) => isBusy(now, `job:${job}`));
   const isLetGo = waitsToBeLetGo(view);
   const isWaiting = state === 'synchronized' && !isLetGo;
-  const isLocked = isPending || !isWaiting;
-  const canStop = !isPending && (isWaiting || isLetGo);
+  const canStop = isWaiting || isLetGo;
   const steps = cutOver.length > 0 ? cutOver : (plan?.cutOver ?? []);
   return (
     <Screen
@@ -34,18 +33,19 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
       actions={
         <>
           <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
-          <ActionButton isDisabled={isLocked} onPress={() => void wizard.command(job, 'verify')}>
+          <ActionButton isDisabled={!isWaiting} isBusy={isPending} onPress={() => void wizard.command(job, 'verify')}>
             {text('cutOver.verify')}
           </ActionButton>
           <ActionButton
             kind="main"
-            isDisabled={isLocked || !isSettled}
+            isDisabled={!isWaiting || !isSettled}
+            isBusy={isPending}
             onPress={() => void wizard.command(job, 'cutover')}
           >
             {text('cutOver.button')}
           </ActionButton>
           {/* Where it is while the job moves: nobody who goes for it finds something else there. */}
-          <ActionButton isDisabled={!canStop} onPress={asking.ask}>
+          <ActionButton isDisabled={!canStop} isBusy={isPending} onPress={asking.ask}>
             {text('job.stop')}
           </ActionButton>
         </>
@@ -63,11 +63,20 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
           ))}
         </ol>
       </section>
+      <HowLong view={view} />
       {state !== 'committed' && <p>{text('cutOver.undo')}</p>}
       <Verified verified={verified} />
       <Log view={view} />
     </Screen>
   );
+}
+
+/** As far as the start has shown it. */
+function HowLong({ view: { log } }: { readonly view: JobView }): ReactElement | null {
+  const atStart = log.filter((event): event is JobEventOf<'interrupted'> => event.event === 'interrupted' && event.at === 'start');
+  if (atStart.length === 0) return null;
+  const longestMs = Math.max(...atStart.map(({ elapsedMs }) => elapsedMs));
+  return <p>{text('cutOver.howLong', { time: durationText(longestMs) })}</p>;
 }
 
 export function Verified({ verified }: { readonly verified: JobEventOf<'verified'> | null }): ReactElement {

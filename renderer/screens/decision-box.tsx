@@ -65,12 +65,13 @@ function ChoiceOf({ view, choice, meaning }: ChoiceOfProps): ReactElement {
   const asking = useQuestion();
   if (!isKnown(choice)) return <>{`${choice}: ${meaning}`}</>;
   const act = (): void => void wizard.command(job, commands[choice]);
+  const words = text(`decision.choices.${choice}`);
   return (
     <>
-      <ActionButton isDisabled={isPending || !isSettled} onPress={choice === 'retry' ? act : asking.ask}>
-        {text(`decision.choices.${choice}`)}
+      <ActionButton isDisabled={!isSettled} isBusy={isPending} onPress={choice === 'retry' ? act : asking.ask}>
+        {words}
       </ActionButton>
-      <span>{meaning}</span>
+      <span>{meaning === words.toLowerCase() ? '' : meaning}</span>
       {choice === 'undo' && <UndoQuestion view={view} asking={asking} />}
       {choice === 'accept-unreadable' && (
         <Question

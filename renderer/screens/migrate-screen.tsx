@@ -125,15 +125,22 @@ function Announcement({ view, progress }: { readonly view: JobView; readonly pro
 }
 
 /** While nothing moves although it should: since when, and why, as far as that is known. */
-function Stall({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement | null {
+function Stall({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
   const standingMs = stalledMs(view.forecast, progress);
   const isExpected = !['copying', 'verifying', 'undoing'].includes(view.state);
   // What waits for people is no fault of a disk.
-  if (standingMs === 0 || isExpected || waitsToBeLetGo(view)) return null;
+  const isStalled = standingMs > 0 && !isExpected && !waitsToBeLetGo(view);
   return (
-    <p className="box amber" role="status">
-      {text('job.stalled', { time: elapsedText(standingMs) })} {text(`job.${stallCause(progress)}`)}
-    </p>
+    <div role="status">
+      {/* What counts up is seen, and not said each second. */}
+      {isStalled && (
+        <p className="box amber">
+          <span aria-hidden="true">{text('job.stalled', { time: elapsedText(standingMs) })} </span>
+          <span className="unseen">{text('job.stalledSaid')} </span>
+          {text(`job.${stallCause(progress)}`)}
+        </p>
+      )}
+    </div>
   );
 }
 
@@ -179,10 +186,10 @@ function WaysOut({ view: { job }, onBack }: WaysOutProps): ReactElement {
   return (
     <>
       <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
-      <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
+      <ActionButton kind="main" isBusy={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
         {text('actions.resume')}
       </ActionButton>
-      <ActionButton isDisabled={isPending} onPress={onBack}>
+      <ActionButton isBusy={isPending} onPress={onBack}>
         {text('actions.goBack')}
       </ActionButton>
     </>
@@ -207,18 +214,19 @@ function Steering({ view, onStop }: SteeringProps): ReactElement {
       </span>
       <SpeedSwitch speed={speed} onChange={(value) => void wizard.setSpeed(job, value)} />
       {state === 'paused' ? (
-        <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.command(job, 'resume')}>
+        <ActionButton kind="main" isBusy={isPending} onPress={() => void wizard.command(job, 'resume')}>
           {text('job.goOn')}
         </ActionButton>
       ) : (
         <ActionButton
-          isDisabled={isPending || !['starting', 'copying'].includes(state)}
+          isDisabled={!['starting', 'copying'].includes(state)}
+          isBusy={isPending}
           onPress={() => void wizard.command(job, 'pause')}
         >
           {text('job.pause')}
         </ActionButton>
       )}
-      <ActionButton isDisabled={isPending || !canBeUndone} onPress={onStop}>
+      <ActionButton isDisabled={!canBeUndone} isBusy={isPending} onPress={onStop}>
         {text('job.stop')}
       </ActionButton>
     </>

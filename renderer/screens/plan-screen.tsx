@@ -1,6 +1,8 @@
 /** What will happen, before anything does: layouts, way, what it takes, which disk is the truth, until when one can go back. */
-import type { ReactElement } from 'react';
+import type { ReactElement, ReactNode } from 'react';
+import { useState } from 'react';
 import type { Plan } from '../../app/contract/plan.ts';
+import type { ServiceResult } from '../../app/contract/service.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import { CheckBox, Field, SpeedChoice } from '../components/fields.tsx';
 import { Facts } from '../components/facts.tsx';
@@ -13,11 +15,15 @@ import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { Screen } from './screen.tsx';
 
+type Planned = ServiceResult<'plan'>;
+
 export function PlanScreen(): ReactElement {
   const wizard = useWizard();
   const planned = useWizardState((state) => state.planned);
   const isPlanning = useWizardState((state) => isBusy(state, 'plan'));
   const hasExpired = useWizardState((state) => state.refusals.start?.code === 'plan-expired');
+  const shown = useLastPlan(planned);
+  const partState = planned !== null ? 'current' : isPlanning ? 'outdated' : 'refused';
   return (
     <Screen
       title={text('plan.title')}
@@ -31,13 +37,45 @@ export function PlanScreen(): ReactElement {
         </>
       }
     >
-      {isPlanning && <p role="status">{text('plan.making')}</p>}
+      <p role="status">{isPlanning ? text('plan.making') : planned !== null && hasExpired ? text('plan.expired') : ''}</p>
       <RefusalOf errand="plan" />
       <RefusalOf errand="start" />
-      {hasExpired && planned !== null && <p>{text('plan.expired')}</p>}
       <NoJournalChoice />
-      {planned !== null && <PlanText plan={planned.plan} notes={planned.notes} />}
+      {shown !== null && (
+        <>
+          <PlanPart state={partState}>
+            <PlanText {...shown} />
+          </PlanPart>
+          <Options way={shown.plan.way} />
+          <PlanPart state={partState}>
+            <Truth plan={shown.plan} />
+            <CutOver plan={shown.plan} />
+          </PlanPart>
+        </>
+      )}
     </Screen>
+  );
+}
+
+/** What was shown last, since this screen came: another choice makes another plan of the same disks. */
+function useLastPlan(planned: Planned | null): Planned | null {
+  const [last, setLast] = useState(planned);
+  if (planned !== null && planned !== last) setLast(planned);
+  return planned ?? last;
+}
+
+interface PlanPartProps {
+  /** `outdated`: another plan is being made, and this one says nothing that holds. */
+  readonly state: 'current' | 'outdated' | 'refused';
+  readonly children: ReactNode;
+}
+
+function PlanPart({ state, children }: PlanPartProps): ReactElement | null {
+  if (state === 'refused') return null;
+  return (
+    <div className={`plan-part ${state}`} aria-busy={state === 'outdated'}>
+      {children}
+    </div>
   );
 }
 
@@ -57,7 +95,7 @@ function NoJournalChoice(): ReactElement | null {
   );
 }
 
-function PlanText({ plan, notes }: { readonly plan: Plan; readonly notes: readonly string[] }): ReactElement {
+function PlanText({ plan, notes }: Planned): ReactElement {
   const source = useWizardState((state) => findDevice(state.devices?.trees ?? [], plan.source.path));
   return (
     <>
@@ -72,17 +110,20 @@ function PlanText({ plan, notes }: { readonly plan: Plan; readonly notes: readon
         <p>{text('plan.mode')}</p>
         <PlanFacts plan={plan} />
       </section>
-      <Options way={plan.way} />
-      <Truth plan={plan} />
-      <section>
-        <h2>{text('plan.cutOver')}</h2>
-        <ol>
-          {plan.cutOver.map((step) => (
-            <li key={step}>{step}</li>
-          ))}
-        </ol>
-      </section>
     </>
+  );
+}
+
+function CutOver({ plan }: { readonly plan: Plan }): ReactElement {
+  return (
+    <section>
+      <h2>{text('plan.cutOver')}</h2>
+      <ol>
+        {plan.cutOver.map((step) => (
+          <li key={step}>{step}</li>
+        ))}
+      </ol>
+    </section>
   );
 }
 

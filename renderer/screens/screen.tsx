@@ -1,6 +1,7 @@
 /**
- * What every screen has: a title that takes the focus when the screen comes, so that keyboard and screen reader
- * begin there; its content; and its ways back and on, always at the same place.
+ * What every screen has: a title, its content, and its ways back and on, always at the same place. The title takes the
+ * focus when the screen comes and what had it has gone, so that keyboard and screen reader begin there. It takes it
+ * from nothing that is there still: screens come by themselves too.
  */
 import type { ReactElement, ReactNode } from 'react';
 import { useEffect, useId, useRef } from 'react';
@@ -16,8 +17,9 @@ export function Screen({ title, lead, children, actions }: ScreenProps): ReactEl
   const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
   useEffect(() => {
-    heading.current?.focus();
-  }, [title]);
+    const { activeElement } = document;
+    if (activeElement === null || activeElement === document.body) heading.current?.focus();
+  }, []);
   return (
     <div className="screen">
       {/* It scrolls, also where there is nothing in it that takes the focus. */}

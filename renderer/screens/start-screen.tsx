@@ -71,7 +71,7 @@ function ServiceAbsent({ service: { refusal } }: { readonly service: Service<'ab
         <>
           <RefusalOf errand="service" />
           <div className="row">
-            <ActionButton kind="main" isDisabled={isStarting} onPress={() => void wizard.startService()}>
+            <ActionButton kind="main" isBusy={isStarting} onPress={() => void wizard.startService()}>
               {text('start.absentStart')}
             </ActionButton>
             <span className="soft" role="status">
@@ -186,10 +186,10 @@ function StoppedJob({ line: { job, source, destination } }: { readonly line: Sta
         <p className="soft">{text('start.died')}</p>
       </div>
       <div className="card-actions">
-        <ActionButton kind="main" isDisabled={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
+        <ActionButton kind="main" isBusy={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
           {text('actions.resume')}
         </ActionButton>
-        <ActionButton isDisabled={isPending} onPress={asking.ask}>
+        <ActionButton isBusy={isPending} onPress={asking.ask}>
           {text('actions.goBack')}
         </ActionButton>
       </div>

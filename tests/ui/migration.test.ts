@@ -3,7 +3,8 @@
  * by keyboard alone, with everything going away in the middle. What came out is compared byte by byte. Jobs are
  * paused while they are looked at, and written to meanwhile.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import { mebibyte } from '../../app/base/units.ts';
 import type { StatusLine } from '../../app/contract/control.ts';
 import { reportDocumentSchema } from '../../app/contract/report/document.ts';
@@ -24,6 +25,9 @@ const browser = useBrowser();
 const sizeBytes = 128 * mebibyte;
 /** What programs write while a job is paused: over what is on the source only. */
 const written = { offsetBytes: 64 * mebibyte, bytes: Buffer.alloc(40 * mebibyte, 'new!') };
+
+/** Up to where a source can be read that fails. */
+const goodBytes = 100 * mebibyte;
 
 interface Stage {
   readonly service: Service;
@@ -244,31 +248,99 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await allLeft();
   });
 
-  it('moves a disk by keyboard alone', async () => {
+  it('asks what to do about disks that fail, and does it', async () => {
     const stage = await setUp();
     const content = contentOf(stage);
-    const { window, source, destination } = stage;
+    const { service, window, source, destination } = stage;
+    const stopPausing = await pauseAtStart(service);
+    await goToPlan(stage);
+    await confirm(stage);
+    await window.page.getByText('Copying is paused.').waitFor();
+    stopPausing();
+    await deviceOf(service);
+    // The source can be read no more beyond this, and the destination not be written to.
+    truncateSync(source.file, goodBytes);
+    const protect = (way: string) => runCommand('blockdev', [way, destination.path], 'switching the write protection');
+    await protect('--setro');
+    try {
+      await window.press('Go on');
+      await window.page.getByRole('alert').filter({ hasText: `${destination.path}: ` }).waitFor();
+    } finally {
+      // It would stay with the loop device's number.
+      await protect('--setrw');
+    }
+    await window.press('Try again');
+    await window.page.getByRole('alert').filter({ hasText: 'Unreadable places' }).waitFor();
+    await window.inspect('6-decision');
+    await window.press('Go on without it');
+    const question = window.page.getByRole('alertdialog');
+    await question.getByRole('button', { name: 'Go on without it' }).click();
+    await window.see('Everything has crossed');
+    await window.press('Cut over');
+    await window.see('The move is complete, with these points');
+    await window.inspect('8-points');
+    content.fill(0, goodBytes);
+    expectHolds(destination, content);
+    expect(window.complaints).toEqual([]);
+    await window.close();
+    await allLeft();
+  });
+
+  it('moves a disk by keyboard alone, and never loses the place where the person is', async () => {
+    const stage = await setUp();
+    const content = contentOf(stage);
+    const { service, window, source, destination } = stage;
     const { keyboard } = window.page;
+    const focused = (name: string | RegExp) => window.page.locator(':focus').and(window.page.getByRole('button', { name }));
     await window.see('Move a disk while it stays in use');
     await tabTo(window, 'Move a disk…');
     await keyboard.press('Enter');
     await window.see('What do you want to move?');
+    await tabTo(window, 'Look again');
+    await keyboard.press('Enter');
+    await window.page.getByText('Looking at the disks…').waitFor();
+    await window.page.getByText('Looking at the disks…').waitFor({ state: 'detached' });
+    await focused('Look again').waitFor();
     await arrowTo(window, source.path);
+    // Another disk comes, too small for this source, and stands in nobody's way.
+    const small = await makeLoopDisk(scratch(), 'small', { sizeBytes: sizeBytes - mebibyte });
+    await window.row(small.path).waitFor();
+    await window.page.locator(':focus').and(window.row(source.path)).waitFor();
     await keyboard.press('Space');
     await tabTo(window, 'Continue');
     await keyboard.press('Enter');
     await window.see('Where should it go?');
+    await window.row(small.path).getByText('Not possible: it is 1 MiB smaller than the source').waitFor();
+    await arrowTo(window, small.path);
+    await keyboard.press('Space');
+    expect(await window.page.getByRole('button', { name: 'Continue' }).isDisabled()).toBe(true);
     await arrowTo(window, destination.path);
     await keyboard.press('Space');
     await tabTo(window, 'Continue');
     await keyboard.press('Enter');
     await window.page.getByText('The cut-over, step by step').waitFor();
+    await changePlan(window);
     await tabTo(window, 'Continue');
     await keyboard.press('Enter');
     await window.see(/^Erase/);
     await tabTo(window, /to confirm/);
     await keyboard.type(destination.path);
     await tabTo(window, /^Erase/);
+    const stopPausing = await pauseAtStart(service);
+    await keyboard.press('Enter');
+    await window.page.getByText('Copying is paused.').waitFor();
+    stopPausing();
+    // At the gentle speed the copy makes way for whoever reads.
+    const reading = spawn('dd', [`if=${await deviceOf(service)}`, 'of=/dev/null', 'bs=4k', 'iflag=direct'], { stdio: 'ignore' });
+    const read = new Promise((ended) => reading.once('exit', ended));
+    await tabTo(window, 'Go on');
+    await keyboard.press('Enter');
+    await focused('Pause').waitFor();
+    await keyboard.press('Enter');
+    await window.page.getByText('Copying is paused.').waitFor();
+    reading.kill();
+    await read;
+    await focused('Go on').waitFor();
     await keyboard.press('Enter');
     await window.see('Everything has crossed');
     await tabTo(window, 'Cut over');
@@ -288,6 +360,24 @@ async function failPage(window: WizardWindow): Promise<void> {
   await window.page.getByText('no picture').waitFor();
   await window.inspect('9-failed');
   await window.press('Load again');
+}
+
+/** Another plan is made of the same disks: what is shown stays where it is, and so does the focus. */
+async function changePlan(window: WizardWindow): Promise<void> {
+  const { page } = window;
+  const layout = page.getByRole('heading', { name: 'Before and after' });
+  await page.evaluate("for (const heading of document.querySelectorAll('h2')) heading.dataset.seen = 'yes'");
+  const verify = page.getByRole('checkbox', { name: /Read the destination back/ });
+  for (const isWanted of [false, true]) {
+    await verify.focus();
+    await page.keyboard.press('Space');
+    await waitUntil('another plan is there', () => page.getByRole('button', { name: 'Continue' }).isEnabled());
+    expect(await verify.isChecked()).toBe(isWanted);
+    expect(await page.locator(':focus').and(verify).count()).toBe(1);
+  }
+  expect(await layout.getAttribute('data-seen')).toBe('yes');
+  await page.getByRole('radio', { name: /^Gentle/ }).focus();
+  await page.keyboard.press('Space');
 }
 
 /** Paper shows the report and nothing of the window. */

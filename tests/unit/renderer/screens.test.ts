@@ -109,6 +109,30 @@ describe('a screen', () => {
     expect(shown(connected, devices, choice, planOfIt, { type: 'placed', place: { at: 'confirm' } })).toContain(erased);
   });
 
+  test('says of a destination that does not fit this source why not, before it is planned', () => {
+    const source = device('/dev/sdb', { kind: 'disk', sizeBytes: 100 * 1024 ** 2 });
+    const small = device('/dev/sdc', { kind: 'disk', sizeBytes: 99 * 1024 ** 2 });
+    const other = device('/dev/sdd', { kind: 'disk', sizeBytes: 200 * 1024 ** 2, logicalBlockBytes: 4096 });
+    const fits = device('/dev/sde', { kind: 'disk', sizeBytes: 100 * 1024 ** 2 });
+    const devices: Change = { type: 'devices', devices: { trees: [source, small, other, fits], notes: [] } };
+    const chosen: Change = { type: 'chosen', choice: { source: '/dev/sdb' } };
+    const html = shown(connected, devices, chosen, { type: 'placed', place: { at: 'destination' } });
+    expect(html).toContain('Not possible: it is 1 MiB smaller than the source, which has 100 MiB');
+    expect(html).toContain('Not possible: its sectors have 4096 bytes, those of the source 512');
+    expect(html.match(/Not possible/g)).toHaveLength(3);
+    // As the source each of them is fine.
+    expect(shown(connected, devices, { type: 'placed', place: { at: 'source' } })).not.toContain('Not possible');
+  });
+
+  test('says how long the cut-over may interrupt programs, by what the start has taken', () => {
+    const interrupted: JobEvent = {
+      ...{ event: 'interrupted', job: 'job-1', timeMs: 1500, at: 'start', how: 'unmounted', elapsedMs: 340 },
+    };
+    const words = 'At the start, programs were interrupted for 340 ms.';
+    expect(shown(connected, event(planned), event(interrupted), event(synchronized), atJob)).toContain(words);
+    expect(shown(connected, event(planned), event(synchronized), atJob)).not.toContain('interrupted for');
+  });
+
   test('says of a disk that fails what it says of itself', () => {
     const health = { state: 'failing', message: '12 sectors are bad', temperatureCelsius: null, poweredOnHours: null } as const;
     const devices: Change = { type: 'devices', devices: { trees: [{ ...device('/dev/sdb', { kind: 'disk' }), health }], notes: [] } };
