@@ -2,16 +2,16 @@
  * `npm start`: sets up, then opens the wizard: in its own window where Electron's program and a display are there,
  * else in a browser, saying why. Uses only what Node itself ships.
  *
- * It starts no service: the wizard says what to do where none runs. Ends as what it has started ends.
+ * It starts no service: the wizard says what to do where none runs. With `--demo` it has one of its own, and two disks
+ * made of files; as root, so always in a browser. Ends as what it has started ends.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { ownCommand, root, runAsRoot, runToEnd, setUp } from './setup/own-program.mjs';
 import { say } from './setup/step.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const electron = process.env.ELECTRON_PATH ?? join(root, 'node_modules/electron/dist/electron');
+const args = process.argv.slice(2);
 
 /** Undefined where there can be a window. */
 function whyNoWindow() {
@@ -22,19 +22,13 @@ function whyNoWindow() {
 }
 
 function start() {
+  if (args.includes('--demo')) {
+    runAsRoot(ownCommand('serve', ...args), 'the demo makes loop devices and mounts a volume');
+    return;
+  }
   const why = whyNoWindow();
   if (why !== undefined) say(`${why}: the wizard is shown in a browser`);
-  const [program, ...args] =
-    why === undefined
-      ? [electron, join(root, 'build/main/main.cjs')]
-      : [process.execPath, join(root, 'build/app/cli/main.js'), 'serve', ...process.argv.slice(2)];
-  const wizard = spawn(program, args, { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => wizard.kill(signal));
-  wizard.once('exit', (exitCode) => {
-    process.exitCode = exitCode ?? 1;
-  });
+  runToEnd(why === undefined ? [electron, join(root, 'build/main/main.cjs')] : ownCommand('serve', ...args));
 }
 
-const setUp = spawnSync(process.execPath, [join(root, 'resources/setup.mjs')], { stdio: 'inherit' });
-if (setUp.status === 0) start();
-else process.exitCode = setUp.status ?? 1;
+if (setUp()) start();

@@ -14,6 +14,7 @@ export type BuiltFile =
   | 'app/cli/demo/workload/thread.js'
   | 'app/engine/worker.js'
   | 'app/migration/job-process.js'
+  | 'app/service/main.js'
   | 'renderer/index.html'
   | 'renderer/wizard.css'
   | 'renderer/wizard.js'

@@ -11,6 +11,7 @@ import { DiskferryError } from '../base/error.ts';
 import type { BridgeAnswer, BridgeMessage, ServiceState } from '../contract/bridge.ts';
 import { bridgeRequestSchema, refusalOf, startServiceRequest } from '../contract/bridge.ts';
 import { apiVersion, serviceRequests } from '../contract/service.ts';
+import type { OfferedDisks } from './offered-disks.ts';
 import { ServiceClient } from './service-client.ts';
 import { startService } from './start-service.ts';
 
@@ -19,6 +20,8 @@ const reconnectMs = 1000;
 export interface ServiceBridgeOptions {
   readonly socketPath: string;
   readonly tell: (message: BridgeMessage) => void;
+  /** Undefined: all disks of the machine. */
+  readonly offered?: OfferedDisks | undefined;
 }
 
 export class ServiceBridge {
@@ -59,6 +62,10 @@ export class ServiceBridge {
     }
     if (this.#client === undefined)
       throw new DiskferryError('no-service', `${this.#options.socketPath}: there is no service`);
+    const { offered } = this.#options;
+    if (offered === undefined) return this.#client.request(name, parameters.data);
+    if (name === 'plan') offered.checkPlan(serviceRequests.plan.parameters.parse(parameters.data));
+    if (name === 'devices') return offered.among(await this.#client.request(name, {}));
     return this.#client.request(name, parameters.data);
   }
 

@@ -7,13 +7,16 @@ import type { Interface } from 'node:readline';
 import { createInterface } from 'node:readline';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { DemoStage } from '../serve/demo-stage.ts';
 import { tokenMsMax } from '../serve/page-keys.ts';
+import type { WizardServerOptions } from '../serve/wizard-server.ts';
 import { WizardServer } from '../serve/wizard-server.ts';
 import { serviceSocketPath } from '../service-line.ts';
 
 interface ServeOptions {
   readonly port?: number;
   readonly json?: boolean;
+  readonly demo?: boolean;
 }
 
 export function addServeCommand(program: Command): void {
@@ -21,6 +24,7 @@ export function addServeCommand(program: Command): void {
     .command('serve')
     .description('show the wizard in a browser, at 127.0.0.1 and for whoever has its link')
     .option('--port <number>', 'where to listen (default: any free port)', parsePort)
+    .option('--demo', 'with two disks of its own, made of files, and no other')
     .option('--json', 'the link as a JSON object on stdout')
     .action(serve);
 }
@@ -31,14 +35,39 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError('A port is a number from 1 to 65535.');
 }
 
-async function serve({ port = 0, json }: ServeOptions): Promise<void> {
-  const sayLink = (): void => say(server.newLink(), json === true);
-  const server = await WizardServer.listen({ port, socketPath: serviceSocketPath(), onAlone: sayLink });
+async function serve({ port = 0, json = false, demo = false }: ServeOptions): Promise<void> {
+  if (!demo) {
+    await serveUntilStopped({ port, socketPath: serviceSocketPath() }, { json, stopped: stopSignal() });
+    return;
+  }
+  const stopped = stopSignal();
+  const stage = await DemoStage.make();
+  try {
+    const { socketPath, offered } = stage;
+    await serveUntilStopped({ port, socketPath, offered }, { json, stopped });
+  } finally {
+    await stage.clear();
+  }
+}
+
+/** From now on no signal ends the process by itself. */
+function stopSignal(): Promise<void> {
+  return new Promise<void>((stop) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop());
+  });
+}
+
+interface Serving {
+  readonly json: boolean;
+  readonly stopped: Promise<void>;
+}
+
+async function serveUntilStopped(options: WizardServerOptions, { json, stopped }: Serving): Promise<void> {
+  const sayLink = (): void => say(server.newLink(), json);
+  const server = await WizardServer.listen({ ...options, onAlone: sayLink });
   sayLink();
   const enter = onEnter(sayLink);
-  await new Promise<void>((stop) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop());
-  });
+  await stopped;
   enter?.close();
   await server.close();
 }

@@ -4,8 +4,9 @@
  * that nothing piles up; it connects again when it can.
  */
 import type { WebSocket } from 'ws';
+import type { OfferedDisks } from '../../client/offered-disks.ts';
 import { ServiceBridge } from '../../client/service-bridge.ts';
-import type { BridgeAnswer, HostFrame, PageFrame } from '../../contract/bridge.ts';
+import type { BridgeAnswer, BridgeMessage, HostFrame, PageFrame } from '../../contract/bridge.ts';
 import { pageFrameSchema, refusedTokenCode } from '../../contract/bridge.ts';
 import type { Opening, PageKeys } from './page-keys.ts';
 
@@ -17,6 +18,7 @@ const violationCode = 1008;
 export interface PageConnectionOptions {
   readonly keys: PageKeys;
   readonly socketPath: string;
+  readonly offered: OfferedDisks | undefined;
   /** It has opened itself; and is gone again. */
   readonly onOpen: () => void;
   readonly onGone: () => void;
@@ -69,10 +71,11 @@ class PageConnection {
       return;
     }
     clearTimeout(this.#late);
-    const { socketPath, onOpen } = this.#options;
+    const { socketPath, offered, onOpen } = this.#options;
     onOpen();
     this.#send({ kind: 'opened' });
-    this.#bridge = new ServiceBridge({ socketPath, tell: (message) => this.#send({ kind: 'message', message }) });
+    const tell = (message: BridgeMessage): void => this.#send({ kind: 'message', message });
+    this.#bridge = new ServiceBridge({ socketPath, offered, tell });
   }
 
   #send(frame: HostFrame): void {

@@ -15,6 +15,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { DiskferryError } from '../../base/error.ts';
+import type { OfferedDisks } from '../../client/offered-disks.ts';
 import type { PageAnswer } from '../../client/page-files.ts';
 import { pageAnswer, plainAnswer } from '../../client/page-files.ts';
 import { bridgePath } from '../../contract/bridge.ts';
@@ -36,6 +37,8 @@ export interface WizardServerOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly socketPath: string;
+  /** Undefined: all disks of the machine. */
+  readonly offered?: OfferedDisks | undefined;
   /** The last page that was open has been closed: nobody can open another one without a new link. */
   readonly onAlone?: () => void;
 }
@@ -89,7 +92,7 @@ export class WizardServer {
 
   #serve(page: WebSocket, socket: Duplex): void {
     servePage(page, {
-      ...{ keys: this.#keys, socketPath: this.#options.socketPath },
+      ...{ keys: this.#keys, socketPath: this.#options.socketPath, offered: this.#options.offered },
       onOpen: () => {
         this.#strangers.delete(socket);
         this.#openPages += 1;
