@@ -1,6 +1,6 @@
 /**
  * The package: what electron-builder puts together from the folders that resources/package/stage.mjs has laid out.
- * `npm run package` is the way to it (resources/package.mjs).
+ * `npm run dist` is the way to it (resources/package.mjs).
  *
  * The desktop app comes to /opt/Diskferry, all else to where a distribution has it: the programs with a Node of their
  * own to /usr/lib/diskferry, so that a server needs neither Electron's libraries nor a display.

@@ -1,5 +1,5 @@
 /**
- * `npm run package`: builds, and makes a deb of it below build/package/out. `-- --dir`: only the desktop app as a
+ * `npm run dist`: builds, and makes a deb of it below build/package/out. `-- --dir`: only the desktop app as a
  * folder; other options go to electron-builder. Where Electron comes from says resources/package/electron.mjs.
  */
 import { spawnSync } from 'node:child_process';

@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { packagedNode } from './package/node.mjs';
 import { installMissing } from './setup/install.mjs';
 import { installModules } from './setup/modules.mjs';
 import { requirementsFor } from './setup/packages.mjs';
@@ -38,5 +39,7 @@ runScript(() => {
   checkNode();
   installMissing(requirementsFor[purpose()]);
   installModules(root);
+  // Not while tests run: they need nothing of the network that is not here by now.
+  if (purpose() === 'tests') packagedNode();
   build(root);
 });

@@ -128,6 +128,8 @@ function makeDeb(given) {
     const files = treeOf(root).filter((path) => lstatSync(path).isFile());
     const about = join(root, 'DEBIAN');
     mkdirSync(about);
+    // dpkg-deb refuses other modes, which the builder's umask may give.
+    chmodSync(about, 0o755);
     writeFileSync(join(about, 'control'), control(given, sizeKibOf(files)));
     writeFileSync(join(about, 'md5sums'), checksums(root, files));
     for (const [name, file] of Object.entries(given.scripts)) {

@@ -1,7 +1,7 @@
 /**
  * The Node that the package carries, because distributions have older ones: the binary that npm's package `node` stands
  * for, of one version and compared with its checksum here. It is no dependency of package.json, for it is three times as
- * large as all others and only who makes packages needs it. Kept in the user's cache directory.
+ * large as all others and only who makes packages, or tests them, needs it. Kept in the user's cache directory.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';

@@ -18,7 +18,7 @@ case "$1" in
 esac
 
 if [ -d /run/systemd/system ]; then
-  systemctl daemon-reload
+  systemctl daemon-reload || true
   # Why it does not start, it says itself; the command line and the wizard say what to do.
   deb-systemd-invoke start diskferryd.service || true
 fi

@@ -7,10 +7,11 @@ state=/var/lib/diskferry
 
 case "$1" in
   remove | purge)
-    deb-systemd-helper purge diskferryd.service >/dev/null
-    if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
-    # prerm.sh has seen that no move runs.
-    rm -rf /run/diskferry
+    deb-systemd-helper purge diskferryd.service >/dev/null || true
+    if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
+    # Never what a move keeps there: it may be one of another copy of Diskferry.
+    rm -f /run/diskferry/diskferryd.sock
+    rmdir /run/diskferry 2>/dev/null || true
     # Every Debian has it; dpkg takes it along where it is empty.
     mkdir -p /opt
     ;;

@@ -6,6 +6,8 @@ set -e
 
 programs=/usr/lib/diskferry
 records=/var/lib/diskferry/jobs
+# What a move keeps in memory, wherever its records are.
+live='/run/diskferry /dev/shm/diskferry'
 
 # The processes of ours that run $1, a file below build/app. A file that was replaced is followed by " (deleted)".
 processes_of() {
@@ -22,9 +24,16 @@ processes_of() {
 
 # Names of the moves whose record is there: they run, or have died.
 recorded() {
-  for record in "$records"/*/job.json; do
-    if [ -e "$record" ]; then basename "$(dirname "$record")"; fi
-  done
+  {
+    for record in "$records"/*/job.json; do
+      if [ -e "$record" ]; then basename "$(dirname "$record")"; fi
+    done
+    for place in $live; do
+      for maps in "$place"/*/maps; do
+        if [ -e "$maps" ]; then basename "$(dirname "$maps")"; fi
+      done
+    done
+  } | sort -u
 }
 
 refuse() {
@@ -60,6 +69,11 @@ stop_service() {
     sleep 0.1
   done
 }
+
+case "$1" in
+  # dpkg asks so when the installed version has refused: it knows its own moves, and this one may not.
+  failed-upgrade) exit 1 ;;
+esac
 
 refuse_while_moves_run
 case "$1" in

@@ -1,5 +1,5 @@
 /**
- * The deb, made as `npm run package` makes it and installed by dpkg in a Debian that has no Node: its service moves an
+ * The deb, made as `npm run dist` makes it and installed by dpkg in a Debian that has no Node: its service moves an
  * image, upgrade and removal wait for what needs its programs, and nothing is left afterwards. The steps build on each
  * other. Where Electron's program is not to be had, a stand-in lies in its place: no window is opened here.
  */
@@ -135,12 +135,23 @@ describe.skipIf(!isRoot)('the package (needs root)', () => {
     await serve();
     await heldJob();
     await machine.must('pkill', '-KILL', '-f', 'job-process');
+    const lives = async () => (await machine.run('pgrep', '-f', 'job-process')).exitCode === 0;
+    await waitUntil('the job has died', async () => !(await lives()));
     const refused = await machine.run('dpkg', '--purge', 'diskferry');
     expect(refused.exitCode).not.toBe(0);
     expect(refused.stderr).toContain('diskferry: a move has died, and its data is on both disks:');
     expect(await install('this')).toMatchObject({ exitCode: 0 });
     expect(await machine.run('diskferry', 'recover', '--undo')).toMatchObject({ exitCode: exitCodes.undone });
     expect(readdirSync(machine.path('/var/lib/diskferry/jobs'))).toEqual([]);
+  });
+
+  it('cannot be removed while a move keeps its live map, wherever its records are', async () => {
+    await machine.must('mkdir', '-p', '/run/diskferry/elsewhere');
+    await machine.must('touch', '/run/diskferry/elsewhere/maps');
+    const { exitCode, stderr } = await machine.run('dpkg', '--remove', 'diskferry');
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain('elsewhere');
+    await machine.must('rm', '-r', '/run/diskferry/elsewhere');
   });
 
   it('leaves its reports when it is removed, and nothing when it is purged', async () => {

@@ -11,17 +11,18 @@ import { runProgram } from '../../../app/devices/program.ts';
 import { debianTree } from '../../guest/debian-tree.ts';
 import { inTime } from './wait.ts';
 
-/** Its first process: says its number, as the host knows it, and then only buries the dead. */
+/** Its first process: says its number, as the host knows it, and then only buries the dead until whoever has started it ends. */
 const script = `
   set -e
   read -r pid rest </proc/self/stat
   mount -t overlay -o "lowerdir=$1,upperdir=$2/changed,workdir=$2/work" overlay "$2/system"
   mount -t proc proc "$2/system/proc"
   mount --rbind /dev "$2/system/dev"
+  mount -t tmpfs tmpfs "$2/system/dev/shm"
   mount --rbind /sys "$2/system/sys"
   mount -t tmpfs tmpfs "$2/system/run"
   echo "$pid"
-  exec chroot "$2/system" /bin/sh -c 'trap : HUP INT TERM; while :; do sleep 1000 & wait $!; done'
+  exec chroot "$2/system" /bin/sh -c 'trap : HUP INT TERM; cat; exit 0'
 `;
 
 const environment = ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LC_ALL=C', 'DEBIAN_FRONTEND=noninteractive'];
@@ -35,14 +36,19 @@ export class DebianMachine {
     const tree = await debianTree();
     for (const name of ['changed', 'work', 'system']) mkdirSync(`${directory}/${name}`);
     const own = ['--mount', '--pid', '--fork', '--kill-child'];
-    const init = spawn('unshare', [...own, 'sh', '-c', script, 'sh', tree, directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const init = spawn('unshare', [...own, 'sh', '-c', script, 'sh', tree, directory], { stdio: ['pipe', 'pipe', 'pipe'] });
     let said = '';
     init.stderr.on('data', (text: Buffer) => (said += text.toString()));
     const begun = new Promise<number>((resolve, reject) => {
       init.stdout.once('data', (text: Buffer) => resolve(Number(text.toString())));
       init.once('exit', () => reject(new Error(`the machine has not started: ${said}`)));
     });
-    return new DebianMachine(init, await inTime('the machine has started', begun));
+    try {
+      return new DebianMachine(init, await inTime('the machine has started', begun));
+    } catch (error) {
+      init.kill('SIGKILL');
+      throw error;
+    }
   }
 
   private constructor(init: ChildProcess, processId: number) {

@@ -17,7 +17,7 @@ const fuseNames = [
 /** As Electron is built: an app may do anything. */
 const fusesAsBuilt = '10110001';
 
-/** Makes a deb in `folder`, as `npm run package` does, and returns its path. Packed fast. */
+/** Makes a deb in `folder`, as `npm run dist` does, and returns its path. Packed fast. */
 export async function makePackage(folder: string): Promise<string> {
   const parts = `${folder}/package`;
   const program = hasElectron ? electron : makeStandIn(`${folder}/electron`);
