@@ -61,14 +61,14 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
       });
     }
 
-    expect(scratch.tracesOfJobs()).toHaveLength(4);
+    expect(await scratch.tracesOfJobs()).toHaveLength(4);
     await unmount(volume.target);
     await sweep(scratch.stateDirectory);
     const again = volume.migrate();
     expect(await again.end()).toMatchObject({ exitCode: 3 });
     expect(again.events.at(-1)).toMatchObject({ code: 'earlier-job-died' });
     await runCommand('rm', ['-r', scratch.stateDirectory], 'removing the state');
-    expect(tracesIn(scratch.stateDirectory)).toEqual([]);
+    expect(await tracesIn(scratch.stateDirectory)).toEqual([]);
   });
 
   it('whose engine dies gives errors to its consumers, says so, and keeps its record', async () => {
@@ -88,7 +88,7 @@ describe.skipIf(!isRoot)('a migration (needs root)', () => {
     expect(last).toMatchObject({ message: expect.stringContaining('a fault for the test') as string });
     expect(() => readDirect(device, 0, 4096)).toThrow('EIO');
     await unmount(volume.target);
-    expect(scratch.tracesOfJobs()).toEqual([`directory of job ${await migration.job()}`]);
+    expect(await scratch.tracesOfJobs()).toEqual([`directory of job ${await migration.job()}`]);
 
     const again = volume.migrate();
     expect(await again.end()).toMatchObject({ exitCode: 3 });

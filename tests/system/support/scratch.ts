@@ -61,7 +61,7 @@ export class Scratch {
   }
 
   /** Mounts, loop devices and job directories of jobs that have ended or been killed. */
-  tracesOfJobs(): string[] {
+  async tracesOfJobs(): Promise<string[]> {
     return tracesIn(this.stateDirectory);
   }
 
@@ -80,7 +80,7 @@ export function useScratch(): () => Scratch {
   afterEach(async ({ task }) => {
     const used = current();
     try {
-      if (task.result?.state === 'pass') expect(used.tracesOfJobs()).toEqual([]);
+      if (task.result?.state === 'pass') expect(await used.tracesOfJobs()).toEqual([]);
     } finally {
       await used.releaseAll();
       scratch = undefined;

@@ -6,9 +6,9 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
 import { readMounts } from '../../../app/devices/mounts.ts';
-import { listFolder, readAttribute } from '../../../app/devices/sysfs-files.ts';
 import { removeAbandoned } from '../../../app/engine/ublk-disk.ts';
 
 interface LoopTrace {
@@ -16,19 +16,26 @@ interface LoopTrace {
   readonly file: string;
 }
 
+const losetupSchema = z.object({
+  loopdevices: z.array(z.object({ name: z.string(), 'back-file': z.string() })),
+});
+
 function isInside(path: string, directory: string): boolean {
   return path.startsWith(`${directory}/`);
 }
 
-/**
- * Loop devices over files in `directory`, as losetup(8) lists them: from sysfs, because every test asks this
- * often, and to start a program is slow in a guest.
- */
-function loopsIn(directory: string): LoopTrace[] {
-  return listFolder('/sys/block').flatMap((name) => {
-    const file = readAttribute(`/sys/block/${name}/loop/backing_file`);
-    return file !== null && isInside(file, directory) ? [{ device: `/dev/${name}`, file }] : [];
-  });
+/** Loop devices over files in `directory`. */
+async function loopsIn(directory: string): Promise<LoopTrace[]> {
+  const json = await runCommand(
+    'losetup',
+    ['--list', '--json', '--output', 'NAME,BACK-FILE'],
+    'listing loop devices',
+  );
+  if (json.trim() === '') return [];
+  return losetupSchema
+    .parse(JSON.parse(json))
+    .loopdevices.map((loop) => ({ device: loop.name, file: loop['back-file'] }))
+    .filter(({ file }) => isInside(file, directory));
 }
 
 interface MountTrace {
@@ -42,8 +49,8 @@ function mountsIn(directory: string, loops: readonly LoopTrace[]): MountTrace[] 
 }
 
 /** One line for each thing that is left; empty when all is clean. */
-export function tracesIn(stateDirectory: string): string[] {
-  const loops = loopsIn(stateDirectory);
+export async function tracesIn(stateDirectory: string): Promise<string[]> {
+  const loops = await loopsIn(stateDirectory);
   const jobs = join(stateDirectory, 'jobs');
   return [
     ...mountsIn(stateDirectory, loops).map(({ source, target }) => `${source} mounted on ${target}`),
@@ -55,13 +62,13 @@ export function tracesIn(stateDirectory: string): string[] {
 /** Takes away everything that is mounted in or attached from `directory`, whoever made it; files stay. */
 export async function sweep(directory: string): Promise<void> {
   if (process.env['DISKFERRY_GUEST'] !== undefined) await removeAbandoned();
-  const loops = loopsIn(directory);
+  const loops = await loopsIn(directory);
   const mounts = mountsIn(directory, loops);
   const isOnLoop = ({ source }: MountTrace): boolean => loops.some(({ device }) => device === source);
   // The last mounted first: it may lie on one before it.
   await unmountAll(mounts.filter(isOnLoop).reverse());
   // Those of a dead job have gone by themselves with their last user.
-  for (const { device } of loopsIn(directory))
+  for (const { device } of await loopsIn(directory))
     await runCommand('losetup', ['--detach', device], `detaching ${device}`);
   await unmountAll(mounts.filter((mount) => !isOnLoop(mount)).reverse());
 }
