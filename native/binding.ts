@@ -220,3 +220,14 @@ export function addon(): Addon {
 export function isAddonError(error: unknown): error is AddonError {
   return error instanceof Error && 'code' in error && 'syscall' in error;
 }
+
+/** Takes the lock of an open file at once (flock(2), exclusive). False: somebody else has it. */
+export function tryLock(fd: number): boolean {
+  try {
+    addon().lockExclusive(fd);
+    return true;
+  } catch (error) {
+    if (isAddonError(error) && ['EAGAIN', 'EWOULDBLOCK'].includes(error.code)) return false;
+    throw error;
+  }
+}

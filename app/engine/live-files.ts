@@ -18,7 +18,7 @@ import * as z from 'zod';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { blockBytes } from '../base/units.ts';
 import { speedSchema } from '../contract/plan.ts';
-import { addon, isAddonError } from '../../native/binding.ts';
+import { addon, tryLock } from '../../native/binding.ts';
 import { liveMapBytes } from './live-map-size.ts';
 import type { LiveSetting } from './messages.ts';
 
@@ -212,7 +212,7 @@ interface Fence {
 async function takeFence(fd: number, { directory, options, onWait }: Fence): Promise<void> {
   const startMs = performance.now();
   let isTold = false;
-  while (!isLocked(fd)) {
+  while (!tryLock(fd)) {
     const { processId } = readStored(directory, options);
     if (isAlive(processId)) throw refused(directory, `process ${processId} serves the job`);
     if (!isTold && performance.now() - startMs > fenceToldMs) {
@@ -227,19 +227,9 @@ function isFenceHeld(path: string): boolean {
   if (!existsSync(path)) return false;
   const fd = openSync(path, 'r');
   try {
-    return !isLocked(fd);
+    return !tryLock(fd);
   } finally {
     closeSync(fd);
-  }
-}
-
-function isLocked(fd: number): boolean {
-  try {
-    addon().lockExclusive(fd);
-    return true;
-  } catch (error) {
-    if (isAddonError(error) && ['EAGAIN', 'EWOULDBLOCK'].includes(error.code)) return false;
-    throw error;
   }
 }
 

@@ -10,7 +10,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../../app/devices/command.ts';
-import { addon, isAddonError } from '../../native/binding.ts';
+import { tryLock } from '../../native/binding.ts';
 
 /** Longer than debootstrap takes from a slow mirror. */
 const makingMsMax = 20 * 60_000;
@@ -81,22 +81,12 @@ async function alone(work: () => Promise<void>): Promise<void> {
   const lock = openSync(`${cacheFolder()}.lock`, 'w');
   try {
     const deadlineMs = performance.now() + makingMsMax;
-    while (!isLocked(lock)) {
+    while (!tryLock(lock)) {
       if (performance.now() > deadlineMs) throw new Error('in vain waited until another test had made a Debian system');
       await sleep(pollMs);
     }
     await work();
   } finally {
     closeSync(lock);
-  }
-}
-
-function isLocked(fd: number): boolean {
-  try {
-    addon().lockExclusive(fd);
-    return true;
-  } catch (error) {
-    if (isAddonError(error) && ['EAGAIN', 'EWOULDBLOCK'].includes(error.code)) return false;
-    throw error;
   }
 }
