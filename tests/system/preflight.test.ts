@@ -144,7 +144,8 @@ describe.skipIf(!isRoot)('a plan for loop devices and image files', () => {
     expect((await plan(source, destination)).copy.exact).toBe(false);
     const closer = await plan(source, destination, { closer: true });
     expect(closer.source).toMatchObject({ kind: 'block', sizeBytes, content: { fileSystemType: 'ext4' } });
-    expect(closer.copy).toMatchObject({ scope: 'allocated', exact: true });
+    const reason = 'Only what the file system uses is copied.';
+    expect(closer.copy).toMatchObject({ scope: 'allocated', exact: true, reason });
     expect(closer.warnings.map(({ code }) => code)).toContain('no-journal');
   });
 

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, readSync, truncateSync, writeFileSyn
 import { basename } from 'node:path';
 import { mebibyte, sectorBytes } from '../../../app/base/units.ts';
 import { runCommand } from '../../../app/devices/command.ts';
+import { forgetPartitions } from './partition-table.ts';
 import type { Scratch } from './scratch.ts';
 
 /** No multiple of any block size, so that no block looks like another. */
@@ -41,6 +42,7 @@ export async function attachLoopDisk(
 ): Promise<LoopDisk> {
   const parameters = ['--find', '--show', '--sector-size', String(blockBytes), file];
   const path = (await runCommand('losetup', parameters, `attaching ${file}`)).trim();
+  await forgetPartitions(path);
   return { path, file, sizeBytes };
 }
 

@@ -1,5 +1,7 @@
 /** An MBR partition table, written by hand: fdisk is not everywhere, and a table is 66 bytes. */
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import { runCommand } from '../../../app/devices/command.ts';
 
 export interface PartitionRange {
   readonly startSectors: number;
@@ -26,6 +28,16 @@ export function writePartitionTable(path: string, partitions: readonly Partition
 /** Not an empty table, but none. */
 export function clearPartitionTable(path: string): void {
   writeTable(path, Buffer.alloc(4 * entryBytes + 2));
+}
+
+/**
+ * To the kernel; the disk stays as it is. The partitions of a loop device that is not meant to show any outlive
+ * its file, and would pass for those of the next one.
+ */
+export async function forgetPartitions(path: string): Promise<void> {
+  const name = basename(path);
+  const hasAny = readdirSync(`/sys/class/block/${name}`).some((entry) => entry.startsWith(`${name}p`));
+  if (hasAny) await runCommand('partx', ['--delete', path], `forgetting the partitions of ${path}`);
 }
 
 function writeTable(path: string, table: Buffer): void {

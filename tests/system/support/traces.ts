@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
 import { readMounts } from '../../../app/devices/mounts.ts';
 import { removeAbandoned } from '../../../app/engine/ublk-disk.ts';
+import { forgetPartitions } from './partition-table.ts';
 
 interface LoopTrace {
   readonly device: string;
@@ -68,8 +69,10 @@ export async function sweep(directory: string): Promise<void> {
   // The last mounted first: it may lie on one before it.
   await unmountAll(mounts.filter(isOnLoop).reverse());
   // Those of a dead job have gone by themselves with their last user.
-  for (const { device } of await loopsIn(directory))
+  for (const { device } of await loopsIn(directory)) {
+    await forgetPartitions(device);
     await runCommand('losetup', ['--detach', device], `detaching ${device}`);
+  }
   await unmountAll(mounts.filter((mount) => !isOnLoop(mount)).reverse());
 }
 
