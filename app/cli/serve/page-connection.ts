@@ -1,16 +1,19 @@
 /**
  * One page of the wizard at its WebSocket: both show that they have the same key (page-proof.ts), and then the page
  * asks. Until it has, it has no connection to the service. A page that does not read what it is told is let go, so
- * that nothing piles up; it connects again when it can.
+ * that nothing piles up, and so is one that has gone without a word, as behind a tunnel that has broken: it would keep
+ * its place. It connects again when it can.
  */
 import type { WebSocket } from 'ws';
 import type { OfferedDisks } from '../../client/offered-disks.ts';
 import { ServiceBridge } from '../../client/service-bridge.ts';
 import type { BridgeAnswer, BridgeMessage, HostFrame, PageFrame } from '../../contract/bridge.ts';
 import { pageFrameSchema, refusedTokenCode } from '../../contract/bridge.ts';
-import type { Opening, PageKeys } from './page-keys.ts';
+import type { Opening, OpenSession, PageKeys } from './page-keys.ts';
 
 const openMsMax = 10_000;
+/** Every browser answers by itself, whatever its page does. One that has not by the next ping is gone. */
+export const pingEveryMs = 20_000;
 const unreadBytesMax = 4 * 1024 * 1024;
 /** Of WebSocket: what was sent is against the rules. */
 const violationCode = 1008;
@@ -41,6 +44,9 @@ class PageConnection {
   readonly #options: PageConnectionOptions;
   readonly #late: NodeJS.Timeout;
   #opening: Opening | undefined;
+  #session: OpenSession | undefined;
+  #pings: NodeJS.Timeout | undefined;
+  #hasAnswered = true;
   #bridge: ServiceBridge | undefined;
 
   constructor(socket: WebSocket, options: PageConnectionOptions) {
@@ -66,16 +72,28 @@ class PageConnection {
   }
 
   #finish(opening: Opening, proof: string): void {
-    if (!opening.finish(proof)) {
+    this.#session = opening.finish(proof);
+    if (this.#session === undefined) {
       this.#socket.close(refusedTokenCode);
       return;
     }
     clearTimeout(this.#late);
+    this.#socket.on('pong', () => (this.#hasAnswered = true));
+    this.#pings = setInterval(() => this.#ping(), pingEveryMs);
     const { socketPath, offered, onOpen } = this.#options;
     onOpen();
     this.#send({ kind: 'opened' });
     const tell = (message: BridgeMessage): void => this.#send({ kind: 'message', message });
     this.#bridge = new ServiceBridge({ socketPath, offered, tell });
+  }
+
+  #ping(): void {
+    if (!this.#hasAnswered) {
+      this.#socket.terminate();
+      return;
+    }
+    this.#hasAnswered = false;
+    this.#socket.ping();
   }
 
   #send(frame: HostFrame): void {
@@ -86,6 +104,8 @@ class PageConnection {
 
   end(): void {
     clearTimeout(this.#late);
+    clearInterval(this.#pings);
+    this.#session?.leave();
     if (this.#bridge === undefined) return;
     this.#bridge.close();
     this.#options.onGone();

@@ -1,8 +1,9 @@
 /**
  * Serves the wizard to browsers of this machine, at 127.0.0.1 only. It speaks to the service with the rights of the
  * user who runs it, for whoever has the link's key (page-keys.ts); other users of the machine can connect here as
- * well, but have none. Nor can they keep anybody out by it: of connections that have shown no key the oldest gives
- * way to the newest.
+ * well, but have none. Nor can they take all places and stay: of connections that have shown no key the oldest gives
+ * way to the newest. Who makes new ones without end keeps others from opening a page meanwhile; pages that are open
+ * stay.
  *
  * Requests that name another host are refused, so that no page of the web reaches this by a name of its own that
  * leads here; WebSockets are taken from the page itself only.

@@ -19,7 +19,7 @@ describe('the keys of pages', () => {
     expect(opening).toBeDefined();
     nowMs += 1;
     expect(begin()).toBeUndefined();
-    expect(opening?.finish(signed(token, `page ${nonce} ${opening.nonce}`))).toBe(false);
+    expect(opening?.finish(signed(token, `page ${nonce} ${opening.nonce}`))).toBeUndefined();
   });
 
   test('let one of two in who open the same link at once', () => {
@@ -28,7 +28,27 @@ describe('the keys of pages', () => {
     const openings = [0, 1].map(() => keys.begin(signed(token, 'name'), nonce));
     const finish = (opening: (typeof openings)[number]) =>
       opening?.finish(signed(token, `page ${nonce} ${opening.nonce}`));
-    expect(openings.map(finish)).toEqual([true, false]);
+    expect(openings.map(finish).map((session) => session !== undefined)).toEqual([true, false]);
+  });
+
+  test('keep the session of a page that is open, however many links are opened after it', () => {
+    const keys = new PageKeys();
+    const enter = (key: string) => {
+      const opening = keys.begin(signed(key, 'name'), nonce);
+      const page = opening?.finish(signed(key, `page ${nonce} ${opening.nonce}`));
+      return { page, session: signed(key, `session ${nonce} ${opening?.nonce ?? ''}`) };
+    };
+    const open = enter(keys.newToken());
+    const closed = enter(keys.newToken());
+    closed.page?.leave();
+    for (let count = 0; count < 40; count += 1) enter(keys.newToken()).page?.leave();
+    expect(enter(closed.session).page).toBeUndefined();
+    const again = enter(open.session);
+    expect(again.page).toBeDefined();
+    // The page is gone only when both of its connections are.
+    open.page?.leave();
+    for (let count = 0; count < 40; count += 1) enter(keys.newToken()).page?.leave();
+    expect(enter(open.session).page).toBeDefined();
   });
 
   test('ask each page for something that nobody has signed before', () => {

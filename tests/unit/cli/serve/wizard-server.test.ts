@@ -6,9 +6,10 @@ import type { Server } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node.js';
 import { WebSocket } from 'ws';
+import { pingEveryMs } from '../../../../app/cli/serve/page-connection.ts';
 import { WizardServer } from '../../../../app/cli/serve/wizard-server.ts';
 import { bridgePath, refusedTokenCode } from '../../../../app/contract/bridge.ts';
 import { apiVersion } from '../../../../app/contract/service.ts';
@@ -54,9 +55,9 @@ interface Page {
   send(frame: object | string): void;
 }
 
-async function openPage(origin?: string): Promise<Page> {
+async function openPage(origin?: string, autoPong = true): Promise<Page> {
   const { host, origin: own } = place;
-  const socket = new WebSocket(`ws://${host}${bridgePath}`, { origin: origin ?? own });
+  const socket = new WebSocket(`ws://${host}${bridgePath}`, { origin: origin ?? own, autoPong });
   sockets.add(socket);
   const frames: Record<string, unknown>[] = [];
   socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as Record<string, unknown>));
@@ -232,6 +233,27 @@ describe('a page of the wizard', () => {
     expect(timesAlone).toBe(0);
     again.socket.close();
     await expect.poll(() => timesAlone).toBe(1);
+  });
+
+  test('is let go when it has gone without a word, and kept as long as it answers', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const dead = await openPage(undefined, false);
+      await letIn(dead, tokenOf(server.newLink()));
+      const page = await openedPage();
+      for (const id of [0, 1, 2]) {
+        const pinged = once(page.socket, 'ping');
+        vi.advanceTimersByTime(pingEveryMs);
+        await pinged;
+        // Its answer to the ping comes before this.
+        page.send({ kind: 'ask', id, request: { name: 'list', parameters: {} } });
+        await expect.poll(() => page.frames.some((frame) => frame['id'] === id)).toBe(true);
+      }
+      expect(await dead.end).toBe(1006);
+      expect(page.socket.readyState).toBe(WebSocket.OPEN);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('cannot be kept out by connections that have no key', async () => {
