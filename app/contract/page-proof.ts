@@ -10,7 +10,9 @@
  *      ── prove: page's proof ──────────────────▶   has the key: a token is void now
  *      ◀── opened ──────────────────────────────
  *
- * A page that is loaded anew comes from whoever has the port then, which nothing here can help.
+ * Two things nothing here can help. A page that is loaded anew comes from whoever has the port then. And whoever gets a
+ * page's port while its `serve` lives on elsewhere, as behind a tunnel that has broken, can pass on what both say: he
+ * learns no key, but what is asked and answered, a passphrase too.
  */
 export interface Nonces {
   readonly page: string;
