@@ -1,7 +1,8 @@
 /**
  * The host's WebSocket as a `HostPort`, for the wizard in a browser (`diskferry serve`). It opens itself with the
- * link's token, once; after that with the session that it got for it, which lives as long as this tab. When the
- * connection breaks it connects again, and says meanwhile that the service cannot be reached.
+ * link's token, once; after that with the session that it got for it, which lives as long as this tab
+ * (stored-keys.ts). When the connection breaks, or does not get open in time, it connects again, and says meanwhile that
+ * the service cannot be reached.
  *
  * Nothing is believed, and nothing asked, before the other end has shown that it has the key as well: somebody else
  * may have the port by now. What is no frame ends the connection, so that nobody waits for an answer in it.
@@ -14,11 +15,12 @@ import type { HostPort } from '../../app/contract/host-port.ts';
 import type { Nonces } from '../../app/contract/page-proof.ts';
 import { signedTexts } from '../../app/contract/page-proof.ts';
 import { newNonce, sign } from './page-key.ts';
+import type { StoredKey } from './stored-keys.ts';
+import { StoredKeys } from './stored-keys.ts';
 
 const reconnectMs = 1000;
-const keyPlace = 'diskferry-key';
-/** In this tab's storage, before a key that is a token still: it becomes another one when it has opened the page. */
-const linkMark = 'link ';
+/** As the host gives the page: whoever has the port and says nothing is no host. */
+const openMsMax = 10_000;
 
 /** What a page of a browser has. Passed in, so that this runs without one. */
 export interface PageSurroundings {
@@ -33,19 +35,20 @@ interface Waiting {
   readonly resolve: (answer: unknown) => void;
 }
 
-/** `greeted`: the host has shown that it has the key, and looks whether the page has it. */
-interface Connection {
+/** `checking`: the host's proof is looked at; `greeted`: it has the key, and looks whether the page has it. */
+interface Connection extends StoredKey {
   readonly socket: WebSocket;
-  readonly key: string;
-  readonly isLink: boolean;
+  /** Of its key among those that are stored. */
+  readonly index: number;
   readonly nonce: string;
-  state: 'new' | 'greeted' | 'open' | 'closed';
+  state: 'new' | 'checking' | 'greeted' | 'open' | 'closed';
   /** The key from `opened` on. */
   session: string;
 }
 
 export class WebSocketPort implements HostPort {
   readonly #page: PageSurroundings;
+  readonly #keys: StoredKeys;
   readonly #waiting = new Map<number, Waiting>();
   readonly #unheard: unknown[] = [];
   #onMessage: ((message: unknown) => void) | undefined;
@@ -54,9 +57,10 @@ export class WebSocketPort implements HostPort {
 
   constructor(page: PageSurroundings) {
     this.#page = page;
+    this.#keys = new StoredKeys(page.storage);
     const token = page.location.hash.slice(1);
     if (token !== '') {
-      page.storage.setItem(keyPlace, `${linkMark}${token}`);
+      this.#keys.setLink(token);
       page.history.replaceState(null, '', page.location.pathname);
     }
     this.#connect();
@@ -75,25 +79,29 @@ export class WebSocketPort implements HostPort {
     for (const message of this.#unheard.splice(0)) onMessage(message);
   }
 
-  #connect(): void {
-    const stored = this.#page.storage.getItem(keyPlace);
-    if (stored === null) {
+  /** With the first key, or with the next one when those before it were refused. */
+  #connect(index = 0): void {
+    const stored = this.#keys.all()[index];
+    if (stored === undefined) {
       this.#tellGone(linkUsed);
       return;
     }
-    const isLink = stored.startsWith(linkMark);
-    const key = isLink ? stored.slice(linkMark.length) : stored;
     const socket = this.#page.connect(`ws://${this.#page.location.host}${bridgePath}`);
-    const connection: Connection = { socket, key, isLink, session: key, nonce: newNonce(), state: 'new' };
+    const connection: Connection = { ...stored, socket, index, session: stored.key, nonce: newNonce(), state: 'new' };
     this.#connection = connection;
-    socket.onopen = () => void this.#greet(connection);
-    socket.onmessage = ({ data }) => void this.#receive(connection, String(data));
+    // What fails here would leave the page waiting.
+    const attempt = (step: Promise<void>): void => void step.catch(() => this.#end(connection));
+    socket.onopen = () => attempt(this.#greet(connection));
+    socket.onmessage = ({ data }) => attempt(this.#receive(connection, String(data)));
     socket.onclose = ({ code }) => this.#closed(connection, code === refusedTokenCode);
+    this.#page.later(() => {
+      if (connection.state !== 'open') this.#end(connection);
+    }, openMsMax);
   }
 
   async #greet(connection: Connection): Promise<void> {
     const keyName = await sign(connection.key, signedTexts.keyName());
-    send(connection, { kind: 'open', keyName, nonce: connection.nonce });
+    if (connection.state === 'new') send(connection, { kind: 'open', keyName, nonce: connection.nonce });
   }
 
   async #receive(connection: Connection, text: string): Promise<void> {
@@ -107,6 +115,7 @@ export class WebSocketPort implements HostPort {
   }
 
   async #believe(connection: Connection, { nonce, proof }: Extract<HostFrame, { kind: 'proof' }>): Promise<void> {
+    connection.state = 'checking';
     const { key } = connection;
     const nonces: Nonces = { page: connection.nonce, host: nonce };
     if ((await sign(key, signedTexts.hostProof(nonces))) !== proof) {
@@ -114,14 +123,17 @@ export class WebSocketPort implements HostPort {
       return;
     }
     const own = await sign(key, signedTexts.pageProof(nonces));
-    if (connection.isLink) connection.session = await sign(key, signedTexts.session(nonces));
+    const session = connection.isLink ? await sign(key, signedTexts.session(nonces)) : key;
+    if (!isChecking(connection)) return;
+    connection.session = session;
+    if (connection.isLink) this.#keys.addSession(session);
     connection.state = 'greeted';
     send(connection, { kind: 'prove', proof: own });
   }
 
   #opened(connection: Connection): void {
     connection.state = 'open';
-    this.#page.storage.setItem(keyPlace, connection.session);
+    this.#keys.keepOnly(connection.session);
   }
 
   #answered({ id, answer }: Extract<HostFrame, { kind: 'answer' }>): void {
@@ -140,20 +152,29 @@ export class WebSocketPort implements HostPort {
     this.#closed(connection, false);
   }
 
-  /** A link that is not valid stays so; everything else may come back. */
+  /** A key that is not valid stays so, but a link may have become a session; everything else may come back. */
   #closed(connection: Connection, isRefused: boolean): void {
     if (connection.state === 'closed') return;
     connection.state = 'closed';
     const refusal = isRefused ? linkUsed : hostGone;
     for (const { resolve } of this.#waiting.values()) resolve({ outcome: 'refused', refusal });
     this.#waiting.clear();
+    if (isRefused) {
+      this.#connect(connection.index + 1);
+      return;
+    }
     this.#tellGone(refusal);
-    if (!isRefused) this.#page.later(() => this.#connect(), reconnectMs);
+    this.#page.later(() => this.#connect(), reconnectMs);
   }
 
   #tellGone(refusal: Refusal): void {
     this.#tell({ kind: 'service', service: { state: 'host-gone', refusal } });
   }
+}
+
+/** It may have ended while something was signed. */
+function isChecking({ state }: Connection): boolean {
+  return state === 'checking';
 }
 
 function send({ socket }: Connection, frame: PageFrame): void {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Opening } from '../../../app/cli/serve/page-keys.ts';
 import { PageKeys } from '../../../app/cli/serve/page-keys.ts';
 import { refusedTokenCode } from '../../../app/contract/bridge.ts';
 import { Bridge } from '../../../renderer/bridge/bridge.ts';
@@ -29,15 +30,20 @@ class HostEnd {
 
   /** As `serve` does it. */
   async letIn(keys: PageKeys): Promise<boolean> {
+    const opening = await this.begins(keys);
+    if (opening === undefined) return false;
+    if (opening.finish((await this.hears('prove'))['proof'] ?? '') === undefined) return false;
+    this.say({ kind: 'opened' });
+    return true;
+  }
+
+  async begins(keys: PageKeys): Promise<Opening | undefined> {
     this.onopen();
     const { keyName = '', nonce = '' } = await this.hears('open');
     const opening = keys.begin(keyName, nonce);
-    if (opening === undefined) return false;
-    this.say({ kind: 'proof', nonce: opening.nonce, proof: opening.proof });
-    const { proof = '' } = await this.hears('prove');
-    if (!opening.finish(proof)) return false;
-    this.say({ kind: 'opened' });
-    return true;
+    if (opening === undefined) this.onclose({ code: refusedTokenCode });
+    else this.say({ kind: 'proof', nonce: opening.nonce, proof: opening.proof });
+    return opening;
   }
 
   say(frame: object): void {
@@ -49,7 +55,8 @@ function makePage(hash: string) {
   const ends: HostEnd[] = [];
   const stored = new Map<string, string>();
   const shown: unknown[] = [];
-  const later: (() => void)[] = [];
+  /** Reconnections, and the limits of connections that do not get open. */
+  const [later, limits]: [(() => void)[], (() => void)[]] = [[], []];
   const surroundings: PageSurroundings = {
     connect: (url) => {
       shown.push(url);
@@ -63,14 +70,14 @@ function makePage(hash: string) {
       getItem: (key: string) => stored.get(key) ?? null,
       setItem: (key: string, value: string) => void stored.set(key, value),
     },
-    later: (act) => void later.push(act),
+    later: (act, delayMs) => void (delayMs === 1000 ? later : limits).push(act),
   };
   const end = (index: number): HostEnd => {
     const made = ends[index];
     if (made === undefined) throw new Error(`there is no connection ${index}`);
     return made;
   };
-  return { surroundings, end, shown, later, stored };
+  return { surroundings, end, shown, later, limits, stored };
 }
 
 /** A page that its host has let in. */
@@ -88,6 +95,10 @@ async function makeOpenPage() {
 async function isOpen(port: WebSocketPort): Promise<void> {
   await expect.poll(() => Promise.race([port.ask('logs', {}), Promise.resolve('waits')])).toBe('waits');
 }
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const gone = { kind: 'service', service: { state: 'host-gone', refusal: { code: 'no-service' } } };
 const refused = { outcome: 'refused', refusal: { code: 'no-service' } };
@@ -109,6 +120,74 @@ describe('the page of a browser', () => {
     const said = JSON.stringify([page.end(0).heard, page.end(1).heard]);
     expect(said).not.toContain(token);
     for (const key of page.stored.values()) expect(said).not.toContain(key);
+  });
+
+  test('comes back by its session when the connection breaks before it hears that its link is void', async () => {
+    const keys = new PageKeys();
+    const page = makePage(`#${keys.newToken()}`);
+    const port = new WebSocketPort(page.surroundings);
+    const heard: unknown[] = [];
+    port.listen((message) => heard.push(message));
+    // The host has not seen the first proof when the page tries again, and sees both then.
+    const openings = [await page.end(0).begins(keys)];
+    await page.end(0).hears('prove');
+    page.end(0).onclose({ code: 1006 });
+    page.later[0]?.();
+    openings.push(await page.end(1).begins(keys));
+    await page.end(1).hears('prove');
+    for (const [index, opening] of openings.entries()) {
+      const { proof = '' } = await page.end(index).hears('prove');
+      expect(opening?.finish(proof) !== undefined).toBe(index === 0);
+    }
+    page.end(1).onclose({ code: 1006 });
+    page.later[1]?.();
+    // The link, the session that came to nothing, and the one that holds.
+    for (const index of [2, 3]) expect(await page.end(index).letIn(keys)).toBe(false);
+    expect(await page.end(4).letIn(keys)).toBe(true);
+    await isOpen(port);
+    expect(heard).toMatchObject([gone, gone]);
+    page.end(4).onclose({ code: 1006 });
+    page.later[2]?.();
+    expect(await page.end(5).letIn(keys)).toBe(true);
+  });
+
+  test.each([
+    ['does not answer', () => {}],
+    ['says nothing', (end: HostEnd) => end.onopen()],
+  ])('does not wait for ever for a host that %s', async (_, act) => {
+    const keys = new PageKeys();
+    const page = makePage(`#${keys.newToken()}`);
+    const port = new WebSocketPort(page.surroundings);
+    const heard: unknown[] = [];
+    port.listen((message) => heard.push(message));
+    act(page.end(0));
+    page.limits[0]?.();
+    expect(page.end(0).isClosed).toBe(true);
+    expect(heard).toMatchObject([gone]);
+    page.later[0]?.();
+    expect(await page.end(1).letIn(keys)).toBe(true);
+    // One that is open is left alone.
+    await isOpen(port);
+    page.limits[1]?.();
+    await isOpen(port);
+    expect(heard).toMatchObject([gone]);
+  });
+
+  test('ends a connection in which it cannot sign, and says nothing in one that has ended meanwhile', async () => {
+    const page = makePage('#token');
+    const port = new WebSocketPort(page.surroundings);
+    const heard: unknown[] = [];
+    port.listen((message) => heard.push(message));
+    page.end(0).onopen();
+    page.end(0).onclose({ code: 1006 });
+    page.later[0]?.();
+    page.end(1).onopen();
+    await page.end(1).hears('open');
+    expect(page.end(0).heard).toEqual([]);
+    vi.spyOn(crypto.subtle, 'sign').mockRejectedValue(new Error('no keys here'));
+    page.end(1).say({ kind: 'proof', nonce: 'a'.repeat(64), proof: 'a'.repeat(64) });
+    await expect.poll(() => page.end(1).isClosed).toBe(true);
+    expect(heard).toMatchObject([gone, gone]);
   });
 
   test('believes nobody who does not know its key, and tells him nothing', async () => {
