@@ -2,7 +2,7 @@
  * Stands around the whole page: when a part of it fails, the page says so calmly instead of going blank in the middle
  * of a move. The move is none of the page's doing and goes on; the page is loaded anew when the person wants it.
  */
-import type { ReactNode } from 'react';
+import type { ErrorInfo, ReactNode } from 'react';
 import { Component } from 'react';
 import { messageOf } from '../../app/base/error.ts';
 import { text } from '../text/text.ts';
@@ -22,6 +22,12 @@ export class PageFailure extends Component<PageFailureProps, PageFailureState> {
 
   static getDerivedStateFromError(error: unknown): PageFailureState {
     return { failure: messageOf(error) };
+  }
+
+  /** For whoever looks for the fault: the page itself shows the message only. */
+  override componentDidCatch(error: unknown, { componentStack }: ErrorInfo): void {
+    // eslint-disable-next-line no-console -- a page has nowhere else
+    console.error('the page has failed:', error, componentStack ?? '');
   }
 
   override render(): ReactNode {
