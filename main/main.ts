@@ -2,14 +2,14 @@
  * The desktop app's entry: one instance, one window, and the page in it. It has the rights of the user and opens no
  * disk; what there is to do, the service does. Closing the window touches no move.
  */
-import { app, BrowserWindow, ipcMain, Menu, Notification, protocol, session } from 'electron';
+import { app, BrowserWindow, dialog, ipcMain, Menu, Notification, protocol, session } from 'electron';
 import { join } from 'node:path';
 import { defaultSocketPath } from '../app/contract/service.ts';
 import { appMenu } from './app-menu.ts';
 import { JobWatch } from './job-watch.ts';
 import { PageHost } from './page-host.ts';
 import { announceScheme, pageUrl, servePageFiles } from './page-protocol.ts';
-import { revivePage } from './page-revival.ts';
+import { PageRevival } from './page-revival.ts';
 import { denyPermissions, denyTheRest } from './rules.ts';
 import { windowOptions } from './window-options.ts';
 
@@ -32,11 +32,18 @@ function openWindow(): void {
   opened.once('ready-to-show', () => opened.show());
   opened.once('closed', () => (window = undefined));
   new PageHost({ ipcMain, window: opened, socketPath });
-  revivePage(opened.webContents);
-  void opened.loadURL(pageUrl).catch((error: unknown) => {
-    // Whoever closes the window while it loads has what he wants.
-    if (!opened.isDestroyed()) throw error;
+  const page = new PageRevival({
+    load: () => opened.loadURL(pageUrl),
+    isClosed: () => opened.isDestroyed(),
+    ask: async (question) => {
+      // It may never have been ready.
+      opened.show();
+      return (await dialog.showMessageBox(opened, question)).response;
+    },
+    close: () => opened.close(),
   });
+  opened.webContents.on('render-process-gone', (_, { reason }) => page.failed(reason));
+  page.load();
 }
 
 /** Shown where nobody looks at the window anyway. */

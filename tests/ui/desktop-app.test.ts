@@ -75,6 +75,19 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     await page.evaluate('document.body.replaceChildren()');
     window.webContents.emit('render-process-gone', {}, { reason: 'crashed' });
     await page.getByText('Service 0.1.0').waitFor();
+    expect(standIn.questions).toEqual([]);
+  });
+
+  it('asks what to do about a page that cannot be started, and closes its window when that is wanted', async () => {
+    const page = await window.page;
+    await page.getByText('Service 0.1.0').waitFor();
+    await page.evaluate('document.body.replaceChildren()');
+    window.webContents.emit('render-process-gone', {}, { reason: 'launch-failed' });
+    await page.getByText('Service 0.1.0').waitFor();
+    expect(standIn.questions).toMatchObject([{ message: 'The wizard cannot be shown' }]);
+    standIn.nextAnswer = 1;
+    window.webContents.emit('render-process-gone', {}, { reason: 'launch-failed' });
+    await waitUntil('the app has gone', () => standIn.hasQuit);
   });
 
   it('hears nobody but its own page, and no more than the contract has', async () => {

@@ -1,7 +1,7 @@
 /**
  * Stands in for Electron where its binary is not to be had: the real, built main process runs in this Node, and its
  * windows are pages of Chromium with the real, built preload. Not modelled: an isolated world, crashes, a second
- * instance, and what the operating system shows (menus, notifications), which are only recorded.
+ * instance, and what the operating system shows (menus, notifications, dialogs), which are only recorded.
  */
 import { EventEmitter } from 'node:events';
 import Module, { createRequire } from 'node:module';
@@ -21,6 +21,9 @@ export class StandIn {
   /** What the app has set on the session: how it answers each question for a permission. */
   readonly sessionHandlers = new Map<string, (...values: unknown[]) => unknown>();
   readonly app = new EventEmitter();
+  /** What the app has asked in dialogs, and what is answered to the next one: the place of a button. */
+  readonly questions: { readonly message: string; readonly detail: string }[] = [];
+  nextAnswer = 0;
   /** As the app has described it. */
   menu: unknown;
   hasQuit = false;
@@ -76,6 +79,12 @@ export class StandIn {
       ...{ BrowserWindow, Notification },
       app: this.#appOf(),
       ipcMain: this.#ipcOf(),
+      dialog: {
+        showMessageBox: (_: StandInWindow, question: StandIn['questions'][number]) => {
+          this.questions.push(question);
+          return Promise.resolve({ response: this.nextAnswer });
+        },
+      },
       Menu: { setApplicationMenu: (menu: unknown) => (this.menu = menu), buildFromTemplate: (template: unknown) => template },
       protocol: {
         registerSchemesAsPrivileged: () => undefined,
