@@ -23,5 +23,10 @@ if [ "$1" = purge ]; then
     echo "diskferry: $record: that move's data is on both disks. $state stays; install Diskferry to recover it." >&2
     exit 0
   done
+  # A file system that was mounted there, or below it, is somebody else's.
+  if cut -d ' ' -f 5 /proc/self/mountinfo | grep -q -x -e "$state" -e "$state/.*"; then
+    echo "diskferry: a file system is mounted at $state or below it: what is there stays." >&2
+    exit 0
+  fi
   rm -rf "$state"
 fi

@@ -9,14 +9,25 @@ records=/var/lib/diskferry/jobs
 # What a move keeps in memory, wherever its records are.
 live='/run/diskferry /dev/shm/diskferry'
 
-# The processes of ours that run $1, a file below build/app. A file that was replaced is followed by " (deleted)".
+# Where that leads to: what runs there knows its files by that name.
+real=$(readlink -f "$programs" || echo "$programs")
+
+# Whether our Node runs in $1, a folder of /proc. A file that was replaced is followed by " (deleted)", and may be of a
+# container that has this package as well: then it is none of ours.
+runs_our_node() {
+  if [ "$1/exe" -ef "$programs/node" ]; then return 0; fi
+  case "$(readlink "$1/exe" 2>/dev/null || true)" in
+    "$programs/node" | "$programs/node (deleted)" | "$real/node" | "$real/node (deleted)") ;;
+    *) return 1 ;;
+  esac
+  [ "$(readlink "$1/ns/pid" 2>/dev/null || true)" = "$(readlink /proc/self/ns/pid || true)" ]
+}
+
+# The processes of ours that run $1, a file below build/app.
 processes_of() {
   for process in /proc/[0-9]*; do
-    case "$(readlink "$process/exe" 2>/dev/null || true)" in
-      "$programs/node" | "$programs/node (deleted)") ;;
-      *) continue ;;
-    esac
-    if tr '\0' '\n' <"$process/cmdline" 2>/dev/null | grep -qxF "$programs/build/app/$1"; then
+    if ! runs_our_node "$process"; then continue; fi
+    if tr '\0' '\n' 2>/dev/null <"$process/cmdline" | grep -qxF -e "$programs/build/app/$1" -e "$real/build/app/$1"; then
       echo "${process#/proc/}"
     fi
   done
