@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { electronFolder } from './resources/package/electron.mjs';
 import { packageName, staged } from './resources/package/places.mjs';
-import { glibcOf } from './resources/package/glibc.mjs';
+import { librariesFor } from './resources/package/libraries.mjs';
 
 /** What the program in the package can still be made to do: nothing but to run the app that came with it. */
 export const electronFuses = {
@@ -26,7 +26,7 @@ export const electronFuses = {
 const version = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).version;
 
 /** Programs that Diskferry asks about disks; it says so where an optional one is missing. */
-const depends = ['libstdc++6', 'mount', 'util-linux', 'e2fsprogs', 'init-system-helpers'];
+const depends = ['mount', 'util-linux', 'e2fsprogs', 'init-system-helpers'];
 /** polkit: without it only root is served. The rest is what the window needs; apt installs it unless told not to. */
 const recommends = [
   ...['polkitd | policykit-1', 'xfsprogs', 'btrfs-progs', 'partclone', 'psmisc'],
@@ -61,7 +61,7 @@ export default () => ({
   deb: {
     packageName,
     packageCategory: 'admin',
-    depends: [`libc6 (>= ${glibcOf(staged.root).version})`, ...depends],
+    depends: [...librariesFor(staged.root), ...depends],
     recommends,
     afterInstall: 'resources/package/postinst.sh',
     afterRemove: 'resources/package/postrm.sh',

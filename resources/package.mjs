@@ -27,8 +27,18 @@ function electronBuilder(parameters) {
   if (status !== 0) throw new SetupError('electron-builder failed; what it said is above');
 }
 
+/** Node and addon are of this machine: in a package for another one nothing would run. */
+function refuseForeign(given) {
+  const foreign = given.find((word) => {
+    const [, asked] = /^(?:--|.*:)(x64|ia32|armv7l|arm64|universal)$/.exec(word) ?? [];
+    return asked !== undefined && asked !== process.arch;
+  });
+  if (foreign !== undefined) throw new SetupError(`${foreign}: a package is made on a machine of its own kind, and this one is ${process.arch}`);
+}
+
 runScript(() => {
   const given = process.argv.slice(2);
+  refuseForeign(given);
   build(repository);
   stage();
   placeFpm();

@@ -106,7 +106,8 @@ function description(text) {
 function control({ values, lists: lists_ }, sizeKib) {
   const known = { Priority: 'optional', ...values, 'Installed-Size': String(sizeKib) };
   const architecture = { x86_64: 'amd64', aarch64: 'arm64' }[known.Architecture] ?? known.Architecture;
-  const lines = fields.map((name) => `${name}: ${name === 'Architecture' ? architecture : known[name]}`);
+  const given = { ...known, Architecture: architecture };
+  const lines = fields.filter((name) => given[name] !== undefined).map((name) => `${name}: ${given[name]}`);
   const relations = lists.filter((name) => lists_[name].length > 0).map((name) => `${name}: ${lists_[name].join(', ')}`);
   return `${[...lines, ...relations, description(known.Description)].join('\n')}\n`;
 }

@@ -6,24 +6,19 @@ import {
   chmodSync,
   copyFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isNeeded, stageModules } from './modules.mjs';
 import { packagedNode } from './node.mjs';
 import { notices } from './notices.mjs';
-import { appFolder, programFolder, repository, staged } from './places.mjs';
+import { appFolder, clearStaged, programFolder, repository, staged } from './places.mjs';
 
-/** What is not in the bundles, because it finds files of its own beside it. */
-const modules = ['drivelist', 'bindings', 'file-uri-to-path', 'debug', 'ms', 'node-sqlite3-wasm'];
 /** Of the build; what else lies there is of use to nobody but developers. */
 const built = ['app', 'native', 'renderer'];
-/** Asked of whole paths, but only their ends count. */
-const isForDevelopers = /\.(map|ts|h|cc|cpp|mm|gyp|nix|a|o|d)$|\/(obj\.target|src|node-addon-api|\.deps)$/;
 
 function below(path) {
   return join(staged.root, path);
@@ -53,20 +48,11 @@ function stageApp({ name, version, description, license }) {
   writeFileSync(join(staged.app, 'package.json'), JSON.stringify(app));
 }
 
-function isNeeded(path) {
-  return !isForDevelopers.test(path);
-}
-
 function stagePrograms(node) {
   const folder = below(programFolder);
   for (const part of built)
     cpSync(join(repository, 'build', part), join(folder, 'build', part), { recursive: true, filter: isNeeded });
-  for (const name of modules) {
-    const from = join(repository, 'node_modules', name);
-    // drivelist is optional: where it could not be compiled, its vote is missing and people are told.
-    if (!existsSync(from)) continue;
-    cpSync(from, join(folder, 'node_modules', name), { recursive: true, dereference: true, filter: isNeeded });
-  }
+  stageModules(folder);
   copyFileSync(join(node, 'bin/node'), join(folder, 'node'));
   write(`${programFolder}/package.json`, JSON.stringify({ name: 'diskferry', private: true, type: 'module' }));
 }
@@ -96,7 +82,7 @@ function stageDocuments(node) {
 }
 
 export function stage() {
-  rmSync(staged.folder, { recursive: true, force: true });
+  clearStaged();
   const info = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'));
   const node = packagedNode();
   stageApp(info);
