@@ -3,13 +3,13 @@
  * image, upgrade and removal wait for what needs its programs, and nothing is left afterwards. The steps build on each
  * other. Where Electron's program is not to be had, a stand-in lies in its place: no window is opened here.
  */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { exitCodes } from '../../app/contract/exit-codes.ts';
 import { DebianMachine } from './support/debian-machine.ts';
 import { makeImage, readPart } from './support/loop-disk.ts';
-import { filesInAsar, fusesIn, hasElectron, makePackage, withVersion } from './support/package-parts.ts';
+import { filesInAsar, fusesIn, hasDrivelist, hasElectron, makePackage, withVersion } from './support/package-parts.ts';
 import { Scratch } from './support/scratch.ts';
 import { waitUntil } from './support/wait.ts';
 
@@ -21,23 +21,26 @@ const asked = ['--frontend', 'nbd-socket', '--yes'];
 const preparationMsMax = 30 * 60_000;
 
 describe.skipIf(!isRoot)('the package (needs root)', () => {
-  let scratch: Scratch;
+  let scratch: Scratch | undefined;
   let machine: DebianMachine;
-  let deb: string;
-  let newer: string;
 
   beforeAll(async () => {
     if (!hasElectron) console.log("Electron's program is not here: the package has a stand-in for it");
-    scratch = await Scratch.make();
-    deb = await makePackage(scratch.directory);
-    newer = await withVersion(deb, '99.0.0', scratch.directory);
-    machine = await DebianMachine.start(await scratch.makeDirectory('machine'));
-    scratch.onRelease('the machine', () => machine.switchOff());
+    if (!hasDrivelist) console.log('drivelist could not be compiled here: the package has none');
+    const made = await Scratch.make();
+    scratch = made;
+    const deb = await makePackage(made.directory);
+    const newer = await withVersion(deb, '99.0.0', made.directory);
+    machine = await DebianMachine.start(await made.makeDirectory('machine'));
+    made.onRelease('the machine', () => machine.switchOff());
     await machine.must('mkdir', '/debs', '/images');
-    for (const [from, name] of [[deb, 'this'], [newer, 'newer']] as const)
+    for (const [from, name] of [[deb, 'this'], [newer, 'newer']] as const) {
       writeFileSync(machine.path(`/debs/${name}.deb`), readFileSync(from));
+      rmSync(from);
+    }
   }, preparationMsMax);
-  afterAll(() => scratch.releaseAll());
+  // Where there is none, why has been said.
+  afterAll(() => scratch?.releaseAll());
 
   const install = (name: string) => machine.run('dpkg', '--install', `/debs/${name}.deb`);
   const installedVersion = () => machine.must('dpkg-query', '--show', '--showformat=${Version} ${Status}', 'diskferry');
@@ -106,6 +109,11 @@ describe.skipIf(!isRoot)('the package (needs root)', () => {
     expect(await machine.must('dpkg', '--verify', 'diskferry')).toBe('');
     await machine.must('systemd-analyze', 'verify', '--man=no', '/usr/lib/systemd/system/diskferryd.service');
     expect(await machine.must('systemctl', 'is-enabled', 'diskferryd')).toBe('enabled\n');
+  });
+
+  it.skipIf(!hasDrivelist)('has what it loads beside its programs, so that no vote on a disk is missing', async () => {
+    const load = "console.log(typeof require('/usr/lib/diskferry/node_modules/drivelist').list)";
+    expect(await machine.must('/usr/lib/diskferry/node', '--eval', load)).toBe('function\n');
   });
 
   it('moves an image, and neither upgrade nor removal touches it meanwhile', async () => {

@@ -1,11 +1,13 @@
 /** The package as the tests make and read it. Electron's program may not be to be had: then a stand-in takes its place. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runCommand } from '../../../app/devices/command.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const electron = process.env['ELECTRON_PATH'] ?? join(root, 'node_modules/electron/dist/electron');
 export const hasElectron = existsSync(electron);
+/** Where it could not be compiled, the package has none either. */
+export const hasDrivelist = existsSync(join(root, 'node_modules/drivelist/build/Release/drivelist.node'));
 
 /** In Electron's program the fuses follow this mark: a version, how many there are, and one character for each. */
 const fuseMark = 'dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX';
@@ -17,7 +19,7 @@ const fuseNames = [
 /** As Electron is built: an app may do anything. */
 const fusesAsBuilt = '10110001';
 
-/** Makes a deb in `folder`, as `npm run dist` does, and returns its path. Packed fast. */
+/** Makes a deb in `folder`, as `npm run dist` does, and returns its path. Packed fast; nothing else of it stays in memory. */
 export async function makePackage(folder: string): Promise<string> {
   const parts = `${folder}/package`;
   const program = hasElectron ? electron : makeStandIn(`${folder}/electron`);
@@ -26,7 +28,10 @@ export async function makePackage(folder: string): Promise<string> {
   await runCommand('env', [...env, ...command], 'making the package');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const architecture = (await runCommand('dpkg', ['--print-architecture'], 'asking for the architecture')).trim();
-  return `${parts}/out/diskferry_${version}_${architecture}.deb`;
+  const deb = `${folder}/diskferry_${version}.deb`;
+  renameSync(`${parts}/out/diskferry_${version}_${architecture}.deb`, deb);
+  rmSync(parts, { recursive: true });
+  return deb;
 }
 
 /** Has the fuses of the real one, so that electron-builder blows them for real, and nothing else. */
