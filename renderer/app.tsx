@@ -12,6 +12,7 @@ import { DoneScreen } from './screens/done-screen.tsx';
 import { MigrateScreen } from './screens/migrate-screen.tsx';
 import { PlanScreen } from './screens/plan-screen.tsx';
 import { StartScreen } from './screens/start-screen.tsx';
+import { WatchRefused } from './screens/watch-refused.tsx';
 import type { JobView } from './state/job-view.ts';
 import { newJob, stageOf } from './state/job-view.ts';
 import type { WizardState } from './state/wizard-state.ts';
@@ -35,6 +36,7 @@ export function App(): ReactElement {
       <main>
         {step !== 'start' && <Disks state={state} />}
         {step !== 'start' && <Offline service={state.service} />}
+        {view !== null && view.end === null && state.service.state === 'connected' && <WatchRefused title={text('app.notTold')} />}
         <CurrentScreen state={state} step={step} />
       </main>
     </div>

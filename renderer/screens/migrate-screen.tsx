@@ -50,12 +50,19 @@ export function MigrateScreen({ view }: { readonly view: JobView }): ReactElemen
       {decision !== null && <DecisionBox key={decision.timeMs} view={view} decision={decision} />}
       <WarningBox view={view} />
       {progress !== null && <ProgressPart view={view} progress={progress} />}
-      {device !== null && <p className="soft breakable">{text('job.device', { device })}</p>}
-      <p className="soft">{text('job.close')}</p>
+      {state !== 'died' && (
+        <>
+          {device !== null && <p className="soft breakable">{text('job.device', { device })}</p>}
+          <p className="soft">{text('job.close')}</p>
+        </>
+      )}
       <Log view={view} />
     </Screen>
   );
 }
+
+/** Nothing is heard of the job: what it did last is no news of now. */
+const silent: readonly JobView['state'][] = ['died', 'not-answering'];
 
 function ProgressPart({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
   return (
@@ -63,7 +70,7 @@ function ProgressPart({ view, progress }: { readonly view: JobView; readonly pro
       <Bar view={view} progress={progress} />
       <Announcement view={view} progress={progress} />
       <Stall view={view} progress={progress} />
-      <Charts view={view} progress={progress} />
+      {!silent.includes(view.state) && <Charts view={view} progress={progress} />}
       <BlockMap progress={progress} />
     </>
   );
@@ -93,7 +100,7 @@ function workOf({ progress: first }: { readonly progress: Progress }): Work {
 function Bar({ view, progress }: { readonly view: JobView; readonly progress: Progress }): ReactElement {
   const { done, total, words } = workOf({ progress });
   const percent = percentText(done, total);
-  const isWorking = !['paused', 'needs-decision'].includes(view.state);
+  const isWorking = !['paused', 'needs-decision', ...silent].includes(view.state);
   const beganMs = view.log[0]?.timeMs ?? progress.timeMs;
   return (
     <ProgressBar className="progress" value={Number(percent)} valueLabel={words}>

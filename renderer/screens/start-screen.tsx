@@ -12,6 +12,7 @@ import { percentText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { RecoverBackQuestion } from './job-actions.tsx';
 import { Screen } from './screen.tsx';
+import { WatchRefused } from './watch-refused.tsx';
 
 export function StartScreen(): ReactElement {
   const wizard = useWizard();
@@ -33,7 +34,7 @@ export function StartScreen(): ReactElement {
       {service.state === 'host-gone' && <HostGone service={service} />}
       {service.state === 'connected' && (
         <>
-          <ListRefused />
+          <WatchRefused title={text('start.notListed')} />
           <Jobs />
           <HowItGoes />
           <Machine service={service} />
@@ -88,21 +89,6 @@ function ServiceAbsent({ service: { refusal } }: { readonly service: Service<'ab
   );
 }
 
-/** It is asked for by the clock, so it is no act of the person's that was refused. */
-function ListRefused(): ReactElement | null {
-  const wizard = useWizard();
-  const refusal = useWizardState((state) => state.refusals.watch);
-  if (refusal === undefined) return null;
-  return (
-    <section className="box amber" role="status">
-      <h2>{text('start.notListed')}</h2>
-      <p className="breakable">{refusal.message.replace(/\.?$/, '.')}</p>
-      <p>{refusal.advice}</p>
-      <ActionButton onPress={() => void wizard.refreshJobs()}>{text('actions.askAgain')}</ActionButton>
-    </section>
-  );
-}
-
 function Jobs(): ReactElement {
   const lines = useWizardState((state) => state.lines);
   const jobs = useWizardState((state) => state.jobs);
@@ -120,7 +106,7 @@ function Jobs(): ReactElement {
       )}
       <section>
         <h2>{text('start.running')}</h2>
-        {running.length === 0 && <p className="soft">{text('start.none')}</p>}
+        {running.length === 0 && <NoneRuns />}
         <ul className="cards">{running.map((line) => <RunningJob key={line.job} line={line} />)}</ul>
       </section>
       {ended.length > 0 && (
@@ -137,6 +123,14 @@ function Jobs(): ReactElement {
       )}
     </>
   );
+}
+
+/** Said only when the service has: somebody may want to switch the machine off. */
+function NoneRuns(): ReactElement | null {
+  const isListed = useWizardState((state) => state.isListed);
+  const isRefused = useWizardState((state) => state.refusals.watch !== undefined);
+  if (isRefused) return null;
+  return <p className="soft">{text(isListed ? 'start.none' : 'start.listing')}</p>;
 }
 
 function RunningJob({ line }: { readonly line: StatusLine }): ReactElement {
@@ -203,7 +197,7 @@ const stages = ['choose', 'moves', 'cutOver'] as const;
 
 /** For those who are here for the first time; whoever has a move has seen it. */
 function HowItGoes(): ReactElement | null {
-  const isNew = useWizardState(({ lines, jobs }) => lines.length === 0 && Object.keys(jobs).length === 0);
+  const isNew = useWizardState(({ lines, jobs, isListed }) => isListed && lines.length === 0 && Object.keys(jobs).length === 0);
   if (!isNew) return null;
   return (
     <section>

@@ -45,6 +45,8 @@ export interface WizardState {
   readonly heard: Heard;
   /** As the service lists them: those that run, and those that have died. */
   readonly lines: readonly StatusLine[];
+  /** On this connection: until then nobody knows whether a move runs. */
+  readonly isListed: boolean;
   readonly report: ServiceResult<'report'> | null;
   readonly busy: readonly Errand[];
   readonly refusals: Readonly<Partial<Record<Errand, Refusal>>>;
@@ -61,6 +63,7 @@ export const firstState: WizardState = {
   jobs: {},
   heard: {},
   lines: [],
+  isListed: false,
   report: null,
   busy: [],
   refusals: {},
@@ -85,7 +88,7 @@ export type Change =
 export function reduce(state: WizardState, change: Change): WizardState {
   switch (change.type) {
     case 'service':
-      return { ...state, service: change.service };
+      return { ...state, service: change.service, isListed: false };
     case 'event':
       return withJob(withHeard(state, change.event), change.event.job, (view) => afterEvent(view, change.event));
     case 'past':
@@ -93,7 +96,7 @@ export function reduce(state: WizardState, change: Change): WizardState {
     case 'status':
       return withStatus(state, change.status, change.heard);
     case 'listed': {
-      const now = { ...state, lines: change.lines };
+      const now = { ...state, lines: change.lines, isListed: true };
       return change.lines.reduce((next, line) => withStatus(next, line, change.heard), now);
     }
     case 'gone':
@@ -107,7 +110,7 @@ export function reduce(state: WizardState, change: Change): WizardState {
     case 'report':
       return { ...state, report: change.report };
     case 'placed':
-      return { ...state, place: change.place, lost: null, refusals: {} };
+      return { ...state, place: change.place, lost: null, refusals: ofTheClock(state) };
     case 'asked':
       return { ...state, busy: [...state.busy, change.errand] };
     case 'answered':
@@ -147,7 +150,12 @@ function afterChoice(state: WizardState, change: Partial<Choice>): WizardState {
     destination: isNew.destination ? found.destination : state.marks.destination,
   };
   const lost = isNew.source || isNew.destination ? null : state.lost;
-  return { ...withChoice(state, choice, marks), lost, refusals: {} };
+  return { ...withChoice(state, choice, marks), lost, refusals: ofTheClock(state) };
+}
+
+/** Refusals of what was asked elsewhere say nothing here. That moves cannot be watched does, wherever one is. */
+function ofTheClock({ refusals: { watch } }: WizardState): WizardState['refusals'] {
+  return watch === undefined ? {} : { watch };
 }
 
 /** Of what was chosen before, it is no plan any more. */

@@ -215,6 +215,40 @@ describe('a screen', () => {
     expect(html).not.toContain('The virtual device is being put in place');
   });
 
+  test.each(['died', 'not-answering'] as const)('shows nothing of the time before as news of a job that is %s', (state) => {
+    const begun = [event(planned), event({ event: 'attached', ...at(1100), device: '/dev/loop9' })];
+    const moving = Array.from({ length: 40 }, (_, second) => event(progress(2000 + second * 1000)));
+    const before = [connected, ...begun, ...moving, atJob];
+    const now = ['minutes left', 'Programs make'];
+    for (const words of [...now, 'In use as', 'The move goes on']) expect(shown(...before)).toContain(words);
+    const heard = { 'job-1': 2 };
+    const html = shown(...before, { type: 'listed', lines: [statusLine({ state })], heard });
+    for (const words of [...now, ...(state === 'died' ? ['In use as', 'The move goes on'] : [])]) expect(html).not.toContain(words);
+  });
+
+  test('says that no move runs only when the service has said so', () => {
+    const refusal = { code: 'service-silent', message: 'm', advice: 'a', dataIs: 'both' } as const;
+    const refused: Change = { type: 'answered', errand: 'watch', refusal };
+    const listed: Change = { type: 'listed', lines: [], heard: {} };
+    const none = 'No move is running';
+    for (const states of [[connected], [connected, refused], [connected, listed, refused], [connected, listed, connected]])
+      expect(shown(...states)).not.toContain(none);
+    expect(shown(connected)).not.toContain('How a move goes');
+    for (const words of [none, 'How a move goes']) expect(shown(connected, listed)).toContain(words);
+  });
+
+  test('says of a job that its state is from before when the service refuses to tell', () => {
+    const refusal = { code: 'not-authorised', message: 'not you', advice: 'a', dataIs: 'unknown' } as const;
+    const refused: Change = { type: 'answered', errand: 'watch', refusal };
+    for (const last of [progress(2000), synchronized])
+      for (const states of [[atJob, refused], [refused, atJob]]) {
+        const html = shown(connected, event(planned), event(last), ...states);
+        expect(html).toContain('what you see is from before');
+        expect(html).toContain('Ask again');
+      }
+    expect(shown(connected, event(planned), event(finished), atJob, refused)).not.toContain('from before');
+  });
+
   test('says why a cut-over, or a way back, waits, and blames no cable', () => {
     const busy = event({ event: 'warning', ...at(5100), code: 'volume-busy', message: '/dev/loop9: is mounted' });
     const attached = event({ event: 'attached', ...at(1100), device: '/dev/loop9' });
