@@ -97,6 +97,8 @@ export type PageFrame = z.infer<typeof pageFrameSchema>;
 export const hostFrameSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('proof'), nonce: digits, proof: digits }),
   z.object({ kind: z.literal('opened') }),
+  /** Says nothing but that the host is there. */
+  z.object({ kind: z.literal('alive') }),
   z.object({ kind: z.literal('answer'), id: idSchema, answer: z.unknown() }),
   z.object({ kind: z.literal('message'), message: z.unknown() }),
 ]);
@@ -104,6 +106,8 @@ export type HostFrame = z.infer<typeof hostFrameSchema>;
 
 /** The host closes a WebSocket with this code when it knows no such key, or not any more. */
 export const refusedTokenCode = 4401;
+/** A page that is open hears something so often. A browser tells its page nothing of a connection that is dead. */
+export const aliveEveryMs = 20_000;
 /** Where the host's WebSocket is. */
 export const bridgePath = '/bridge';
 

@@ -1,8 +1,8 @@
 /**
  * The host's WebSocket as a `HostPort`, for the wizard in a browser (`diskferry serve`). It opens itself with the
  * link's token, once; after that with the session that it got for it, which lives as long as this tab
- * (stored-keys.ts). When the connection breaks, or does not get open in time, it connects again, and says meanwhile that
- * the service cannot be reached.
+ * (stored-keys.ts). When the connection breaks, does not get open in time, or nothing is heard any more, it connects
+ * again, and says meanwhile that the host cannot be reached.
  *
  * Nothing is believed, and nothing asked, before the other end has shown that it has the key as well: somebody else
  * may have the port by now. What is no frame ends the connection, so that nobody waits for an answer in it.
@@ -10,7 +10,7 @@
  * The token comes in the link's fragment, which no browser sends anywhere, and is taken out of the address bar.
  */
 import type { HostFrame, PageFrame, Refusal } from '../../app/contract/bridge.ts';
-import { bridgePath, hostFrameSchema, refusedTokenCode } from '../../app/contract/bridge.ts';
+import { aliveEveryMs, bridgePath, hostFrameSchema, refusedTokenCode } from '../../app/contract/bridge.ts';
 import type { HostPort } from '../../app/contract/host-port.ts';
 import type { Nonces } from '../../app/contract/page-proof.ts';
 import { signedTexts } from '../../app/contract/page-proof.ts';
@@ -21,6 +21,8 @@ import { StoredKeys } from './stored-keys.ts';
 const reconnectMs = 1000;
 /** As the host gives the page: whoever has the port and says nothing is no host. */
 const openMsMax = 10_000;
+/** A tunnel that hangs closes no connection, and would show for many minutes what was before as what is. */
+const silentMsMax = 3 * aliveEveryMs;
 
 /** What a page of a browser has. Passed in, so that this runs without one. */
 export interface PageSurroundings {
@@ -42,6 +44,7 @@ interface Connection extends StoredKey {
   readonly index: number;
   readonly nonce: string;
   state: 'new' | 'checking' | 'greeted' | 'open' | 'closed';
+  framesHeard: number;
   /** The key from `opened` on. */
   session: string;
 }
@@ -87,7 +90,7 @@ export class WebSocketPort implements HostPort {
       return;
     }
     const socket = this.#page.connect(`ws://${this.#page.location.host}${bridgePath}`);
-    const connection: Connection = { ...stored, socket, index, session: stored.key, nonce: newNonce(), state: 'new' };
+    const connection: Connection = { ...stored, socket, index, session: stored.key, nonce: newNonce(), state: 'new', framesHeard: 0 };
     this.#connection = connection;
     // What fails here would leave the page waiting.
     const attempt = (step: Promise<void>): void => void step.catch(() => this.#end(connection));
@@ -107,11 +110,12 @@ export class WebSocketPort implements HostPort {
   async #receive(connection: Connection, text: string): Promise<void> {
     const frame = parseFrame(text);
     if (connection.state === 'closed') return;
+    connection.framesHeard += 1;
     if (frame?.kind === 'proof' && connection.state === 'new') await this.#believe(connection, frame);
     else if (frame?.kind === 'opened' && connection.state === 'greeted') this.#opened(connection);
     else if (frame?.kind === 'answer' && connection.state === 'open') this.#answered(frame);
     else if (frame?.kind === 'message' && connection.state === 'open') this.#tell(frame.message);
-    else this.#end(connection);
+    else if (frame?.kind !== 'alive' || connection.state !== 'open') this.#end(connection);
   }
 
   async #believe(connection: Connection, { nonce, proof }: Extract<HostFrame, { kind: 'proof' }>): Promise<void> {
@@ -134,6 +138,16 @@ export class WebSocketPort implements HostPort {
   #opened(connection: Connection): void {
     connection.state = 'open';
     this.#keys.keepOnly(connection.session);
+    this.#endWhenSilent(connection);
+  }
+
+  #endWhenSilent(connection: Connection): void {
+    const { framesHeard } = connection;
+    this.#page.later(() => {
+      if (connection.state !== 'open') return;
+      if (connection.framesHeard === framesHeard) this.#end(connection);
+      else this.#endWhenSilent(connection);
+    }, silentMsMax);
   }
 
   #answered({ id, answer }: Extract<HostFrame, { kind: 'answer' }>): void {
@@ -192,7 +206,9 @@ function parseFrame(text: string): HostFrame | undefined {
 const hostGone: Refusal = {
   code: 'no-service',
   message: '"diskferry serve" cannot be reached from this page',
-  advice: 'Start it again and open its new link. Jobs that run go on.',
+  advice:
+    'This page goes on by itself when it can, as when a tunnel is there again. If "diskferry serve" has ended, start it again and ' +
+    'open its new link. Jobs that run go on.',
   dataIs: 'unknown',
 };
 

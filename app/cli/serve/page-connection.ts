@@ -8,12 +8,10 @@ import type { WebSocket } from 'ws';
 import type { OfferedDisks } from '../../client/offered-disks.ts';
 import { ServiceBridge } from '../../client/service-bridge.ts';
 import type { BridgeAnswer, BridgeMessage, HostFrame, PageFrame } from '../../contract/bridge.ts';
-import { pageFrameSchema, refusedTokenCode } from '../../contract/bridge.ts';
+import { aliveEveryMs, pageFrameSchema, refusedTokenCode } from '../../contract/bridge.ts';
 import type { Opening, OpenSession, PageKeys } from './page-keys.ts';
 
 const openMsMax = 10_000;
-/** Every browser answers by itself, whatever its page does. One that has not by the next ping is gone. */
-export const pingEveryMs = 20_000;
 const unreadBytesMax = 4 * 1024 * 1024;
 /** Of WebSocket: what was sent is against the rules. */
 const violationCode = 1008;
@@ -79,7 +77,7 @@ class PageConnection {
     }
     clearTimeout(this.#late);
     this.#socket.on('pong', () => (this.#hasAnswered = true));
-    this.#pings = setInterval(() => this.#ping(), pingEveryMs);
+    this.#pings = setInterval(() => this.#ping(), aliveEveryMs);
     const { socketPath, offered, onOpen } = this.#options;
     onOpen();
     this.#send({ kind: 'opened' });
@@ -87,6 +85,7 @@ class PageConnection {
     this.#bridge = new ServiceBridge({ socketPath, offered, tell });
   }
 
+  /** Every browser answers by itself, whatever its page does. One that has not by the next ping is gone. */
   #ping(): void {
     if (!this.#hasAnswered) {
       this.#socket.terminate();
@@ -94,6 +93,7 @@ class PageConnection {
     }
     this.#hasAnswered = false;
     this.#socket.ping();
+    this.#send({ kind: 'alive' });
   }
 
   #send(frame: HostFrame): void {

@@ -55,8 +55,8 @@ function makePage(hash: string) {
   const ends: HostEnd[] = [];
   const stored = new Map<string, string>();
   const shown: unknown[] = [];
-  /** Reconnections, and the limits of connections that do not get open. */
-  const [later, limits]: [(() => void)[], (() => void)[]] = [[], []];
+  /** Reconnections, the limits of connections that do not get open, and of open ones in which nothing is heard. */
+  const [later, limits, silences]: [(() => void)[], (() => void)[], (() => void)[]] = [[], [], []];
   const surroundings: PageSurroundings = {
     connect: (url) => {
       shown.push(url);
@@ -70,14 +70,14 @@ function makePage(hash: string) {
       getItem: (key: string) => stored.get(key) ?? null,
       setItem: (key: string, value: string) => void stored.set(key, value),
     },
-    later: (act, delayMs) => void (delayMs === 1000 ? later : limits).push(act),
+    later: (act, delayMs) => void (delayMs === 1000 ? later : delayMs === 10_000 ? limits : silences).push(act),
   };
   const end = (index: number): HostEnd => {
     const made = ends[index];
     if (made === undefined) throw new Error(`there is no connection ${index}`);
     return made;
   };
-  return { surroundings, end, shown, later, limits, stored };
+  return { surroundings, end, shown, later, limits, silences, stored };
 }
 
 /** A page that its host has let in. */
@@ -171,6 +171,21 @@ describe('the page of a browser', () => {
     page.limits[1]?.();
     await isOpen(port);
     expect(heard).toMatchObject([gone]);
+  });
+
+  test('takes a host that it hears nothing of for gone, and one that is alive for nothing else', async () => {
+    const { end, port, heard, later, silences, keys } = await makeOpenPage();
+    await isOpen(port);
+    end(0).say({ kind: 'alive' });
+    silences[0]?.();
+    await isOpen(port);
+    const answer = port.ask('list', {});
+    silences[1]?.();
+    expect(await answer).toMatchObject(refused);
+    expect(end(0).isClosed).toBe(true);
+    expect(heard).toMatchObject([gone]);
+    later[0]?.();
+    expect(await end(1).letIn(keys)).toBe(true);
   });
 
   test('ends a connection in which it cannot sign, and says nothing in one that has ended meanwhile', async () => {

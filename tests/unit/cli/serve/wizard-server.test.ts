@@ -9,9 +9,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node.js';
 import { WebSocket } from 'ws';
-import { pingEveryMs } from '../../../../app/cli/serve/page-connection.ts';
 import { WizardServer } from '../../../../app/cli/serve/wizard-server.ts';
-import { bridgePath, refusedTokenCode } from '../../../../app/contract/bridge.ts';
+import { aliveEveryMs, bridgePath, refusedTokenCode } from '../../../../app/contract/bridge.ts';
 import { apiVersion } from '../../../../app/contract/service.ts';
 
 let directory: string;
@@ -243,13 +242,15 @@ describe('a page of the wizard', () => {
       const page = await openedPage();
       for (const id of [0, 1, 2]) {
         const pinged = once(page.socket, 'ping');
-        vi.advanceTimersByTime(pingEveryMs);
+        vi.advanceTimersByTime(aliveEveryMs);
         await pinged;
         // Its answer to the ping comes before this.
         page.send({ kind: 'ask', id, request: { name: 'list', parameters: {} } });
         await expect.poll(() => page.frames.some((frame) => frame['id'] === id)).toBe(true);
       }
       expect(await dead.end).toBe(1006);
+      // A browser's page hears no pings.
+      expect(page.frames.filter(({ kind }) => kind === 'alive')).toHaveLength(3);
       expect(page.socket.readyState).toBe(WebSocket.OPEN);
     } finally {
       vi.useRealTimers();
