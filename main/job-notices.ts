@@ -8,6 +8,8 @@ import type { Plan } from '../app/contract/plan.ts';
 export interface Notice {
   readonly title: string;
   readonly body: string;
+  /** It waits for the person, or nobody serves a volume: told also to who looks at the window, which may show another job. */
+  readonly isUrgent?: boolean;
 }
 
 /** What is known of a job, for the words. */
@@ -24,9 +26,9 @@ export function noticeOf(event: JobEvent, { source, plan }: JobSubject): Notice 
     case 'undone':
       return undoneNotice(event, source);
     case 'failed':
-      return { title: 'The move has failed', body: event.message };
+      return { title: 'The move has failed', body: event.message, isUrgent: true };
     case 'decision':
-      return { title: 'A move waits for your decision', body: `${event.message}. Do not unplug a disk.` };
+      return { title: 'A move waits for your decision', body: `${event.message}. Do not unplug a disk.`, isUrgent: true };
     default:
       return null;
   }
@@ -58,5 +60,5 @@ export function crossedNotice(source: string): Notice {
 
 export function diedNotice(source: string): Notice {
   const body = `${source}: nobody serves the volume now. Leave both disks connected, and open Diskferry to go on or back.`;
-  return { title: 'A move has stopped', body };
+  return { title: 'A move has stopped', body, isUrgent: true };
 }

@@ -6,6 +6,7 @@ import { app, BrowserWindow, dialog, ipcMain, Menu, Notification, protocol, sess
 import { join } from 'node:path';
 import { defaultSocketPath } from '../app/contract/service.ts';
 import { appMenu } from './app-menu.ts';
+import type { Notice } from './job-notices.ts';
 import { JobWatch } from './job-watch.ts';
 import { PageHost } from './page-host.ts';
 import { announceScheme, pageUrl, servePageFiles } from './page-protocol.ts';
@@ -46,9 +47,9 @@ function openWindow(): void {
   page.load();
 }
 
-/** Shown where nobody looks at the window anyway. */
-function notify({ title, body }: { readonly title: string; readonly body: string }): void {
-  if (window?.isFocused() === true || !Notification.isSupported()) return;
+/** Shown where nobody looks at the window anyway, or where that may not be enough. */
+function notify({ title, body, isUrgent = false }: Notice): void {
+  if ((window?.isFocused() === true && !isUrgent) || !Notification.isSupported()) return;
   const notification = new Notification({ title, body });
   notification.on('click', show);
   notification.show();

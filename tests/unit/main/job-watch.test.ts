@@ -82,7 +82,13 @@ describe('JobWatch', () => {
     await follow();
     await happens(planned, progress(2), end);
     await expect.poll(() => timesIdle).toBe(1);
-    expect(notices).toEqual([{ title, body: expect.any(String) }]);
+    expect(notices).toMatchObject([{ title, body: expect.any(String) }]);
+  });
+
+  test('tells also whoever looks at another move what waits for him, and what has failed', () => {
+    const subject = { source: '/dev/sdb', plan };
+    expect([decision, failed].map((event) => noticeOf(event, subject)?.isUrgent)).toEqual([true, true]);
+    expect([finished, undone].map((event) => noticeOf(event, subject)?.isUrgent)).toEqual([undefined, undefined]);
   });
 
   test('tells that a move waits for somebody, and goes on following it', async () => {
