@@ -40,6 +40,8 @@ export function DeviceTree({ role, trees, chosen, source, onChoose }: DeviceTree
       aria-label={text(`${role}.tree`)}
       selectionMode="single"
       selectionBehavior="toggle"
+      // The second press of a double click would take the choice back.
+      disallowEmptySelection
       disabledBehavior="selection"
       disabledKeys={all.filter(({ whyNot }) => whyNot !== null).map(({ id }) => id)}
       expandedKeys={ids.filter((id) => !closed.has(id))}
