@@ -82,14 +82,14 @@ export function SpeedChoice({ speed, onChange }: SpeedChoiceProps): ReactElement
 }
 
 /** The same in one line, for a job that runs. */
-export function SpeedSwitch({ speed, onChange }: SpeedChoiceProps): ReactElement {
+export function SpeedSwitch({ speed, isDisabled, onChange }: SpeedChoiceProps & { readonly isDisabled: boolean }): ReactElement {
   return (
     <RadioGroup
       className="segments"
       aria-label={text('plan.speed')}
       orientation="horizontal"
       value={speed}
-      isDisabled={speed === null}
+      isDisabled={isDisabled || speed === null}
       onChange={(value) => onChange(speedSchema.parse(value))}
     >
       {speedSchema.options.map((option) => (

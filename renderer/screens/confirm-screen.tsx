@@ -15,7 +15,7 @@ import { RefusalOf } from '../components/refusal-box.tsx';
 import { useSettled } from '../components/settled.ts';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import { findDevice } from '../state/choice.ts';
-import { isBusy } from '../state/wizard-state.ts';
+import { isAway, isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { Screen } from './screen.tsx';
@@ -28,6 +28,7 @@ export function ConfirmScreen({ planned: { plan, token } }: ConfirmScreenProps):
   const wizard = useWizard();
   const isStarting = useWizardState((state) => isBusy(state, 'start'));
   const isSettled = useSettled();
+  const isUnheard = useWizardState(isAway);
   const [typed, setTyped] = useState('');
   const [passphrase, setPassphrase] = useState('');
   const { destination, mappedUsers } = plan;
@@ -50,7 +51,7 @@ export function ConfirmScreen({ planned: { plan, token } }: ConfirmScreenProps):
           </ActionButton>
           <ActionButton
             kind="danger"
-            isDisabled={!isReady || !isSettled}
+            isDisabled={!isReady || !isSettled || isUnheard}
             isBusy={isStarting}
             onPress={() => void start()}
           >

@@ -8,7 +8,7 @@ import { useSettled } from '../components/settled.ts';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView } from '../state/job-view.ts';
 import { waitsToBeLetGo } from '../state/job-view.ts';
-import { isBusy } from '../state/wizard-state.ts';
+import { isAway, isBusy } from '../state/wizard-state.ts';
 import { bytesText, durationText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { UndoQuestion } from './job-actions.tsx';
@@ -21,6 +21,7 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
   const wizard = useWizard();
   const asking = useQuestion();
   const isSettled = useSettled();
+  const isUnheard = useWizardState(isAway);
   const isPending = useWizardState((now) => isBusy(now, `job:${job}`));
   const isLetGo = waitsToBeLetGo(view);
   const isWaiting = state === 'synchronized' && !isLetGo;
@@ -33,19 +34,19 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
       actions={
         <>
           <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
-          <ActionButton isDisabled={!isWaiting} isBusy={isPending} onPress={() => void wizard.command(job, 'verify')}>
+          <ActionButton isDisabled={!isWaiting || isUnheard} isBusy={isPending} onPress={() => void wizard.command(job, 'verify')}>
             {text('cutOver.verify')}
           </ActionButton>
           <ActionButton
             kind="main"
-            isDisabled={!isWaiting || !isSettled}
+            isDisabled={!isWaiting || !isSettled || isUnheard}
             isBusy={isPending}
             onPress={() => void wizard.command(job, 'cutover')}
           >
             {text('cutOver.button')}
           </ActionButton>
           {/* Where it is while the job moves: nobody who goes for it finds something else there. */}
-          <ActionButton isDisabled={!canStop} isBusy={isPending} onPress={asking.ask}>
+          <ActionButton isDisabled={!canStop || isUnheard} isBusy={isPending} onPress={asking.ask}>
             {text('job.stop')}
           </ActionButton>
         </>

@@ -11,7 +11,7 @@ import { useSettled } from '../components/settled.ts';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView } from '../state/job-view.ts';
 import type { JobCommand } from '../state/wizard.ts';
-import { isBusy } from '../state/wizard-state.ts';
+import { isAway, isBusy } from '../state/wizard-state.ts';
 import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { UndoQuestion } from './job-actions.tsx';
@@ -62,13 +62,14 @@ function ChoiceOf({ view, choice, meaning }: ChoiceOfProps): ReactElement {
   const wizard = useWizard();
   const isPending = useWizardState((state) => isBusy(state, `job:${job}`));
   const isSettled = useSettled();
+  const isUnheard = useWizardState(isAway);
   const asking = useQuestion();
   if (!isKnown(choice)) return <>{`${choice}: ${meaning}`}</>;
   const act = (): void => void wizard.command(job, commands[choice]);
   const words = text(`decision.choices.${choice}`);
   return (
     <>
-      <ActionButton isDisabled={!isSettled} isBusy={isPending} onPress={choice === 'retry' ? act : asking.ask}>
+      <ActionButton isDisabled={!isSettled || isUnheard} isBusy={isPending} onPress={choice === 'retry' ? act : asking.ask}>
         {words}
       </ActionButton>
       <span>{meaning === words.toLowerCase() ? '' : meaning}</span>

@@ -17,7 +17,7 @@ import { stalledMs } from '../state/job-forecast.ts';
 import type { JobView } from '../state/job-view.ts';
 import { shownProgress, waitsToBeLetGo } from '../state/job-view.ts';
 import type { Sample } from '../state/job-samples.ts';
-import { isBusy } from '../state/wizard-state.ts';
+import { isAway, isBusy } from '../state/wizard-state.ts';
 import { bytesText, elapsedText, percentText, rangeText, rateText, waitText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { DecisionBox } from './decision-box.tsx';
@@ -190,13 +190,15 @@ interface WaysOutProps {
 function WaysOut({ view: { job }, onBack }: WaysOutProps): ReactElement {
   const wizard = useWizard();
   const isPending = useWizardState((state) => isBusy(state, `recover:${job}`));
+  const isUnheard = useWizardState(isAway);
+  const goOn = (): void => void wizard.recover(job, { goesBack: false });
   return (
     <>
       <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
-      <ActionButton kind="main" isBusy={isPending} onPress={() => void wizard.recover(job, { goesBack: false })}>
+      <ActionButton kind="main" isDisabled={isUnheard} isBusy={isPending} onPress={goOn}>
         {text('actions.resume')}
       </ActionButton>
-      <ActionButton isBusy={isPending} onPress={onBack}>
+      <ActionButton isDisabled={isUnheard} isBusy={isPending} onPress={onBack}>
         {text('actions.goBack')}
       </ActionButton>
     </>
@@ -212,6 +214,8 @@ function Steering({ view, onStop }: SteeringProps): ReactElement {
   const wizard = useWizard();
   const { job, state, speed } = view;
   const isPending = useWizardState((now) => isBusy(now, `job:${job}`));
+  const isUnheard = useWizardState(isAway);
+  const canBePaused = ['starting', 'copying'].includes(state);
   const canBeUndone = !['undoing', 'died', 'not-answering'].includes(state);
   return (
     <>
@@ -219,21 +223,21 @@ function Steering({ view, onStop }: SteeringProps): ReactElement {
       <span className="soft" aria-hidden="true">
         {text('plan.speed')}
       </span>
-      <SpeedSwitch speed={speed} onChange={(value) => void wizard.setSpeed(job, value)} />
+      <SpeedSwitch speed={speed} isDisabled={isUnheard} onChange={(value) => void wizard.setSpeed(job, value)} />
       {state === 'paused' ? (
-        <ActionButton kind="main" isBusy={isPending} onPress={() => void wizard.command(job, 'resume')}>
+        <ActionButton kind="main" isDisabled={isUnheard} isBusy={isPending} onPress={() => void wizard.command(job, 'resume')}>
           {text('job.goOn')}
         </ActionButton>
       ) : (
         <ActionButton
-          isDisabled={!['starting', 'copying'].includes(state)}
+          isDisabled={!canBePaused || isUnheard}
           isBusy={isPending}
           onPress={() => void wizard.command(job, 'pause')}
         >
           {text('job.pause')}
         </ActionButton>
       )}
-      <ActionButton isDisabled={!canBeUndone} isBusy={isPending} onPress={onStop}>
+      <ActionButton isDisabled={!canBeUndone || isUnheard} isBusy={isPending} onPress={onStop}>
         {text('job.stop')}
       </ActionButton>
     </>

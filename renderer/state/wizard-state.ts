@@ -206,6 +206,11 @@ function afterRefusedStart(state: WizardState, outcome: StartOutcome): WizardSta
   }
 }
 
+/** Nobody hears what is asked now. */
+export function isAway({ service }: WizardState): boolean {
+  return service.state === 'absent' || service.state === 'host-gone';
+}
+
 export function isBusy({ busy }: WizardState, errand: Errand): boolean {
   return busy.includes(errand);
 }

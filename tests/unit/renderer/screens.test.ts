@@ -226,6 +226,29 @@ describe('a screen', () => {
     for (const words of [...now, ...(state === 'died' ? ['In use as', 'The move goes on'] : [])]) expect(html).not.toContain(words);
   });
 
+  test('lets nothing be pressed that nobody would hear', () => {
+    const refusal = { code: 'no-service', message: 'm', advice: 'a', dataIs: 'unknown' } as const;
+    const confirming: Step[] = [choice, planOf({ ...plan, destination: { ...plan.destination, content: emptyContent } }), { type: 'placed', place: { at: 'confirm' } }];
+    const crossed: Change = { type: 'listed', lines: [statusLine({ state: 'synchronized' })], heard: { 'job-1': 1 } };
+    const dead: Change = { type: 'listed', lines: [statusLine({ state: 'died' })], heard: {} };
+    const places: readonly (readonly [readonly Step[], readonly string[]])[] = [
+      [confirming, ['and start']],
+      [[event(planned), crossed, atJob], ['Read back now', 'Cut over', 'Stop…']],
+      [[event(planned), event(progress(2000)), atJob], ['Pause', 'Stop…']],
+      [[event(planned), event(decision), atJob], ['Try again', 'Go on without it']],
+      [[dead, atJob], ['Go on with it', 'Go back to the source']],
+    ];
+    for (const [steps, words] of places)
+      for (const state of ['absent', 'host-gone'] as const) {
+        const away: Change = { type: 'service', service: { state, refusal } };
+        for (const word of words) {
+          const button = new RegExp(`<button[^>]*>[^<]*${word}</button>`);
+          expect(button.exec(shown(connected, ...steps))?.[0], word).not.toContain('disabled=""');
+          expect(button.exec(shown(connected, ...steps, away))?.[0], word).toContain('disabled=""');
+        }
+      }
+  });
+
   test('says that no move runs only when the service has said so', () => {
     const refusal = { code: 'service-silent', message: 'm', advice: 'a', dataIs: 'both' } as const;
     const refused: Change = { type: 'answered', errand: 'watch', refusal };
