@@ -231,17 +231,25 @@ export class Wizard {
   async start(token: string, passphrase: string | null): Promise<void> {
     const { planned, choice } = this.#state;
     if (planned?.token !== token || isBusy(this.#state, 'start')) return;
+    const asked = questionKey(questionOf(this.#state));
     await this.#during('start', async () => {
       const { job, first } = await this.#bridge.ask('start', {
         ...{ token, speed: choice.speed, hold: true, units: [...choice.units] },
         ...(passphrase === null ? {} : { passphrase: base64Of(passphrase) }),
       });
       if (first.event === 'failed') throw new Refused(first);
-      this.#change({ type: 'chosen', choice: firstChoice });
-      this.go({ at: 'job', job });
+      this.#showStarted(job, asked);
       await this.refreshJobs();
     });
     if (this.#state.refusals.start !== undefined) await this.#lookAgain();
+  }
+
+  /** A password may have been waited for: who has chosen other disks meanwhile, or looks at another move, stays there. */
+  #showStarted(job: string, asked: string): void {
+    if (questionKey(questionOf(this.#state)) !== asked) return;
+    const { at } = this.#state.place;
+    this.#change({ type: 'chosen', choice: firstChoice });
+    if (at !== 'start' && at !== 'job') this.go({ at: 'job', job });
   }
 
   /** After a refusal: at what the person is shown now. */
@@ -254,10 +262,12 @@ export class Wizard {
 
   async recover(job: string, how: { readonly goesBack: boolean }): Promise<void> {
     if (isBusy(this.#state, `recover:${job}`)) return;
+    const { place } = this.#state;
     await this.#during(`recover:${job}`, async () => {
       const { first } = await this.#bridge.ask('recover', { job, hold: true, ...how });
       if (first.event === 'failed') throw new Refused(first);
-      this.go({ at: 'job', job });
+      // It may have taken minutes, and the person may be elsewhere by now.
+      if (this.#state.place === place) this.go({ at: 'job', job });
       await this.refreshJobs();
     });
   }

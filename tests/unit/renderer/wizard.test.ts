@@ -4,6 +4,8 @@ import type { JobEvent } from '../../../app/contract/events.ts';
 import { Refused } from '../../../renderer/bridge/bridge.ts';
 import type { Asker } from '../../../renderer/state/wizard.ts';
 import { Wizard } from '../../../renderer/state/wizard.ts';
+import { firstChoice } from '../../../renderer/state/choice.ts';
+import type { Place, WizardState } from '../../../renderer/state/wizard-state.ts';
 import { decision, device, finished, plan, planned, progress, statusLine, synchronized } from './made-events.ts';
 
 type Answers = Partial<Record<BridgeRequestName, (parameters: object) => unknown>>;
@@ -209,6 +211,65 @@ describe('the wizard', () => {
     expect(starts()).toBe(1);
     await Promise.all([wizard.start('2', null), wizard.start('2', null)]);
     expect(starts()).toBe(2);
+  });
+
+  /** At Confirm, with a start that waits for a password. */
+  async function starting(): Promise<{ wizard: Wizard; host: TestHost; letStart: () => Promise<void> }> {
+    let answer: (begun: object) => void = () => {};
+    const begun = new Promise<object>((resolve) => (answer = resolve));
+    const host = new TestHost({ plan: () => ({ plan, token: 't', notes: [] }), start: () => begun });
+    const wizard = new Wizard(host);
+    host.connect();
+    await wizard.choose({ source: '/dev/sdb', destination: '/dev/sdc' });
+    await wizard.showPlan();
+    wizard.go({ at: 'confirm' });
+    const start = wizard.start('t', null);
+    return {
+      ...{ wizard, host },
+      letStart: async () => {
+        answer({ job: 'job-1', first: planned });
+        await start;
+      },
+    };
+  }
+
+  test('shows a move that begins also where one has gone back to its plan meanwhile', async () => {
+    const { wizard, letStart } = await starting();
+    wizard.go({ at: 'plan' });
+    await letStart();
+    expect(wizard.store.getState()).toMatchObject({ place: { at: 'job', job: 'job-1' }, choice: { source: null } });
+  });
+
+  const another: Place = { at: 'job', job: 'job-2' };
+  test.each<[string, (wizard: Wizard) => void, Partial<WizardState>]>([
+    ['looks at other moves', (wizard) => wizard.go({ at: 'start' }), { place: { at: 'start' } }],
+    ['looks at another move', (wizard) => wizard.go(another), { place: another }],
+    [
+      'has chosen another disk',
+      (wizard) => {
+        wizard.beginAnew();
+        void wizard.choose({ source: '/dev/sdd' });
+      },
+      { place: { at: 'source' }, choice: { ...firstChoice, source: '/dev/sdd' } },
+    ],
+  ])('leaves a person who %s meanwhile where he is when his move begins', async (_, act, after) => {
+    const { wizard, host, letStart } = await starting();
+    act(wizard);
+    const listsBefore = host.asked.filter(([name]) => name === 'list').length;
+    await letStart();
+    expect(wizard.store.getState()).toMatchObject(after);
+    expect(host.asked.filter(([name]) => name === 'list').length).toBeGreaterThan(listsBefore);
+  });
+
+  test.each(['source', 'start'] as const)('shows a move that goes on, but not to who was at start and is at %s then', async (at) => {
+    let answer: (begun: object) => void = () => {};
+    const begun = new Promise<object>((resolve) => (answer = resolve));
+    const wizard = new Wizard(new TestHost({ recover: () => begun }));
+    const recovery = wizard.recover('job-1', { goesBack: false });
+    if (at === 'source') wizard.go({ at });
+    answer({ job: 'job-1', first: planned });
+    await recovery;
+    expect(wizard.store.getState().place).toEqual(at === 'source' ? { at } : { at: 'job', job: 'job-1' });
   });
 
   test('starts nothing without a plan', async () => {
