@@ -1,6 +1,7 @@
 /**
- * What a person is told at once of a job, as pure functions: how it has ended, that it waits for a decision or for
- * its cut-over, or that nobody serves it any more. No notice says more than the event does.
+ * What a person is told at once of a job, as pure functions: how it has ended, that it waits for a decision, for
+ * its cut-over or until nobody uses the volume, or that nobody serves it any more. No notice says more than the
+ * event does.
  */
 import type { JobEvent, JobEventOf } from '../app/contract/events.ts';
 import type { Plan } from '../app/contract/plan.ts';
@@ -29,9 +30,16 @@ export function noticeOf(event: JobEvent, { source, plan }: JobSubject): Notice 
       return { title: 'The move has failed', body: event.message, isUrgent: true };
     case 'decision':
       return { title: 'A move waits for your decision', body: `${event.message}. Do not unplug a disk.`, isUrgent: true };
+    case 'warning':
+      return event.code === 'volume-busy' ? letGoNotice(event.message) : null;
     default:
       return null;
   }
+}
+
+/** It may wait for hours, and goes on by itself then. */
+function letGoNotice(message: string): Notice {
+  return { title: 'A move waits: its volume is in use', body: `${message}.`, isUrgent: true };
 }
 
 function finishedNotice({ verified, report }: JobEventOf<'finished'>, { source, plan }: JobSubject): Notice {

@@ -101,6 +101,14 @@ describe('JobWatch', () => {
     expect([watch.isIdle, timesIdle]).toEqual([false, 0]);
   });
 
+  test('tells that a cut-over or an undo waits until nobody uses the volume, and nothing of other warnings', async () => {
+    await follow();
+    const message = '/dev/loop9: is mounted; the job cuts over as soon as it is let go';
+    await happens(planned, { event: 'warning', ...at(5000), code: 'consumer-slow', message: 'slow' });
+    await happens({ event: 'warning', ...at(5100), code: 'volume-busy', message });
+    await expect.poll(() => notices).toEqual([{ title: 'A move waits: its volume is in use', body: `${message}.`, isUrgent: true }]);
+  });
+
   test('does not tell again what was before it came, also after a new connection', async () => {
     await follow(planned, synchronized);
     expect(notices).toEqual([]);
