@@ -1,16 +1,20 @@
 /**
  * The end: success only if every phase passed, otherwise a list of what to note. Where the data is, what to do with
- * the disk that is no longer needed, what it took, and the report.
+ * the disk that is no longer needed, what it took, and the report. A job that has failed and can be gone on with offers
+ * both ways out.
  */
 import type { ReactElement } from 'react';
 import type { JobReport } from '../../app/contract/events.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import type { Fact } from '../components/facts.tsx';
 import { Facts } from '../components/facts.tsx';
-import { useWizard } from '../components/wizard-context.ts';
+import { useQuestion } from '../components/question.tsx';
+import { RefusalOf } from '../components/refusal-box.tsx';
+import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView, LastEvent } from '../state/job-view.ts';
 import { bytesText, durationText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
+import { RecoverBackQuestion, WaysOut } from './job-actions.tsx';
 import { Log } from './migrate-screen.tsx';
 import { ReportPart } from './report-part.tsx';
 import { Screen } from './screen.tsx';
@@ -22,16 +26,25 @@ export interface DoneScreenProps {
 
 export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
   const wizard = useWizard();
+  const { job } = view;
   const points = pointsOf(end, view);
+  const asking = useQuestion();
+  const canGoOn = useWizardState(({ lines }) => lines.some((line) => line.job === job && line.state === 'died'));
   return (
     <Screen
       title={titleOf(end, points)}
       actions={
-        <ActionButton kind="main" onPress={() => wizard.go({ at: 'start' })}>
-          {text('done.another')}
-        </ActionButton>
+        canGoOn ? (
+          <WaysOut job={job} onBack={asking.ask} />
+        ) : (
+          <ActionButton kind="main" onPress={() => wizard.go({ at: 'start' })}>
+            {text('done.another')}
+          </ActionButton>
+        )
       }
     >
+      <RefusalOf errand={`recover:${job}`} />
+      {canGoOn && <RecoverBackQuestion job={job} asking={asking} />}
       <Outcome end={end} view={view} hasPoints={points.length > 0} />
       {points.length > 0 && (
         <section className="box amber">
@@ -52,7 +65,7 @@ export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
         </section>
       )}
       {end.event !== 'failed' && <Figures report={end.report} />}
-      <ReportPart job={view.job} />
+      <ReportPart job={job} />
       <Log view={view} />
     </Screen>
   );

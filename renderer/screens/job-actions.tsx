@@ -1,9 +1,14 @@
-/** The way back from a job: what it means for the volume and for what was written, before it is taken. */
+/**
+ * The way back from a job: what it means for the volume and for what was written, before it is taken. And both ways out of
+ * a job that has stopped.
+ */
 import type { ReactElement } from 'react';
+import { ActionButton } from '../components/action-button.tsx';
 import type { Asking } from '../components/question.tsx';
 import { Question } from '../components/question.tsx';
-import { useWizard } from '../components/wizard-context.ts';
+import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView } from '../state/job-view.ts';
+import { isAway, isBusy } from '../state/wizard-state.ts';
 import { text } from '../text/text.ts';
 
 export interface UndoQuestionProps {
@@ -42,5 +47,29 @@ export function RecoverBackQuestion({ job, asking }: RecoverBackProps): ReactEle
       no={text('actions.notYet')}
       onYes={() => void wizard.recover(job, { goesBack: true })}
     />
+  );
+}
+
+export interface WaysOutProps {
+  readonly job: string;
+  readonly onBack: () => void;
+}
+
+/** Of a job that nobody serves any more, also one that has failed and left both disks to go on with. */
+export function WaysOut({ job, onBack }: WaysOutProps): ReactElement {
+  const wizard = useWizard();
+  const isPending = useWizardState((state) => isBusy(state, `recover:${job}`));
+  const isUnheard = useWizardState(isAway);
+  const goOn = (): void => void wizard.recover(job, { goesBack: false });
+  return (
+    <>
+      <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
+      <ActionButton kind="main" isDisabled={isUnheard} isBusy={isPending} onPress={goOn}>
+        {text('actions.resume')}
+      </ActionButton>
+      <ActionButton isDisabled={isUnheard} isBusy={isPending} onPress={onBack}>
+        {text('actions.goBack')}
+      </ActionButton>
+    </>
   );
 }

@@ -21,7 +21,7 @@ import { isAway, isBusy } from '../state/wizard-state.ts';
 import { bytesText, elapsedText, percentText, rangeText, rateText, waitText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { DecisionBox } from './decision-box.tsx';
-import { RecoverBackQuestion, UndoQuestion } from './job-actions.tsx';
+import { RecoverBackQuestion, UndoQuestion, WaysOut } from './job-actions.tsx';
 import { WarningBox } from './warning-box.tsx';
 import { Screen } from './screen.tsx';
 
@@ -34,7 +34,7 @@ export function MigrateScreen({ view }: { readonly view: JobView }): ReactElemen
   return (
     <Screen
       title={text('job.migrate', { source: source ?? job })}
-      actions={state === 'died' ? <WaysOut view={view} onBack={asking.ask} /> : <Steering view={view} onStop={asking.ask} />}
+      actions={state === 'died' ? <WaysOut job={job} onBack={asking.ask} /> : <Steering view={view} onStop={asking.ask} />}
     >
       <p className="state-line">
         <strong className={`badge ${state}`}>{text(`job.states.${state}`)}</strong>
@@ -178,30 +178,6 @@ function Charts({ view, progress }: { readonly view: JobView; readonly progress:
       <Chart name={text('job.consumerWait')} figureOf={waitOf} words={waitText} {...waitScale} points={points} />
       <p className="soft figure">{text('job.requests', { count: Math.round(readIops + writeIops) })}</p>
     </section>
-  );
-}
-
-interface WaysOutProps {
-  readonly view: JobView;
-  readonly onBack: () => void;
-}
-
-/** Of a job that nobody serves any more. */
-function WaysOut({ view: { job }, onBack }: WaysOutProps): ReactElement {
-  const wizard = useWizard();
-  const isPending = useWizardState((state) => isBusy(state, `recover:${job}`));
-  const isUnheard = useWizardState(isAway);
-  const goOn = (): void => void wizard.recover(job, { goesBack: false });
-  return (
-    <>
-      <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
-      <ActionButton kind="main" isDisabled={isUnheard} isBusy={isPending} onPress={goOn}>
-        {text('actions.resume')}
-      </ActionButton>
-      <ActionButton isDisabled={isUnheard} isBusy={isPending} onPress={onBack}>
-        {text('actions.goBack')}
-      </ActionButton>
-    </>
   );
 }
 

@@ -7,6 +7,7 @@ import { renderToString } from 'react-dom/server';
 import { describe, expect, test } from 'vitest';
 import { present } from '../../../app/base/error.ts';
 import type { Plan } from '../../../app/contract/plan.ts';
+import type { StatusLine } from '../../../app/contract/control.ts';
 import type { JobEvent } from '../../../app/contract/events.ts';
 import { App } from '../../../renderer/app.tsx';
 import { settleMs, SettleTime } from '../../../renderer/components/settled.ts';
@@ -224,6 +225,21 @@ describe('a screen', () => {
     const heard = { 'job-1': 2 };
     const html = shown(...before, { type: 'listed', lines: [statusLine({ state })], heard });
     for (const words of [...now, ...(state === 'died' ? ['In use as', 'The move goes on'] : [])]) expect(html).not.toContain(words);
+  });
+
+  test('offers both ways out where a move has failed and can be gone on with, and only there', () => {
+    const ways = ['Go on with it', 'Go back to the source'];
+    const has = [connected, event(planned), event(failed), atJob];
+    const listed = (...lines: StatusLine[]): Change => ({ type: 'listed', lines, heard: {} });
+    const died = listed(statusLine({ state: 'died' }));
+    const over = shown(...has, listed());
+    expect(over).toContain('Back to the start');
+    for (const words of ways) expect(over).not.toContain(words);
+    const open = shown(...has, died);
+    for (const words of [...ways, '/dev/sdb: gone', 'Your data is on both disks together']) expect(open).toContain(words);
+    const refusal = { code: 'device-missing', message: 'not there', advice: 'a', dataIs: 'both' } as const;
+    const refused: Change = { type: 'answered', errand: 'recover:job-1', refusal };
+    expect(shown(...has, died, refused)).toContain('not there');
   });
 
   test('lets nothing be pressed that nobody would hear', () => {
