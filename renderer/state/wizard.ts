@@ -108,7 +108,7 @@ export class Wizard {
     await this.#during('service', () => this.#bridge.startService());
   }
 
-  /** By the clock: another client may have decided, and a job may have died. Nobody is asked for a password so. */
+  /** By the clock: another client may have decided, and a job may have died. Whoever has said no is not asked again. */
   async keepWatch(): Promise<void> {
     if (!this.#isKeptOut) await this.refreshJobs();
   }

@@ -25,6 +25,16 @@ describe('the contract of the service', () => {
     expect(declared.sort()).toEqual([...serviceActions].sort());
   });
 
+  test('asks nobody for a password every few seconds, and each time before what cannot be taken back', () => {
+    const answers = (action: string): string[] => {
+      const [, declared = ''] = policy.split(`<action id="org.diskferry.${action}">`);
+      const [defaults = ''] = declared.split('</action>');
+      return [...defaults.matchAll(/<allow_\w+>(\w+)</g)].map(([, answer = '']) => answer);
+    };
+    expect(answers('view')).toEqual(['auth_admin_keep', 'auth_admin_keep', 'yes']);
+    for (const action of ['start', 'cutover']) expect(answers(action)).toEqual(['auth_admin', 'auth_admin', 'auth_admin']);
+  });
+
   test.each(['/etc/passwd\0.img', 'relative.img', ''])('takes no path like %j', (source) => {
     const taken = serviceRequests.plan.parameters.safeParse({ source, destination: '/d' });
     expect(taken.success).toBe(false);
