@@ -40,7 +40,7 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
     case 'decision':
       return decisionText(event, stateDirectory);
     case 'synchronized':
-      return 'Every block has crossed. The destination is complete.';
+      return crossedText(event);
     case 'verified':
       return verifiedText(event);
     case 'committed':
@@ -61,6 +61,12 @@ function undoneText({ report }: JobEventOf<'undone'>): string {
     "the source's identifiers: erase or disconnect it before this machine starts again." +
     lostText(report)
   );
+}
+
+function crossedText({ acceptedBytes }: JobEventOf<'synchronized'>): string {
+  if (acceptedBytes === undefined) return 'Every block has crossed. The destination is complete.';
+  const size = formatBytes(acceptedBytes);
+  return `All that could be read has crossed. ${size} of the source could not: on the destination they are zeroes.`;
 }
 
 function plannedText({ plan, job }: JobEventOf<'planned'>): string {

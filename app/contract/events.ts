@@ -152,7 +152,8 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     /** Where the decision is about what cannot be read. */
     unreadable: unreadableSchema.optional(),
   }),
-  z.object({ event: z.literal('synchronized'), ...line }),
+  /** `acceptedBytes`: of the source, what could not be read and was accepted as such; zeroes on the destination. */
+  z.object({ event: z.literal('synchronized'), ...line, acceptedBytes: bytes.optional() }),
   /**
    * What was copied has been read back from the destination and is right; `repairedBytes` of it only after it
    * was written again. Not compared were `writtenBytes`, which the consumer has written, and only the

@@ -257,7 +257,8 @@ export class Job {
     if (this.#goesBack || !(await this.#copyAll(ferry))) return this.#undo(ferry);
     this.#state = 'synchronized';
     this.#emitProgress();
-    this.#voice.emit({ event: 'synchronized' });
+    const { totalBytes: acceptedBytes } = this.#decision.unreadableOf('source');
+    this.#voice.emit({ event: 'synchronized', ...(acceptedBytes > 0 && { acceptedBytes }) });
     if (this.#plan.verifies && !(await this.#verifyAll(ferry))) return this.#undo(ferry);
     const mustWait = this.#record.hold || this.#isPaused;
     if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);

@@ -17,7 +17,7 @@ import { Screen } from './screen.tsx';
 import { WarningBox } from './warning-box.tsx';
 
 export function CutOverScreen({ view }: { readonly view: JobView }): ReactElement {
-  const { job, state, cutOver, plan, verified } = view;
+  const { job, state, cutOver, plan, verified, acceptedBytes } = view;
   const wizard = useWizard();
   const asking = useQuestion();
   const isSettled = useSettled();
@@ -30,7 +30,7 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
   return (
     <Screen
       title={text('cutOver.title')}
-      lead={text('cutOver.lead')}
+      lead={text(acceptedBytes > 0 ? 'cutOver.leadWithout' : 'cutOver.lead')}
       actions={
         <>
           <ActionButton onPress={() => wizard.go({ at: 'start' })}>{text('actions.jobs')}</ActionButton>
@@ -55,6 +55,7 @@ export function CutOverScreen({ view }: { readonly view: JobView }): ReactElemen
       <RefusalOf errand={`job:${job}`} />
       <UndoQuestion view={view} asking={asking} />
       <WarningBox view={view} />
+      {acceptedBytes > 0 && <p className="box amber">{text('done.lost.finished', { size: bytesText(acceptedBytes) })}</p>}
       <p role="status">{isWaiting || isLetGo ? '' : text('cutOver.working')}</p>
       <section>
         <h2>{text('cutOver.steps')}</h2>

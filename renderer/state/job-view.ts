@@ -39,6 +39,8 @@ export interface JobView {
   readonly hasCrossed: boolean;
   /** What is waited for: the cut-over or the way back goes on by itself when nobody uses the volume. */
   readonly letGo: Warning | null;
+  /** Of the source, what could not be read, and is zeroes on the destination by somebody's word. */
+  readonly acceptedBytes: number;
   /** What nobody could know before the start, the oldest first. */
   readonly warnings: readonly Warning[];
   readonly end: LastEvent | null;
@@ -69,6 +71,7 @@ export function newJob(job: string): JobView {
     verified: null,
     hasCrossed: false,
     letGo: null,
+    acceptedBytes: 0,
     warnings: [],
     end: null,
     log: [],
@@ -131,7 +134,7 @@ function afterHappening(view: JobView, event: Exclude<JobEvent, { event: 'progre
     case 'decision':
       return { ...view, state: 'needs-decision', decision: event };
     case 'synchronized':
-      return { ...view, state: stateIn('synchronized', view), decision: null };
+      return { ...view, state: stateIn('synchronized', view), decision: null, acceptedBytes: event.acceptedBytes ?? 0 };
     case 'verified':
       return { ...view, state: 'synchronized', verified: event, hasCrossed: true };
     case 'committed':

@@ -327,6 +327,7 @@ export const english = {
   cutOver: {
     title: 'Everything has crossed',
     lead: 'The destination has every block. The last step makes it the truth.',
+    leadWithout: 'The destination has all that could be read. The last step makes it the truth.',
     steps: 'What will happen',
     howLong: 'At the start, programs were interrupted for {{time}}. The cut-over usually takes no longer.',
     undo: 'Until then you can go back to the source and lose nothing. Afterwards the source is out of date.',

@@ -208,6 +208,8 @@ describe.skipIf(!isRoot)('a migration whose source cannot be read everywhere (ne
     expectSame(readPart(destination.path, 0, sizeBytes), original);
     const { report } = await migration.event('finished');
     expect(report.unreadable).toMatchObject({ extentCount: 1, totalBytes: sizeBytes - goodBytes });
+    // Before the cut-over, too: it cannot be taken back.
+    expect(await migration.event('synchronized')).toMatchObject({ acceptedBytes: sizeBytes - goodBytes });
   });
 
   it('can be undone', async () => {

@@ -23,7 +23,9 @@ export function eventSentence(event: JobEvent): string {
     case 'decision':
       return `A decision was asked for: ${event.message}`;
     case 'synchronized':
-      return 'Every block had crossed';
+      return event.acceptedBytes === undefined
+        ? 'Every block had crossed'
+        : `All had crossed but ${bytesText(event.acceptedBytes)} that could not be read`;
     case 'verified':
       return `${bytesText(event.checkedBytes)} of the destination were read back and were right`;
     case 'committed':

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { EventTeller, eventText } from '../../../app/cli/event-text.ts';
 import type { JobEvent, JobReport } from '../../../app/contract/events.ts';
+import { eventSentence } from '../../../app/contract/report/event-sentence.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import { makeFacts } from '../migration/made-facts.ts';
 import { options } from '../migration/refusals.ts';
@@ -37,6 +38,16 @@ describe('the text of an event', () => {
 
   test('promises nothing when a decision is needed', () => {
     expect(eventText(decision, '/var/lib/diskferry')).not.toMatch(/nothing is lost/i);
+  });
+
+  test('says before the cut-over what the destination does not have', () => {
+    const crossed = { event: 'synchronized', ...line } as const;
+    const without = { ...crossed, acceptedBytes: 8192 };
+    expect([eventText(crossed, ''), eventSentence(crossed)].join()).toMatch(/Every block has crossed.*Every block had crossed/);
+    for (const words of [eventText(without, ''), eventSentence(without)]) {
+      expect(words).toContain('8 KiB');
+      expect(words).not.toMatch(/every block/i);
+    }
   });
 
   test.each([

@@ -227,6 +227,20 @@ describe('a screen', () => {
     for (const words of [...now, ...(state === 'died' ? ['In use as', 'The move goes on'] : [])]) expect(html).not.toContain(words);
   });
 
+  test('says before the cut-over what the destination does not have, also to who has come later', () => {
+    const words = '8 KiB of the source could not be read. On the destination they are zeroes.';
+    const without: JobEvent = { event: 'synchronized', ...at(5000), acceptedBytes: 8192 };
+    const past = (...events: JobEvent[]): Change[] => events.map((one) => ({ type: 'past', event: one }));
+    for (const before of [[event(planned), event(without)], past(planned, without)]) {
+      const html = shown(connected, ...before, atJob);
+      expect(html).toContain(words);
+      expect(html).not.toContain('has every block');
+    }
+    const whole = shown(connected, event(planned), event(synchronized), atJob);
+    expect(whole).toContain('has every block');
+    expect(whole).not.toContain('could not be read');
+  });
+
   test('offers both ways out where a move has failed and can be gone on with, and only there', () => {
     const ways = ['Go on with it', 'Go back to the source'];
     const has = [connected, event(planned), event(failed), atJob];
