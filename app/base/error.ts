@@ -93,6 +93,14 @@ export const errorCodes = [
   'decision-needed',
   'verification-failed',
   'undo-failed',
+  'nothing-to-grow',
+  'cannot-be-grown',
+  'needs-check',
+  'table-damaged',
+  'partitions-not-shown',
+  'container-closed',
+  'grow-failed',
+  'grow-interrupted',
   'interrupted',
 ] as const;
 

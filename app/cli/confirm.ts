@@ -1,10 +1,11 @@
 /**
- * Asks the person at the terminal to confirm what will be erased. Without a terminal only `--yes` confirms.
+ * Asks the person at the terminal to confirm what will be erased or grown. Without a terminal only `--yes` confirms.
  * Ctrl-C breaks the command off, Ctrl-D and every answer but "yes" leave the plan unconfirmed; nothing has
  * been done then.
  */
 import { createInterface } from 'node:readline';
 import { DiskferryError } from '../base/error.ts';
+import type { GrowPlan } from '../contract/grow.ts';
 import type { Plan } from '../contract/plan.ts';
 
 /** Where the question is asked and answered. */
@@ -15,12 +16,26 @@ export interface Terminal {
 
 export async function confirmPlan({ destination }: Plan, terminal: Terminal = process): Promise<void> {
   const { path } = destination;
+  await confirm(path, { would: 'its content would be erased', question: `Erase ${path} and start?` }, terminal);
+}
+
+export async function confirmGrow({ disk }: GrowPlan, terminal: Terminal = process): Promise<void> {
+  const { path } = disk;
+  await confirm(path, { would: 'it would be grown', question: `Grow what lies on ${path}?` }, terminal);
+}
+
+interface Matter {
+  readonly would: string;
+  readonly question: string;
+}
+
+async function confirm(path: string, { would, question }: Matter, terminal: Terminal): Promise<void> {
   const context = { device: path };
   if (terminal.stdin.isTTY !== true) {
-    const message = `${path}: its content would be erased, and nobody is there to confirm it`;
+    const message = `${path}: ${would}, and nobody is there to confirm it`;
     throw new DiskferryError('not-confirmed', message, { context });
   }
-  const answer = await ask(terminal, `Erase ${path} and start? Type "yes" to go on: `);
+  const answer = await ask(terminal, `${question} Type "yes" to go on: `);
   if (answer === 'interrupted')
     throw new DiskferryError('interrupted', `${path}: interrupted before the start`, { context });
   if (answer !== 'yes')

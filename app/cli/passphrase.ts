@@ -24,18 +24,27 @@ export async function readPassphrase(
   terminal: SecretTerminal = process,
 ): Promise<Uint8Array | undefined> {
   if (!mappedUsers.some(({ needsPassphrase }) => needsPassphrase)) return undefined;
-  const context = { device: source.path };
+  return readPassphraseFor(source.path, keyFile, terminal);
+}
+
+/** Of the container on a device that needs one. */
+export async function readPassphraseFor(
+  path: string,
+  keyFile: string | undefined,
+  terminal: SecretTerminal = process,
+): Promise<Uint8Array> {
+  const context = { device: path };
   if (keyFile !== undefined) return readKeyFile(keyFile);
   if (terminal.stdin.isTTY !== true) {
     throw new DiskferryError(
       'passphrase-needed',
-      `${source.path}: the passphrase of its LUKS container is needed`,
+      `${path}: the passphrase of its LUKS container is needed`,
       { context },
     );
   }
-  const typed = await ask(`Passphrase for ${source.path}: `, terminal);
+  const typed = await ask(`Passphrase for ${path}: `, terminal);
   if (typed === null)
-    throw new DiskferryError('interrupted', `${source.path}: interrupted before the start`, { context });
+    throw new DiskferryError('interrupted', `${path}: interrupted before the start`, { context });
   return typed;
 }
 

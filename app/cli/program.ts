@@ -31,6 +31,7 @@ const families: readonly Family[] = [
     ],
     load: async () => (await import('./commands/control.ts')).addControlCommands,
   },
+  { words: ['grow'], load: async () => (await import('./commands/grow.ts')).addGrowCommand },
   { words: ['report'], load: async () => (await import('./commands/report.ts')).addReportCommand },
   {
     words: ['completion'],

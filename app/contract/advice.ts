@@ -10,8 +10,8 @@ import type { DiskferryErrorData, ErrorCode, ErrorContext } from '../base/error.
 import { exitCodes } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 
-/** `unknown`: to a command that could not speak to its job. */
-export const dataPlaces = ['untouched', 'source', 'both', 'destination', 'unknown'] as const;
+/** `in-place`: on the one disk that a command works on. `unknown`: to a command that could not speak to its job. */
+export const dataPlaces = ['untouched', 'source', 'both', 'destination', 'in-place', 'unknown'] as const;
 export type DataPlace = (typeof dataPlaces)[number];
 
 export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
@@ -19,6 +19,7 @@ export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
   source: 'Your data is whole on the source.',
   both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
   destination: 'Your data is whole on the destination.',
+  'in-place': 'Your data is whole where it was.',
   unknown: 'Where no job has begun, nothing has been changed; where the data of a job is, its own last line says.',
 };
 
@@ -158,7 +159,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'path-not-yours': refused(
     'Name a block device by a path that you may follow; to move an image file, run the command as root.',
   ),
-  'not-confirmed': refused('Read the plan with "diskferry plan", then add --yes.'),
+  'not-confirmed': refused('Read the plan ("diskferry plan", or "grow --dry-run"), then add --yes.'),
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
   'volume-busy': failed(
     'untouched',
@@ -279,6 +280,25 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   interrupted: {
     advice: 'Run the command again when you like.',
     dataIs: 'untouched',
+    exitCode: exitCodes.interrupted,
+  },
+  'nothing-to-grow': refused(
+    'Name a partition that has free room behind it with --partition; "sfdisk --list-free {device}" shows where there is some.',
+  ),
+  'cannot-be-grown': refused('Grow it with the tools of what manages it, or name another partition with --partition.'),
+  'needs-check': refused('Check and repair it with "{checker}", then grow again.'),
+  'table-damaged': refused(
+    'If it is the backup alone that is damaged, add --repair-backup-table; otherwise mend the table with gdisk or sfdisk first.',
+  ),
+  'partitions-not-shown': refused('Run "partprobe {device}" (or "partx --add {device}"), then grow again.'),
+  'container-closed': refused('Open it with "cryptsetup open {device} NAME", then grow again.'),
+  'grow-failed': failed(
+    'in-place',
+    'The disk can be used as it is. When the cause is mended, run the same command again: it goes on from what it finds.',
+  ),
+  'grow-interrupted': {
+    advice: 'The disk can be used as it is; run the same command again to go on.',
+    dataIs: 'in-place',
     exitCode: exitCodes.interrupted,
   },
   'undo-failed': failed('both', 'Mend what the message names, then undo again.'),

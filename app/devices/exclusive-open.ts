@@ -16,3 +16,21 @@ export function tryExclusiveOpen(path: string): string | null {
   closeSync(fd);
   return null;
 }
+
+/**
+ * Holds a claim on the device while `act` runs, so that nobody else comes to use it; without one where it is in use
+ * already.
+ */
+export async function withClaim(path: string, act: () => Promise<void>): Promise<void> {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_EXCL | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+  }
+  try {
+    await act();
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

@@ -37,8 +37,8 @@ export interface ProgramResult extends ProgramEnd {
   readonly stdout: string;
 }
 
-// Many of the programs live in directories that are not on the path of people who are not root.
-function environment(): NodeJS.ProcessEnv {
+/** Many of the programs live in directories that are not on the path of people who are not root. */
+export function programEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin` };
 }
 
@@ -48,7 +48,7 @@ function start(
   input: Uint8Array = new Uint8Array(),
   timeMsMax = runMsMax,
 ) {
-  const env = environment();
+  const env = programEnvironment();
   const limit = { timeout: timeLeftMs(timeMsMax), killSignal: 'SIGKILL' } as const;
   const child = inOwnSession((own) =>
     spawn(program, parameters, { ...own, ...limit, env, stdio: ['pipe', 'pipe', 'pipe'] }),

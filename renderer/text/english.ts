@@ -64,6 +64,7 @@ export const english = {
     bug: 'This is a bug in Diskferry',
     data: {
       untouched: 'Nothing has been changed; your data is where it was.',
+      'in-place': 'Your data is whole where it was.',
       source: 'Your data is whole on the source.',
       both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
       destination: 'Your data is whole on the destination.',

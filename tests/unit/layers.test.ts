@@ -32,9 +32,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'native',
   ],
   'app/substitution': ['app/contract', 'app/devices', 'native'],
+  'app/grow': ['app/contract', 'app/devices'],
   'app/migration': [
     'app/contract',
     'app/devices',
+    'app/grow',
     'app/flags',
     'app/journal',
     'app/router',
