@@ -5,17 +5,25 @@
  *
  * What was mounted is compared with the device before anybody works on it: Btrfs chooses by the identifier that it
  * finds on the device, and another disk may carry the same one.
+ *
+ * The namespace begins as a copy of all mounts, and a copy keeps its device busy. So what is unmounted outside goes
+ * inside as well (`slave`), and nothing that is done inside comes out. Where mounts propagate to nobody (no systemd: a
+ * rescue system, a container) there is no such way, and they stay busy until this ends.
+ *
+ * Programs enter the namespace by its keeper's root directory, not by the namespace's own: in a chroot (a rescue
+ * system, our guests) the two differ, and the second one has other directories and devices.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rmdir } from 'node:fs/promises';
+import { readFileSync, realpathSync } from 'node:fs';
+import { mkdtemp, realpath, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { DiskferryError } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
+import { deviceNumberAt } from './block-device.ts';
 import { readBtrfsSets } from './inventory.ts';
 import type { Mount } from './mounts.ts';
 import { parseMountInfo, sourceDevice } from './mounts.ts';
@@ -29,6 +37,11 @@ export interface MountableDevice {
   readonly path: string;
   readonly majorMinor: string;
   readonly kernelName: string;
+}
+
+/** The device that the path leads to now. */
+export function mountableAt(path: string): MountableDevice {
+  return { path, majorMinor: deviceNumberAt(path), kernelName: basename(realpathSync(path)) };
 }
 
 export interface PrivateMount {
@@ -47,11 +60,12 @@ export async function withPrivateMount<T>(
 ): Promise<T> {
   const held = new ReleaseStack();
   try {
-    const directory = await mkdtemp(join(tmpdir(), 'diskferry-mount-'));
+    // The kernel names mounts by paths without links.
+    const directory = await mkdtemp(join(await realpath(tmpdir()), 'diskferry-mount-'));
     held.add('the mount point', () => rmdir(directory));
     const keeper = await startKeeper();
     held.add('the mount namespace', () => endKeeper(keeper));
-    const inside = [`--mount=/proc/${String(keeper.pid)}/ns/mnt`, '--'];
+    const inside = wordsInto(keeper.pid);
     const words = ['-t', type, '-o', [...safely, ...options].join(','), '--', device.path, directory];
     await runCommand('nsenter', [...inside, 'mount', ...words], `${device.path}: mounting it for a moment`);
     held.add('the mount', async () => {
@@ -67,13 +81,21 @@ export async function withPrivateMount<T>(
   }
 }
 
+/** For nsenter(1), before the program. All three are opened before it enters anything. */
+function wordsInto(pid: number | undefined): string[] {
+  const keeper = `/proc/${String(pid)}`;
+  return [`--mount=${keeper}/ns/mnt`, `--root=${keeper}/root`, `--wd=${keeper}/root`, '--'];
+}
+
 type Keeper = ChildProcessByStdio<Writable, Readable, null>;
 
 /** cat(1) answers as soon as it is in its namespace, and ends with the pipe that only we hold. */
 async function startKeeper(): Promise<Keeper> {
-  const parameters = ['--mount', '--propagation', 'private', 'cat'];
+  const parameters = ['--mount', '--propagation', 'slave', 'cat'];
+  // Its working directory would keep a mount busy.
+  const place = { cwd: '/', env: programEnvironment() };
   const child = inOwnSession((own) =>
-    spawn('unshare', parameters, { ...own, env: programEnvironment(), stdio: ['pipe', 'pipe', 'ignore'] }),
+    spawn('unshare', parameters, { ...own, ...place, stdio: ['pipe', 'pipe', 'ignore'] }),
   );
   const ended = once(child, 'close').then(() => 'ended', (error: unknown) => error);
   child.stdin.on('error', () => undefined);
