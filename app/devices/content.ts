@@ -4,6 +4,7 @@
  * permission.
  */
 import { DiskferryError } from '../base/error.ts';
+import type { Extent } from '../base/units.ts';
 import type { DeviceContent } from '../contract/plan.ts';
 import { noContent } from './block-device.ts';
 import { runProgram, runProgramHead } from './program.ts';
@@ -13,9 +14,11 @@ const nothingFound = 2;
 /** Signatures of several kinds at once: nobody can say which one is valid. */
 const ambivalent = 8;
 
-/** Throws `device-permission-denied` when the device cannot be read. */
-export async function probeContent(path: string): Promise<DeviceContent> {
-  const result = await runProgram('blkid', ['--probe', '--output', 'export', '--', path]);
+/** Of the device, or of a part of it. Throws `device-permission-denied` when it cannot be read. */
+export async function probeContent(path: string, part?: Extent): Promise<DeviceContent> {
+  const place =
+    part === undefined ? [] : ['--offset', String(part.offsetBytes), '--size', String(part.lengthBytes)];
+  const result = await runProgram('blkid', ['--probe', ...place, '--output', 'export', '--', path]);
   // It says "nothing" as well when it could not look, and then why.
   if (result.exitCode === nothingFound && result.stderr === '') return noContent;
   if (result.exitCode === ambivalent) return { ...noContent, fileSystemType: 'ambiguous' };

@@ -7,6 +7,7 @@
  * that may hang.
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { FileKey } from './block-device.ts';
 import { fileKeyText, majorMinorOf } from './block-device.ts';
 import { isInside } from './mounts.ts';
@@ -49,9 +50,14 @@ export function findUsers(targets: readonly string[]): ProcessUse[] {
  * any moment.
  */
 export function findWriters(storage: Storage): ProcessUse[] {
+  return findWritersOf([storage]);
+}
+
+/** The same for any of several, in one walk over all processes; `path` is what each has open. */
+export function findWritersOf(storages: readonly Storage[]): ProcessUse[] {
   return processes().flatMap((pid) => {
     if (pid === process.pid) return [];
-    const fd = listFds(pid).find((candidate) => isDisk(candidate.link, storage) && isWritable(candidate));
+    const fd = listFds(pid).find((candidate) => isAnyDisk(candidate.link, storages) && isWritable(candidate));
     return fd === undefined ? [] : [{ pid, command: commandOf(pid), how: 'open file', path: fd.path }];
   });
 }
@@ -126,9 +132,12 @@ function isOneOf(link: string, majorMinors: ReadonlySet<string>): boolean {
   return stat?.isBlockDevice() === true && majorMinors.has(majorMinorOf(stat.rdev));
 }
 
-function isDisk(link: string, storage: Storage): boolean {
+function isAnyDisk(link: string, storages: readonly Storage[]): boolean {
   const stat = reachableStat(link);
-  if (stat === undefined) return false;
+  return stat !== undefined && storages.some((storage) => isDisk(stat, storage));
+}
+
+function isDisk(stat: BigIntStats, storage: Storage): boolean {
   if (storage.kind === 'block') return stat.isBlockDevice() && majorMinorOf(stat.rdev) === storage.majorMinor;
   const file: FileKey = { device: majorMinorOf(stat.dev), inode: Number(stat.ino) };
   return stat.isFile() && fileKeyText(file) === fileKeyText(storage.file);

@@ -1,6 +1,7 @@
 /**
  * Runs the system's programs (lsblk, blkid, dumpe2fs, …): never through a shell, always in the C locale,
- * always with a limit on time. Output that may be large comes line by line and is never held whole.
+ * always with a limit on time, or until somebody ends them. Output that may be large comes line by line and is
+ * never held whole.
  *
  * The exit code is a result, not an error: many of these programs say something with it. Only a program that
  * is missing, hangs or cannot be started throws.
@@ -8,6 +9,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { DiskferryError } from '../base/error.ts';
 import { inOwnSession } from './own-session.ts';
@@ -49,7 +51,9 @@ function start(
   timeMsMax = runMsMax,
 ) {
   const env = programEnvironment();
-  const limit = { timeout: timeLeftMs(timeMsMax), killSignal: 'SIGKILL' } as const;
+  const timeout = timeLeftMs(timeMsMax);
+  // To Node, 0 is none.
+  const limit = { timeout: timeout === Infinity ? 0 : timeout, killSignal: 'SIGKILL' } as const;
   const child = inOwnSession((own) =>
     spawn(program, parameters, { ...own, ...limit, env, stdio: ['pipe', 'pipe', 'pipe'] }),
   );
@@ -83,6 +87,37 @@ export async function runProgram(
   const { child, ended } = start(program, parameters, undefined, timeMsMax);
   const [exitCode, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
   return { exitCode, stdout, stderr };
+}
+
+export interface Reading {
+  /** Called for each line of stdout and of stderr. */
+  readonly onLine: (line: string) => void;
+  /** Ends the program. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A program that only reads, but for as long as a disk is large: without a limit on time. Returns its exit code; throws
+ * what runProgram throws, also when the signal has come.
+ */
+export async function runReader(
+  program: string,
+  parameters: readonly string[],
+  { onLine, signal }: Reading,
+): Promise<number> {
+  const { child, ended } = start(program, parameters, undefined, Infinity);
+  const end = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  const readLines = async (input: Readable): Promise<void> => {
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) onLine(line);
+  };
+  try {
+    const [exitCode] = await Promise.all([ended, readLines(child.stdout), readLines(child.stderr)]);
+    return exitCode;
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
 }
 
 /**
