@@ -67,7 +67,7 @@ function partitionLayers(found: Found, table: FoundTable, options: GrowOptions):
     // What the kernel has is what everything in it can use: after a crash it may be behind the table.
     ...{ beforeBytes: Math.min(tableBytes, shown.sizeBytes), afterBytes, slackBytes: 0 },
     grows: afterBytes > tableBytes || shown.sizeBytes !== afterBytes,
-    by: afterBytes > tableBytes ? `sfdisk -N ${row.number}, partx --update` : 'partx --update',
+    by: afterBytes > tableBytes ? `sfdisk -N ${row.number}, resizepart` : 'resizepart',
   };
   const behind = tableLayer(disk.path, table, partition.grows && afterBytes > tableBytes);
   return { layers: [...behind, { ...partition, by: partition.grows ? partition.by : '' }], availableBytes: afterBytes };

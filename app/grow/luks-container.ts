@@ -8,10 +8,11 @@ import type { BlockDevice } from '../devices/block-device.ts';
 import { tableOf } from '../devices/device-mapper.ts';
 import { readLuksHeader } from '../devices/luks.ts';
 import { runCommand } from '../devices/command.ts';
-import { runProgramInSecret } from '../devices/program.ts';
+import { runToItsEnd } from '../devices/program-to-its-end.ts';
 import type { MappedDevice } from '../devices/stack.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { FoundLuks } from './found.ts';
+import { parseOutput } from './program-output.ts';
 
 /** LUKS2 On-Disk Format Specification, section 3.3. */
 const metadataSchema = z.object({
@@ -54,11 +55,11 @@ async function obstacleInHeader(path: string): Promise<string | null> {
     ['luksDump', '--dump-json-metadata', '--', path],
     `${path}: reading its LUKS header`,
   );
-  return hasFixedSize(json) ? 'its header gives it a fixed size, which it would have again at the next start' : null;
+  return hasFixedSize(path, json) ? 'its header gives it a fixed size, which it would have again at the next start' : null;
 }
 
-export function hasFixedSize(json: string): boolean {
-  const { segments } = metadataSchema.parse(JSON.parse(json));
+export function hasFixedSize(device: string, json: string): boolean {
+  const { segments } = parseOutput(metadataSchema, json, { device, program: 'cryptsetup' });
   return Object.values(segments).some(({ size }) => size !== 'dynamic');
 }
 
@@ -66,7 +67,8 @@ export function hasFixedSize(json: string): boolean {
 const noPermission = 2;
 
 /**
- * Runs cryptsetup with the passphrase on its stdin; the caller keeps his. Throws `wrong-passphrase`, and
+ * Runs cryptsetup with the passphrase on its stdin; the caller keeps his. To its end, because it suspends the container
+ * for a moment when it gives it another size. What it says holds nothing secret. Throws `wrong-passphrase`, and
  * `command-failed` with what it says.
  */
 export async function withPassphrase(
@@ -75,8 +77,7 @@ export async function withPassphrase(
   passphrase: Uint8Array | undefined,
 ): Promise<void> {
   const input = passphrase?.slice() ?? new Uint8Array();
-  const { exitCode, stderr } = await runProgramInSecret('cryptsetup', parameters, { input, read: () => undefined });
-  input.fill(0);
+  const { exitCode, stderr } = await runToItsEnd('cryptsetup', parameters, input).finally(() => input.fill(0));
   if (exitCode === 0) return;
   const [code, why] =
     exitCode === noPermission

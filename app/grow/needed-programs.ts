@@ -7,7 +7,7 @@ const ext = { package: 'e2fsprogs', programs: ['dumpe2fs', 'e2fsck', 'resize2fs'
 
 const needed = {
   table: { package: 'fdisk', programs: ['sfdisk'] },
-  partition: { package: 'util-linux', programs: ['partx', 'nsenter', 'unshare'] },
+  partition: { package: 'util-linux', programs: ['resizepart', 'nsenter', 'unshare'] },
   luks: { package: 'cryptsetup-bin', programs: ['cryptsetup'] },
   'physical-volume': { package: 'lvm2', programs: ['pvs', 'lvs', 'pvresize', 'lvextend'] },
   ext2: ext,

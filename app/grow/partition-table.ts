@@ -3,14 +3,16 @@
  * disk. sfdisk keeps what it does not change: types, identifiers, names, attributes, boot code, a hybrid MBR.
  *
  * The kernel is not told by sfdisk, which can only have it read the whole table again, and not while a partition is in
- * use; partx(8) tells it about one partition (BLKPG_RESIZE_PARTITION), also while it is.
+ * use; resizepart(8) tells it about one partition, also while it is, by one ioctl (BLKPG_RESIZE_PARTITION) that the
+ * partition's node outlives: `partx --update` would take it away first, and could be killed before it is there again.
  */
 import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
-import { runCommand } from '../devices/command.ts';
+import { sectorBytes } from '../base/units.ts';
 import { runProgram } from '../devices/program.ts';
 import { runToItsEnd } from '../devices/program-to-its-end.ts';
 import type { BackupTable, FoundRow, FoundTable } from './found.ts';
+import { parseOutput } from './program-output.ts';
 
 const count = z.int().nonnegative();
 
@@ -61,7 +63,8 @@ type Output = z.infer<typeof outputSchema>['partitiontable'];
 
 async function readJson(path: string, more: readonly string[]): Promise<[Output, string]> {
   const { exitCode, stdout, stderr } = await runProgram('sfdisk', [...more, '--json', path]);
-  if (exitCode === 0) return [outputSchema.parse(JSON.parse(stdout)).partitiontable, stderr];
+  if (exitCode === 0)
+    return [parseOutput(outputSchema, stdout, { device: path, program: 'sfdisk' }).partitiontable, stderr];
   throw new DiskferryError('cannot-be-grown', `${path}: its partition table cannot be read: ${stderr.trim()}`, {
     context: { device: path },
   });
@@ -118,12 +121,18 @@ function rowOf(disk: string, { node, start, size, type, uuid, ...marks }: Output
 const carefully = ['--no-reread', '--no-tell-kernel', '--wipe', 'never', '--wipe-partitions', 'never'];
 
 async function sfdisk(path: string, parameters: readonly string[], input: string): Promise<void> {
-  const { exitCode, stderr } = await runToItsEnd('sfdisk', [...parameters, path], Buffer.from(input));
+  await change(path, 'sfdisk', [...parameters, path], input);
+}
+
+async function change(path: string, program: string, parameters: readonly string[], input = ''): Promise<void> {
+  const { exitCode, stderr } = await runToItsEnd(program, parameters, Buffer.from(input));
   if (exitCode === 0) return;
   const said = stderr.trim().split(/\s*\n\s*/).slice(-3).join(' ');
-  throw new DiskferryError('command-failed', `${path}: sfdisk failed: ${said === '' ? `exit code ${exitCode}` : said}`, {
-    context: { device: path },
-  });
+  throw new DiskferryError(
+    'command-failed',
+    `${path}: ${program} failed: ${said === '' ? `exit code ${exitCode}` : said}`,
+    { context: { device: path } },
+  );
 }
 
 /** The backup at the disk's end, made anew from the main table. */
@@ -137,8 +146,12 @@ export async function resizeRow(path: string, { number, blocks }: { number: numb
   for (const rehearsal of [['--no-act'], []]) await sfdisk(path, [...rehearsal, ...words], `,${blocks}\n`);
 }
 
-export async function tellKernel(path: string, number: number): Promise<void> {
-  await runCommand('partx', ['--update', '--nr', String(number), path], `telling the kernel of partition ${number} of ${path}`);
+/** Its size alone: where it begins is what the kernel has already (decision.ts). */
+export async function tellKernel(
+  path: string,
+  { number, sizeBytes }: { readonly number: number; readonly sizeBytes: number },
+): Promise<void> {
+  await change(path, 'resizepart', [path, String(number), String(sizeBytes / sectorBytes)]);
 }
 
 /** What must be the same before and after: everything but the size of one partition. */

@@ -75,7 +75,7 @@ async function growPartition({ plan, found, layer }: Step): Promise<void> {
         context: { device: plan.disk.path },
       });
   }
-  await tellKernel(plan.disk.path, number);
+  await tellKernel(plan.disk.path, { number, sizeBytes: layer.afterBytes });
 }
 
 // ---- LUKS, LVM

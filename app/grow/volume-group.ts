@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import { runCommand } from '../devices/command.ts';
 import type { FoundLogicalVolume, FoundPhysicalVolume } from './found.ts';
+import { parseOutput } from './program-output.ts';
 
 /** lvm gives all fields as text. */
 const rowSchema = z.record(z.string(), z.string());
@@ -33,12 +34,14 @@ export async function readGroup(
   device: { readonly majorMinor: string; readonly path: string },
   volume: string | null,
 ): Promise<FoundGroup | null> {
-  const rows = await lvm('pvs', 'pv', ['--all', '--options', pvFields.join(',')]);
+  const ask = (command: string, kind: RowKind, parameters: readonly string[]): Promise<Row[]> =>
+    lvm(device.path, { command, kind, parameters });
+  const rows = await ask('pvs', 'pv', ['--all', '--options', pvFields.join(',')]);
   const own = rows.find((row) => isOn(row, device.majorMinor));
   if (own === undefined || own['vg_name'] === '') return null;
   const group = own['vg_name'] ?? '';
-  const segments = await lvm('pvs', 'pvseg', ['--segments', '--options', 'pv_major,pv_minor,pvseg_start,lv_name']);
-  const volumes = await lvm('lvs', 'lv', ['--options', lvFields.join(','), '--', group]);
+  const segments = await ask('pvs', 'pvseg', ['--segments', '--options', 'pv_major,pv_minor,pvseg_start,lv_name']);
+  const volumes = await ask('lvs', 'lv', ['--options', lvFields.join(','), '--', group]);
   const onDisk = segments.filter((row) => isOn(row, device.majorMinor) && row['lv_name'] !== '');
   const chosen = chooseVolume({ device: device.path, group, volume, volumes, segments: onDisk });
   return {
@@ -47,16 +50,25 @@ export async function readGroup(
   };
 }
 
-async function lvm(command: string, kind: RowKind, parameters: readonly string[]): Promise<Row[]> {
-  return parseReport(await runCommand(command, [...sizes, ...parameters], `asking LVM (${command})`), kind);
+interface Question {
+  readonly command: string;
+  readonly kind: RowKind;
+  readonly parameters: readonly string[];
+}
+
+async function lvm(device: string, { command, kind, parameters }: Question): Promise<Row[]> {
+  const json = await runCommand(command, [...sizes, ...parameters], `asking LVM (${command})`);
+  return parseReport(device, json, kind);
 }
 
 /** Pure. A report of another kind than was asked for is no empty one. */
-export function parseReport(json: string, kind: RowKind): Row[] {
-  return reportSchema.parse(JSON.parse(json)).report.flatMap((part) => {
+export function parseReport(device: string, json: string, kind: RowKind): Row[] {
+  const { report } = parseOutput(reportSchema, json, { device, program: 'LVM' });
+  return report.flatMap((part) => {
     const rows = part[kind];
     if (rows !== undefined) return rows;
-    throw new DiskferryError('command-failed', `LVM reports ${Object.keys(part).join(', ')} instead of ${kind}`);
+    const message = `${device}: LVM reports ${Object.keys(part).join(', ')} instead of ${kind}`;
+    throw new DiskferryError('cannot-be-grown', message, { context: { device } });
   });
 }
 
@@ -112,7 +124,8 @@ export function chooseVolume(choice: Choice): { readonly row: Row | null; readon
   const context = { device };
   if (row === undefined && volume !== null)
     throw new DiskferryError('usage', `${device}: its volume group ${group} has no LV ${volume}`, { context });
-  const why = row === undefined ? 'is hidden in another one' : rows.length > 1 ? 'has several kinds of segments' : whyNot(row);
+  // One row per segment.
+  const why = row === undefined ? 'is hidden in another one' : (rows.map(whyNot).find((one) => one !== null) ?? null);
   if (why === null) return { row: row ?? null, alone: null };
   if (volume === null)
     return { row: null, alone: `The last LV on ${device}, ${group}/${name}, ${why}: only the physical volume grows.` };

@@ -39,7 +39,7 @@ describe('a partition with a file system', () => {
     const plan = growPlanSchema.parse(decideGrow(makeFound(), options));
     expect(plan.layers.map(({ kind, beforeBytes, afterBytes, by }) => [kind, beforeBytes, afterBytes, by])).toEqual([
       ['table', diskBytes / 2 - 33 * 512, diskBytes - 33 * 512, 'sfdisk --relocate gpt-bak-std'],
-      ['partition', 500 * mebibyte, 1022 * mebibyte, 'sfdisk -N 1, partx --update'],
+      ['partition', 500 * mebibyte, 1022 * mebibyte, 'sfdisk -N 1, resizepart'],
       ['file-system', 500 * mebibyte, 1022 * mebibyte, 'resize2fs'],
     ]);
   });

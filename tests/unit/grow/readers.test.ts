@@ -96,7 +96,12 @@ describe('LVM', () => {
   it('leaves a last LV that is a part of another as it is, and one with mixed segments', () => {
     expect(chooseVolume({ ...choice, volumes: [volume('root')] }).alone).toContain('hidden in another one');
     const mixed = [volume('home-of-all'), volume('home-of-all', { segtype: 'striped' })];
-    expect(chooseVolume({ ...choice, volumes: mixed }).alone).toContain('several kinds');
+    expect(chooseVolume({ ...choice, volumes: mixed }).alone).toContain('not a plain linear one (striped');
+  });
+
+  it('grows an LV of several linear segments, of each of which lvs has a row', () => {
+    const pieces = [volume('home-of-all'), volume('home-of-all'), volume('root')];
+    expect(chooseVolume({ ...choice, volumes: pieces })).toMatchObject({ row: { lv_name: 'home-of-all' }, alone: null });
   });
 
   it('says that there is no LV, or none of that name', () => {
@@ -130,8 +135,17 @@ describe('LVM', () => {
 
   it('reports segments of a physical volume under a name of their own', () => {
     const json = '{"report": [{"pvseg": [{"pv_major":"7", "pvseg_start":"0", "lv_name":""}]}]}';
-    expect(parseReport(json, 'pvseg')).toEqual([{ pv_major: '7', pvseg_start: '0', lv_name: '' }]);
-    expect(() => parseReport(json, 'pv')).toThrow('instead of pv');
+    expect(parseReport('/dev/sdb1', json, 'pvseg')).toEqual([{ pv_major: '7', pvseg_start: '0', lv_name: '' }]);
+    expect(() => parseReport('/dev/sdb1', json, 'pv')).toThrow('instead of pv');
+  });
+
+  it.each(['no JSON', '{"report": 1}', '{"report": [{"pv":[{"pv_major": 7}]}]}'])('may say %s, which is refused', (json) => {
+    try {
+      parseReport('/dev/sdb1', json, 'pv');
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'cannot-be-grown', message: expect.stringContaining('/dev/sdb1: LVM says') });
+    }
   });
 
   it('is told the bytes and the one disk', () => {
@@ -150,7 +164,7 @@ describe('LUKS', () => {
     ['1048576', true],
   ])('has the size %s in its header', (size, isFixed) => {
     const json = JSON.stringify({ segments: { 0: { type: 'crypt', offset: '16777216', size } } });
-    expect(hasFixedSize(json)).toBe(isFixed);
+    expect(hasFixedSize('/dev/sdb1', json)).toBe(isFixed);
   });
 });
 
