@@ -97,6 +97,7 @@ export const errorCodes = [
   'cannot-be-grown',
   'needs-check',
   'table-damaged',
+  'disk-cut-off',
   'partitions-not-shown',
   'container-closed',
   'grow-failed',

@@ -290,6 +290,9 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'table-damaged': refused(
     'If it is the backup alone that is damaged, add --repair-backup-table; otherwise mend the table with gdisk or sfdisk first.',
   ),
+  'disk-cut-off': refused(
+    'Do not write to it: what lies last may be missing. Copy its source again to a disk that is large enough.',
+  ),
   'partitions-not-shown': refused('Run "partprobe {device}" (or "partx --add {device}"), then grow again.'),
   'container-closed': refused('Open it with "cryptsetup open {device} NAME", then grow again.'),
   'grow-failed': failed(

@@ -2,7 +2,8 @@
  * What `diskferry grow` will do and reports: the plan that a person confirms, and one JSON line for each layer that
  * has its new size. Plain data. Sizes are bytes.
  *
- * Order of the lines: `grow-planned`, one `grew` per layer, and as the last one `grow-finished` or `failed`.
+ * Order of the lines: `grow-planned`, `grow-checking` where a file system is checked before anything is written, one
+ * `grew` per layer, and as the last one `grow-finished` or `failed`.
  */
 import * as z from 'zod';
 import { plannedDiskSchema } from './plan.ts';
@@ -58,6 +59,7 @@ const line = { job: z.literal(''), timeMs: z.number() };
 
 export const growEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('grow-planned'), ...line, plan: growPlanSchema }),
+  z.object({ event: z.literal('grow-checking'), ...line, device: z.string(), checker: z.string() }),
   z.object({ event: z.literal('grew'), ...line, layer: growLayerSchema, sizeBytes: bytes }),
   z.object({ event: z.literal('grow-finished'), ...line }),
 ]);

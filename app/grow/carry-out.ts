@@ -11,22 +11,27 @@
  * The disk and the partition are held open from before the first look to the end, and were compared with the plan on
  * these descriptors (invariant 9): while they are open their numbers cannot become another disk's, and the kernel does
  * not drop the partition when it reads the table again. A lock on the disk keeps udev and a second grow away; the program
- * of a step holds it too, so that it is not given up before that has ended when we are killed. A program in its step is
- * never interrupted: a signal ends the grow behind it.
+ * of a step holds it too, so that it is not given up before that has ended when we are killed. A move takes no such lock:
+ * what it does to the disk, an exclusive open or a device on it, is seen by the look before each step. A program in its
+ * step is never interrupted: a signal ends the grow behind it. The check before the first one is ended at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskferryError, messageOf } from '../base/error.ts';
+import type { ErrorCode } from '../base/error.ts';
 import type { GrowLayer, GrowPlan } from '../contract/grow.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
+import { mountableAt } from '../devices/private-mount.ts';
 import { handingDown } from '../devices/program-to-its-end.ts';
 import { reachableStat } from '../devices/reachable-stat.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
 import { lockFile, openDisk } from '../devices/open-disk.ts';
 import { ReleaseStack } from '../base/release.ts';
+import { growWay } from './content-decision.ts';
 import type { GrowOptions } from './decision.ts';
 import { planGrow } from './decision.ts';
+import { requireSame } from './difference.ts';
 import type { Found, FoundFileSystem, FoundLuks } from './found.ts';
-import { checkWhole } from './full-checks.ts';
+import { checkerOf, checkWhole, rehearseMount } from './full-checks.ts';
 import type { GrowRequest } from './look.ts';
 import { look } from './look.ts';
 import { testPassphrase } from './luks-container.ts';
@@ -37,10 +42,12 @@ export interface GrowOrder {
   readonly options: GrowOptions;
   readonly plan: GrowPlan;
   readonly passphrase: Uint8Array | undefined;
+  /** Called before a whole check of what lies on the device, which may take hours. */
+  readonly tellCheck: (device: string, checker: string) => void;
   /** Called when a layer has its new size. */
   readonly tell: (layer: GrowLayer, sizeBytes: number) => void;
-  /** Asked before each step. */
-  readonly isStopped: () => boolean;
+  /** Ends a check, and keeps the next step from being begun. */
+  readonly signal: AbortSignal;
 }
 
 /** udev looks at a disk for a moment; sysfs and nodes follow a change by as much. */
@@ -51,29 +58,29 @@ export async function carryOut(order: GrowOrder): Promise<void> {
   const { plan } = order;
   const held = new ReleaseStack();
   try {
-    const lockFd = await hold(plan, held);
-    const begun = requireSame(plan, await lookNow(order));
-    await checkFirst(begun.found);
+    const fds = await hold(plan, held);
+    const begun = await lookNow(order);
+    requireSame(plan, begun.now, 'planned');
+    await checkFirst(begun.found, order);
     if (plan.needsPassphrase) await testKey(begun.found, order.passphrase);
-    await handingDown([lockFd], () => carryOutSteps(order));
+    await handingDown(fds, () => carryOutSteps(order));
   } finally {
     await held.releaseAll();
   }
 }
 
-/** Returns the descriptor that has the lock. */
-async function hold({ disk, device }: GrowPlan, held: ReleaseStack): Promise<number> {
+/** Returns the descriptors: of the disk, with the lock, and of the partition. */
+async function hold({ disk, device }: GrowPlan, held: ReleaseStack): Promise<number[]> {
   const opened = await openDisk(disk, 'read', 'shared');
   held.add('the disk', () => opened.close());
   await lockInTime(disk.path, opened);
-  if (device.path !== disk.path) {
-    const part = await openDisk(device, 'read', 'shared');
-    held.add('the partition', () => part.close());
-  }
-  return opened.handle.fd;
+  if (device.path === disk.path) return [opened.handle.fd];
+  const part = await openDisk(device, 'read', 'shared');
+  held.add('the partition', () => part.close());
+  return [opened.handle.fd, part.handle.fd];
 }
 
-/** Whoever makes a move of it, or another grow, has it for longer. */
+/** Another grow has it for longer. */
 async function lockInTime(path: string, { handle }: OpenDisk): Promise<void> {
   const untilMs = performance.now() + patienceMs;
   for (;;) {
@@ -97,35 +104,15 @@ async function lookNow({ request, options }: GrowOrder): Promise<Look> {
   return { found, now: planGrow(found, options) };
 }
 
-/** Throws `device-changed` unless what is there is what was confirmed, perhaps some steps further. */
-function requireSame(plan: GrowPlan, seen: Look): Look {
-  const difference = differenceOf(plan, seen.now);
-  if (difference === null) return seen;
-  const { path } = plan.disk;
-  throw new DiskferryError('device-changed', `${path}: is not as it was planned: ${difference}`, {
-    context: { device: path },
-  });
-}
-
-/** Pure. In words; null when there is none. */
-export function differenceOf(plan: GrowPlan, now: GrowPlan): string | null {
-  const disks = [plan.disk, now.disk, plan.device, now.device].map(({ identity }) => identity?.majorMinor);
-  if (disks[0] !== disks[1] || disks[2] !== disks[3]) return 'another disk or partition has its name';
-  if (plan.disk.sizeBytes !== now.disk.sizeBytes) return `its size is ${now.disk.sizeBytes} bytes now`;
-  if (plan.layers.length !== now.layers.length) return 'it has other layers';
-  for (const [index, layer] of plan.layers.entries()) {
-    const other = now.layers[index];
-    if (other === undefined) return 'it has other layers';
-    for (const key of ['kind', 'name', 'type', 'uuid', 'afterBytes'] as const)
-      if (layer[key] !== other[key]) return `${key} of ${layer.kind} ${layer.name} is ${String(other[key])} now`;
-    if (other.beforeBytes < layer.beforeBytes) return `${layer.kind} ${layer.name} is smaller now`;
-  }
-  return null;
-}
-
-async function checkFirst({ layers }: Found): Promise<void> {
+/** A file system that is mounted is its kernel's to check, and has just been seen there. */
+async function checkFirst({ layers }: Found, { tellCheck, signal }: GrowOrder): Promise<void> {
   const system = layers.find((layer): layer is FoundFileSystem => layer.kind === 'file-system');
-  if (system?.use === 'unmounted') await checkWhole(system.name, system.type);
+  if (system?.use !== 'unmounted') return;
+  const { name, type } = system;
+  tellCheck(name, checkerOf(type));
+  await checkWhole(name, type, signal);
+  if (growWay(system) === 'privately' && type !== 'f2fs' && type !== 'ntfs')
+    await rehearseMount(mountableAt(name), type);
 }
 
 async function testKey({ layers }: Found, passphrase: Uint8Array | undefined): Promise<void> {
@@ -159,9 +146,12 @@ function behindChange(path: string, error: unknown): unknown {
 async function carryOutStep(order: GrowOrder, index: number): Promise<void> {
   const { plan, passphrase, tell } = order;
   const { path } = plan.disk;
-  if (order.isStopped())
-    throw new DiskferryError('grow-interrupted', `${path}: interrupted between two steps`, { context: { device: path } });
-  const { found, now } = requireSame(plan, await lookPatiently(order));
+  if (order.signal.aborted)
+    throw new DiskferryError('grow-interrupted', `${path}: interrupted between two steps`, {
+      context: { device: path },
+    });
+  const { found, now } = await lookPatiently(order);
+  requireSame(plan, now, 'planned');
   const layer = now.layers[index];
   if (layer === undefined) return;
   if (layer.grows) {
@@ -215,15 +205,22 @@ async function sizeReached(order: GrowOrder, index: number): Promise<number> {
   }
 }
 
-/** A partition's node can be away for a moment while udev has the kernel read the table again. */
+/**
+ * A partition's node can be away for a moment while udev has the kernel read the table again; a device that has just been
+ * given another size may refuse to be read, or be held by who is told of it; a mount of ours may go a little later.
+ */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  ...(['partitions-not-shown', 'device-missing'] as const),
+  ...(['device-permission-denied', 'device-open-failed', 'device-in-use'] as const),
+]);
+
 async function lookPatiently(order: GrowOrder): Promise<Look> {
   const untilMs = performance.now() + patienceMs;
   for (;;) {
     try {
       return await lookNow(order);
     } catch (error) {
-      const mayPass =
-        error instanceof DiskferryError && ['partitions-not-shown', 'device-missing'].includes(error.code);
+      const mayPass = error instanceof DiskferryError && passing.has(error.code);
       if (!mayPass || performance.now() > untilMs) throw error;
       await sleep(pollMs);
     }

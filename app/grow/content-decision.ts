@@ -130,10 +130,15 @@ export function fileSystemLayer(layer: FoundFileSystem, availableBytes: number):
   const grows = afterBytes - sizeBytes > slackBytes;
   const sizes = { beforeBytes: sizeBytes, afterBytes, slackBytes, grows };
   if (!grows) return { kind: 'file-system', name, type, uuid, ...sizes, by: '' };
-  refuseObstacle(name, layer.obstacle);
+  refuseObstacle(name, layer.obstacle ?? obstacleOfLimit(layer, afterBytes));
   growWay(layer);
   if (layer.defect !== null) throw needsCheck(layer, layer.defect);
   return { kind: 'file-system', name, type, uuid, ...sizes, by: programs[type].grow };
+}
+
+function obstacleOfLimit({ type, limit }: FoundFileSystem, afterBytes: number): string | null {
+  if (limit === null || afterBytes <= limit.bytes) return null;
+  return `its ${type} would have ${afterBytes} bytes, and can have ${limit.bytes}: ${limit.why}`;
 }
 
 export function needsCheck({ name, type }: Pick<FoundFileSystem, 'name' | 'type'>, why: string): DiskferryError {

@@ -7,9 +7,11 @@
  */
 import { DiskferryError } from '../base/error.ts';
 import type { GrowLayer, GrowPlan } from '../contract/grow.ts';
-import { fileSystemLayer, growWay, luksLayer, physicalVolumeLayer, volumeLayer } from './content-decision.ts';
+import type { PlannedDisk } from '../contract/plan.ts';
+import { fileSystemLayer, luksLayer, physicalVolumeLayer, volumeLayer } from './content-decision.ts';
 import type { Found, FoundLayer, FoundRow, FoundTable, ShownPartition } from './found.ts';
-import { lastRow, overlapOf, protectiveType, requirePlain, roomOf } from './room.ts';
+import { nothingToGrow, notesOf } from './notes.ts';
+import { lastRow, overlapOf, protectiveType, requirePlain, roomOf, rowBehind } from './room.ts';
 
 export interface GrowOptions {
   readonly repairsBackupTable: boolean;
@@ -31,6 +33,7 @@ export function planGrow(found: Found, options: GrowOptions): GrowPlan {
     });
   const below = table === null ? { layers: [], availableBytes: disk.sizeBytes } : partitionLayers(found, table, options);
   const layers = [...below.layers, ...contentLayers(found, below.availableBytes)];
+  if (layers.some(({ grows }) => grows)) refuseWriter(found);
   return {
     ...{ disk, device, partition: found.partition, layers },
     repairsBackupTable: table?.backup === 'damaged',
@@ -39,8 +42,18 @@ export function planGrow(found: Found, options: GrowOptions): GrowPlan {
   };
 }
 
-function refuse(code: 'cannot-be-grown' | 'table-damaged', device: string, why: string): DiskferryError {
+function refuse(code: 'cannot-be-grown' | 'disk-cut-off' | 'table-damaged', device: string, why: string): DiskferryError {
   return new DiskferryError(code, `${device}: ${why}`, { context: { device } });
+}
+
+/** After all that says more about it: an NTFS that is mounted has a program that writes it. */
+function refuseWriter({ writers: [writer] }: Found): void {
+  if (writer === undefined) return;
+  const { device, command, pid } = writer;
+  const who = `${command || 'a process'} (process ${pid})`;
+  throw new DiskferryError('device-in-use', `${device}: is open for writing by ${who}`, {
+    context: { device, process: pid },
+  });
 }
 
 // ---- the partition table and the partition
@@ -52,7 +65,7 @@ interface Below {
 
 function partitionLayers(found: Found, table: FoundTable, options: GrowOptions): Below {
   const { disk } = found;
-  requireSoundTable(disk.path, table, options);
+  requireSoundTable(disk, table, options);
   const row = requireRow(found, table);
   requirePlain(disk.path, table, row);
   const overlapping = overlapOf(table, row);
@@ -73,12 +86,29 @@ function partitionLayers(found: Found, table: FoundTable, options: GrowOptions):
   return { layers: [...behind, { ...partition, by: partition.grows ? partition.by : '' }], availableBytes: afterBytes };
 }
 
-function requireSoundTable(disk: string, table: FoundTable, { repairsBackupTable }: GrowOptions): void {
+function requireSoundTable(
+  { path: disk, sizeBytes }: PlannedDisk,
+  table: FoundTable,
+  { repairsBackupTable }: GrowOptions,
+): void {
   if (table.isPrimaryDamaged) throw refuse('table-damaged', disk, 'its main partition table is damaged');
   if (table.type === 'dos' && table.rows.some(({ type }) => type.toLowerCase() === protectiveType))
     throw refuse('table-damaged', disk, 'its MBR says that there is a GPT, and no valid one is found');
+  requireWholeDisk(disk, table, sizeBytes);
   if (table.backup === 'damaged' && !repairsBackupTable)
     throw refuse('table-damaged', disk, 'the backup of its partition table is damaged');
+}
+
+/**
+ * A table that was made for a larger disk: an image that was cut off, a clone on a disk that is too small. A backup of it
+ * at this disk's end would be written over what lies last, and hide that something is missing.
+ */
+function requireWholeDisk(disk: string, table: FoundTable, diskBytes: number): void {
+  const row = rowBehind(table, diskBytes);
+  if (row !== undefined)
+    throw refuse('disk-cut-off', disk, `its partition ${row.number} reaches behind where this disk can have partitions`);
+  if (table.endAfter < table.endBefore)
+    throw refuse('disk-cut-off', disk, 'its partition table was made for a larger disk');
 }
 
 function requireRow({ disk, partition }: Found, table: FoundTable): FoundRow {
@@ -165,34 +195,4 @@ function otherContent(device: string, type: string | null): DiskferryError {
 function needsPassphrase({ layers: found }: Found, layers: readonly GrowLayer[]): boolean {
   const growing = new Set(layers.filter(({ grows }) => grows).map(({ name }) => name));
   return found.some((layer) => layer.kind === 'luks' && layer.needsPassphrase && growing.has(layer.name));
-}
-
-// ---- words
-
-function nothingToGrow({ disk, table, partition }: Found): DiskferryError {
-  const row = table === null ? undefined : table.rows.find(({ number }) => number === partition);
-  const next = table === null || row === undefined ? null : roomOf(table, row).nextNumber;
-  const where =
-    row === undefined
-      ? 'what lies on it takes all of it'
-      : next === null
-        ? `there is no room behind partition ${row.number}, and what lies in it takes all of it`
-        : `partition ${row.number} has no room behind it, because partition ${next} follows, and what lies in it takes all of it`;
-  return new DiskferryError('nothing-to-grow', `${disk.path}: ${where}`, { context: { device: disk.path } });
-}
-
-const interruptible = 'A power cut while it grows may damage it: have a backup.';
-
-function notesOf({ table, layers: found, disk }: Found, layers: readonly GrowLayer[]): string[] {
-  const notes = found.flatMap((layer) => {
-    if (layer.kind === 'physical-volume') return layer.alone ?? [];
-    if (layer.kind !== 'file-system' || !layers.some(({ kind, grows }) => kind === layer.kind && grows)) return [];
-    if (growWay(layer) === 'unmounted' && layer.type !== 'ntfs')
-      return `${layer.name}: its ${layer.type} grows while it is not mounted. ${interruptible}`;
-    return layer.type === 'ntfs' ? `Windows will check this NTFS when it starts. ${interruptible}` : [];
-  });
-  const reachBytes = table === null ? Infinity : table.endAfter * table.blockBytes;
-  if (table?.type === 'dos' && reachBytes < disk.sizeBytes)
-    notes.push(`An MBR reaches no further than ${reachBytes} bytes; what lies behind stays unused.`);
-  return notes;
 }

@@ -11,7 +11,7 @@ import type { FoundFileSystem, GrowableType } from './found.ts';
 
 export type FileSystemSize = Pick<
   FoundFileSystem,
-  'sizeBytes' | 'unitBytes' | 'slackBytes' | 'defect' | 'obstacle'
+  'sizeBytes' | 'unitBytes' | 'slackBytes' | 'limit' | 'defect' | 'obstacle'
 >;
 
 /** How each is mounted for the moment. ext4 serves ext2 and ext3 too, and can grow them. */
@@ -77,29 +77,32 @@ export function parseExt(path: string, header: string): FileSystemSize {
   const descriptors = Math.ceil(((blocks / groupBlocks) * descriptorBytes) / blockBytes);
   const slackBlocks = lastGroupBlocksMin + groupOverheadBlocks + tableBlocks + reserved + descriptors;
   const clusterBytes = Number(/^Cluster size:\s+(\d+)$/m.exec(header)?.[1] ?? blockBytes);
+  const features = new Set(/^Filesystem features:\s+(.*)$/m.exec(header)?.[1]?.split(/\s+/) ?? []);
   return {
     ...{ sizeBytes: blocks * blockBytes, unitBytes: blockBytes },
     slackBytes: slackBlocks * blockBytes + clusterBytes,
-    ...extState(header),
+    limit: features.has('64bit') ? null : { bytes: blocksOf32Bits * blockBytes, why: without64Bits },
+    defect: extDefect(header, features),
+    obstacle: extObstacle(header, features),
   };
 }
 
-function extState(header: string): Pick<FileSystemSize, 'defect' | 'obstacle'> {
+/** resize2fs takes one less where it would be just this. */
+const blocksOf32Bits = 2 ** 32;
+const without64Bits = 'lacks the feature "64bit" ("resize2fs -b" gives it to one that is not mounted)';
+
+function extDefect(header: string, features: ReadonlySet<string>): string | null {
   const state = /^Filesystem state:\s+(.*)$/m.exec(header)?.[1] ?? 'unknown';
-  const features = /^Filesystem features:\s+(.*)$/m.exec(header)?.[1]?.split(/\s+/) ?? [];
-  const hasErrors = state.includes('errors') || /^FS Error count:/m.test(header);
-  const needsJournal = features.includes('needs_recovery');
-  const isJournal = features.includes('journal_dev');
-  return {
-    defect: hasErrors
-      ? 'has recorded errors'
-      : needsJournal
-        ? 'was not unmounted cleanly'
-        : state === 'clean'
-          ? null
-          : `is in the state "${state}"`,
-    obstacle: isJournal ? 'is the journal of another file system' : null,
-  };
+  if (state.includes('errors') || /^FS Error count:/m.test(header)) return 'has recorded errors';
+  if (features.has('needs_recovery')) return 'was not unmounted cleanly';
+  return state === 'clean' ? null : `is in the state "${state}"`;
+}
+
+/** What resize2fs refuses, or the kernel to mount, which would be seen only when the partition has grown. */
+function extObstacle(header: string, features: ReadonlySet<string>): string | null {
+  if (features.has('journal_dev')) return 'is the journal of another file system';
+  if (/^Journal device:/m.test(header)) return 'has an external journal';
+  return features.has('bigalloc') ? 'has clusters of several blocks (bigalloc), which resize2fs does not grow' : null;
 }
 
 /** While it is mounted it is never clean, and its journal is not empty: only what it has recorded counts. */
@@ -138,7 +141,7 @@ function xfsSize(
   blockBytes: number,
   state: Pick<FileSystemSize, 'defect' | 'obstacle'>,
 ): FileSystemSize {
-  const sizes = { sizeBytes: blocks * blockBytes, unitBytes: blockBytes };
+  const sizes = { sizeBytes: blocks * blockBytes, unitBytes: blockBytes, limit: null };
   return { ...sizes, slackBytes: groupBlocksMin * blockBytes, ...state };
 }
 
@@ -152,7 +155,7 @@ async function readBtrfs(device: MountableDevice, isMounted: boolean): Promise<F
   const isOne = (await countBtrfsDevices(path)) === 1;
   const sizeBytes = isMounted && isOne ? await mountedBtrfsBytes(device) : field('dev_item.total_bytes');
   const obstacle = isOne ? null : 'is one of several devices of a Btrfs';
-  return { sizeBytes, unitBytes, slackBytes: 0, defect: null, obstacle };
+  return { sizeBytes, unitBytes, slackBytes: 0, limit: null, defect: null, obstacle };
 }
 
 async function mountedBtrfsBytes(device: MountableDevice): Promise<number> {
@@ -166,6 +169,8 @@ async function mountedBtrfsBytes(device: MountableDevice): Promise<number> {
 
 /** It grows by whole zones: segments of 2 MiB, and by as many as a section and a zone have. */
 const segmentBytes = 2 * 1024 * 1024;
+/** F2FS_MAX_SEGMENT in include/linux/f2fs_fs.h. */
+const f2fsBytesMax = 2 ** 23 * segmentBytes;
 
 async function readF2fs({ path }: MountableDevice): Promise<FileSystemSize> {
   const text = await textOf(path, 'dump.f2fs', ['-d', '1', path]);
@@ -175,8 +180,11 @@ async function readF2fs({ path }: MountableDevice): Promise<FileSystemSize> {
   // Written by the last checkpoint of an unmount; a flag asks for a check all the same.
   const state = /^Info: checkpoint state = [0-9a-f]+ :(.*)$/m.exec(text)?.[1] ?? '';
   const defect = /\bunmount\b/.test(state) && !/\bfsck\b/.test(state) ? null : 'was not unmounted cleanly';
-  return { sizeBytes: field('block_count') * unitBytes, unitBytes, slackBytes: 2 * zoneBytes, defect, obstacle: null };
+  const sizes = { sizeBytes: field('block_count') * unitBytes, unitBytes, slackBytes: 2 * zoneBytes };
+  return { ...sizes, limit: { bytes: f2fsBytesMax, why: 'no F2FS can be larger' }, defect, obstacle: null };
 }
+
+const ntfsClustersMax = 2 ** 32 - 1;
 
 async function readNtfs({ path }: MountableDevice): Promise<FileSystemSize> {
   // By force only to be told the size of one that Windows is to check.
@@ -192,5 +200,6 @@ async function readNtfs({ path }: MountableDevice): Promise<FileSystemSize> {
         ? null
         : 'was not shut down (Windows sleeps, or was started fast)';
   // Its last sector holds a copy of the boot sector and counts for no cluster.
-  return { sizeBytes, unitBytes, slackBytes: 2 * unitBytes, defect, obstacle: null };
+  const limit = { bytes: ntfsClustersMax * unitBytes, why: 'Windows knows no more clusters' };
+  return { sizeBytes, unitBytes, slackBytes: 2 * unitBytes, limit, defect, obstacle: null };
 }

@@ -99,6 +99,8 @@ export interface FoundFileSystem {
   readonly unitBytes: number;
   /** By how much its tool may leave it smaller than its device besides. */
   readonly slackBytes: number;
+  /** What it cannot become larger than, with the reason as the end of a sentence; null where no disk is too large. */
+  readonly limit: { readonly bytes: number; readonly why: string } | null;
   readonly use: FileSystemUse;
   /** The kernel lets us grow it while it is mounted; ext4 asks for a privilege that a container may lack. */
   readonly mayGrowMounted: boolean;
@@ -123,6 +125,13 @@ export type FoundLayer =
   | FoundFileSystem
   | FoundOther;
 
+/** A process that has the disk, or a device of the layers, open for writing. */
+export interface FoundWriter {
+  readonly device: string;
+  readonly command: string;
+  readonly pid: number;
+}
+
 export interface Found {
   readonly disk: PlannedDisk;
   /** Null: the disk is one volume. */
@@ -132,4 +141,7 @@ export interface Found {
   readonly partition: number | null;
   readonly device: PlannedDisk;
   readonly layers: readonly FoundLayer[];
+  readonly writers: readonly FoundWriter[];
+  /** What is recognised in the room behind the partition. */
+  readonly behind: string | null;
 }

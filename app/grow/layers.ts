@@ -136,7 +136,9 @@ function isVisible({ majorMinor }: BlockDevice, target: string): boolean {
 }
 
 /** Of those that may not be grown as they are it is not asked: the tools would wait, fail or mount it. */
-const notAsked: FileSystemSize = { sizeBytes: 0, unitBytes: 1, slackBytes: 0, defect: null, obstacle: null };
+const notAsked: FileSystemSize = {
+  ...{ sizeBytes: 0, unitBytes: 1, slackBytes: 0, limit: null, defect: null, obstacle: null },
+};
 
 async function sizeOf(
   device: BlockDevice,

@@ -17,9 +17,11 @@ import { holdersOf } from '../devices/stack.ts';
 import { readAttribute } from '../devices/sysfs-files.ts';
 import { readLayers } from './layers.ts';
 import type { Found, FoundTable, ShownPartition } from './found.ts';
+import { contentBehind } from './gap.ts';
 import { requirePrograms } from './needed-programs.ts';
 import { readTable } from './partition-table.ts';
 import { lastRow } from './room.ts';
+import { writersOf } from './writers.ts';
 
 export interface GrowRequest {
   readonly path: string;
@@ -43,9 +45,12 @@ export async function look(request: GrowRequest): Promise<Found> {
   const layers = device === undefined ? [] : await readLayers(inventory, device, request.volume);
   if (request.volume !== null && !layers.some(({ kind }) => kind === 'physical-volume'))
     throw refuse('usage', request.path, 'no physical volume of LVM lies there, so there is no LV to name');
+  const row = table?.rows.find((one) => one.number === number);
   const planned = await planDisk(disk);
   return {
     ...{ disk: planned, table, shown, partition: number, layers },
+    writers: await writersOf(inventory, disk, layers),
+    behind: table === null ? null : await contentBehind(disk, table, row),
     device: device === undefined || device === disk ? planned : await planDisk(device),
   };
 }

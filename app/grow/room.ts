@@ -48,9 +48,10 @@ export interface Room {
   readonly nextNumber: number | null;
 }
 
+/** Whatever begins behind it is a limit, also an extended partition: in it lie the tables of the logical ones. */
 export function roomOf(table: FoundTable, row: FoundRow): Room {
   const next = table.rows
-    .filter(({ number, start }) => number !== row.number && start >= row.start + row.count)
+    .filter(({ number, start }) => number !== row.number && start > row.start)
     .sort((one, other) => one.start - other.start)[0];
   const end = Math.min(next?.start ?? Infinity, table.endAfter);
   const unit = mebibyte / table.blockBytes;
@@ -61,13 +62,20 @@ export function roomOf(table: FoundTable, row: FoundRow): Room {
   return { count, nextNumber: next !== undefined && next.start <= table.endAfter ? next.number : null };
 }
 
-/** Overlapping partitions: nobody can say what of them is whose. */
+/**
+ * Overlapping partitions: nobody can say what of them is whose. Of a plain partition (requirePlain); a logical one lies in
+ * its extended one.
+ */
 export function overlapOf(table: FoundTable, row: FoundRow): FoundRow | undefined {
   return table.rows.find(
     (other) =>
-      other.number !== row.number &&
-      !isExtended(table, other) &&
-      other.start < row.start + row.count &&
-      row.start < other.start + other.count,
+      other.number !== row.number && other.start < row.start + row.count && row.start < other.start + other.count,
   );
+}
+
+/** One that reaches behind the disk's end, or into where the backup of a GPT belongs. Extended ones count. */
+export function rowBehind(table: FoundTable, diskBytes: number): FoundRow | undefined {
+  const blocks = Math.floor(diskBytes / table.blockBytes);
+  const end = table.type === 'gpt' ? Math.min(blocks, table.endAfter) : blocks;
+  return table.rows.find(({ start, count }) => start + count > end);
 }

@@ -11,12 +11,10 @@
 import { assert, DiskferryError, present } from '../base/error.ts';
 import type { GrowLayer, GrowLayerKind, GrowPlan } from '../contract/grow.ts';
 import type { MountableDevice } from '../devices/private-mount.ts';
-import { withPrivateMount } from '../devices/private-mount.ts';
+import { mountableAt, withPrivateMount } from '../devices/private-mount.ts';
 import type { ProgramResult } from '../devices/program.ts';
 import { runToItsEnd } from '../devices/program-to-its-end.ts';
-import { deviceNumberAt } from '../devices/block-device.ts';
 import { withClaim } from '../devices/exclusive-open.ts';
-import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { GrowWay } from './content-decision.ts';
 import { growWay } from './content-decision.ts';
@@ -99,7 +97,7 @@ async function growVolume({ layer, found }: Step): Promise<void> {
 async function growFileSystem({ layer, found }: Step): Promise<void> {
   const system = found.layers.find((one): one is FoundFileSystem => one.kind === 'file-system');
   const { type, name } = present(system, 'the layer was found');
-  const device = { path: name, majorMinor: deviceNumberAt(name), kernelName: basename(realpathSync(name)) };
+  const device = mountableAt(name);
   const way = growWay(present(system, 'the layer was found'));
   if (way === 'privately') await growPrivately(device, type, layer.afterBytes);
   else await growInPlace(device, type, way);

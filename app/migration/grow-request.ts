@@ -1,6 +1,6 @@
 /**
- * `grow` as people ask for it: as root, on a disk that no move has in its hands, whether it runs or has died. What is
- * found and done is app/grow's.
+ * `grow` as people ask for it: as root, on a disk that no move has in its hands, whether it runs or has died.
+ * What is found and done is app/grow's.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { GrowLayer, GrowPlan } from '../contract/grow.ts';
@@ -12,7 +12,9 @@ import type { Storage } from '../devices/overlap.ts';
 import { compareStorage } from '../devices/overlap.ts';
 import type { GrowOptions } from '../grow/decision.ts';
 import { decideGrow } from '../grow/decision.ts';
-import { carryOut, differenceOf } from '../grow/carry-out.ts';
+import { carryOut } from '../grow/carry-out.ts';
+import { requireSame } from '../grow/difference.ts';
+import type { Found } from '../grow/found.ts';
 import type { GrowRequest } from '../grow/look.ts';
 import { look } from '../grow/look.ts';
 import { readBootId } from './job-record.ts';
@@ -24,55 +26,61 @@ import { virtualDeviceObjection } from './use-checks.ts';
 export interface AskedGrow {
   readonly request: GrowRequest;
   readonly options: GrowOptions;
-  readonly stateDirectory: string;
+  /** Where jobs keep their state: a disk of any of them is left alone. */
+  readonly stateDirectories: readonly string[];
 }
 
 /** Throws the first refusal. */
-export async function planGrow({ request, options, stateDirectory }: AskedGrow): Promise<GrowPlan> {
+export async function planGrow({ request, options, stateDirectories }: AskedGrow): Promise<GrowPlan> {
   if (process.geteuid?.() !== 0)
     throw new DiskferryError('not-root', `${request.path}: looking at what lies on it needs root`, {
       context: { device: request.path },
     });
-  const plan = decideGrow(await look(request), options);
-  await requireNoJob(plan.disk, stateDirectory);
-  return plan;
+  const found = await look(request);
+  // Before what lies on it is judged: that a move has it in its hands says more.
+  await requireUnserved(found.disk);
+  for (const directory of stateDirectories) await requireNoJob(found, directory);
+  return decideGrow(found, options);
 }
 
 export interface CarriedGrow extends AskedGrow {
   readonly plan: GrowPlan;
   readonly passphrase: Uint8Array | undefined;
+  readonly tellCheck: (device: string, checker: string) => void;
   readonly tell: (layer: GrowLayer, sizeBytes: number) => void;
-  readonly isStopped: () => boolean;
+  readonly signal: AbortSignal;
 }
 
 /** Much can happen while a person thinks: all that speaks against it is looked for again. */
 export async function growAsPlanned(asked: CarriedGrow): Promise<void> {
-  const now = await planGrow(asked);
-  const difference = differenceOf(asked.plan, now);
-  const { path } = asked.plan.disk;
-  if (difference !== null)
-    throw new DiskferryError('device-changed', `${path}: is not as it was confirmed: ${difference}`, {
-      context: { device: path },
-    });
+  requireSame(asked.plan, await planGrow(asked), 'confirmed');
   await carryOut(asked);
 }
 
 // ---- jobs
 
-async function requireNoJob(disk: PlannedDisk, stateDirectory: string): Promise<void> {
-  const [inventory, bootId] = [await readInventory({ probes: false, votes: false }), await readBootId()];
-  const { path } = disk;
+async function requireUnserved({ path }: PlannedDisk): Promise<void> {
+  const inventory = await readInventory({ probes: false, votes: false });
   const facts = readDiskFacts(inventory, path);
   const objection = isAbsent(facts) ? undefined : virtualDeviceObjection(inventory, facts);
   if (objection !== undefined) throw objection;
-  for (const { job, record } of await findLivingJobs(stateDirectory)) {
-    if (!('defect' in record) && !hasDisk(inventory, { disk, record, bootId })) continue;
+}
+
+async function requireNoJob({ disk, device }: Found, stateDirectory: string): Promise<void> {
+  const [inventory, bootId] = [await readInventory({ probes: false, votes: false }), await readBootId()];
+  const { path } = disk;
+  const isOfOthers = ({ record }: RecordedJob): boolean =>
+    !('defect' in record) && ![disk, device].some((one) => hasDisk(inventory, { disk: one, record, bootId }));
+  for (const found of await findLivingJobs(stateDirectory)) {
+    if (isOfOthers(found)) continue;
+    const { job } = found;
     throw new DiskferryError('device-in-use', `${path}: the job ${job} moves it at the moment`, {
       context: { device: path, job },
     });
   }
-  for (const { job, directory, record } of await findDeadJobs(stateDirectory)) {
-    if (!('defect' in record) && !hasDisk(inventory, { disk, record, bootId })) continue;
+  for (const found of await findDeadJobs(stateDirectory)) {
+    if (isOfOthers(found)) continue;
+    const { job, directory, record } = found;
     const what = 'defect' in record ? `and may have moved it; ${record.defect}` : 'while it moved it';
     throw new DiskferryError('earlier-job-died', `${path}: the job ${job} died ${what}`, {
       context: { device: path, job, directory },

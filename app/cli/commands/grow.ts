@@ -15,7 +15,7 @@ import { confirmGrow } from '../confirm.ts';
 import { formatBytes } from '../format.ts';
 import { growText, layerName } from '../grow-text.ts';
 import { readPassphraseFor } from '../passphrase.ts';
-import { stateDirectoryOf } from '../state-directory.ts';
+import { stateDirectoryOf, systemStateDirectory } from '../state-directory.ts';
 
 interface GrowCommandOptions {
   readonly partition?: number;
@@ -58,7 +58,10 @@ async function grow(device: string, options: GrowCommandOptions): Promise<ExitCo
   const asked: AskedGrow = {
     request: { path: resolve(device), partition: options.partition ?? null, volume: options.volume ?? null },
     options: { repairsBackupTable: options.repairBackupTable === true },
-    stateDirectory: stateDirectoryOf(options.stateDir),
+    // A job that was begun with other words has its state elsewhere; it may have died, and nothing else tells of it.
+    stateDirectories: [
+      ...new Set([stateDirectoryOf(options.stateDir), stateDirectoryOf(undefined), systemStateDirectory]),
+    ],
   };
   const plan = await planGrow(asked);
   tell(options, { event: 'grow-planned', job: '', timeMs: Date.now(), plan });
@@ -84,10 +87,15 @@ async function carryOut(asked: AskedGrow, plan: GrowPlan, options: GrowCommandOp
       : undefined;
   const stop = watchSignals(plan);
   try {
-    await growAsPlanned({ ...asked, plan, passphrase, isStopped: stop.isStopped, tell: tellGrown });
+    await growAsPlanned({ ...asked, plan, passphrase, signal: stop.signal, tellCheck, tell: tellGrown });
   } finally {
     stop.end();
     passphrase?.fill(0);
+  }
+
+  function tellCheck(device: string, checker: string): void {
+    tell(options, { event: 'grow-checking', job: '', timeMs: Date.now(), device, checker });
+    process.stderr.write(`${device}: is checked whole by ${checker} first; nothing is written before.\n`);
   }
 
   function tellGrown(layer: GrowLayer, sizeBytes: number): void {
@@ -96,17 +104,17 @@ async function carryOut(asked: AskedGrow, plan: GrowPlan, options: GrowCommandOp
   }
 }
 
-/** A program in its step is never ended: a signal only keeps the next step from being begun. */
-function watchSignals({ disk }: GrowPlan): { readonly isStopped: () => boolean; readonly end: () => void } {
-  let isStopped = false;
+/** A program in its step is never ended: a signal only ends a check, and keeps the next step from being begun. */
+function watchSignals({ disk }: GrowPlan): { readonly signal: AbortSignal; readonly end: () => void } {
+  const stopped = new AbortController();
   const stop = (): void => {
-    if (!isStopped) process.stderr.write(`${disk.path}: stops when the step that runs has ended.\n`);
-    isStopped = true;
+    if (!stopped.signal.aborted) process.stderr.write(`${disk.path}: stops as soon as nothing is half done.\n`);
+    stopped.abort();
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, stop);
   return {
-    isStopped: () => isStopped,
+    signal: stopped.signal,
     end: () => {
       for (const signal of signals) process.off(signal, stop);
     },

@@ -126,6 +126,13 @@ test.each<[string, Partial<Found>, string, string]>([
   ['a damaged backup', { table: makeTable({ backup: 'damaged' }) }, 'table-damaged', 'backup'],
   ['a protective MBR alone', { table: makeTable({ type: 'dos', backup: 'none', rows: [makeRow(1, 1, 500, 'ee')] }) }, 'table-damaged', 'says that there is a GPT'],
   ['partitions that overlap', { table: makeTable({ rows: [mebibyteRow, makeRow(2, 400, 200)] }) }, 'table-damaged', 'overlap'],
+  ['a partition that overlaps the extended one', { table: makeTable({ type: 'dos', backup: 'none', rows: [makeRow(1, 1, 500, '83'), makeRow(2, 400, 200, 'f'), makeRow(5, 550, 40, '83')] }) }, 'table-damaged', 'partitions 1 and 2 overlap'],
+  ['a disk that ends before its partition', { table: makeTable({ rows: [makeRow(1, 1, 1023)] }) }, 'disk-cut-off', 'partition 1 reaches behind'],
+  ['a disk that ends before its extended partition', { table: makeTable({ type: 'dos', backup: 'none', rows: [makeRow(1, 1, 500, '83'), makeRow(2, 600, 500, '5')] }) }, 'disk-cut-off', 'partition 2 reaches behind'],
+  ['a disk that ends before another partition', { table: makeTable({ rows: [makeRow(1, 1, 500), makeRow(2, 900, 200)] }) }, 'disk-cut-off', 'partition 2 reaches behind'],
+  ['a disk that is smaller than its table', { table: makeTable({ endBefore: makeTable().endAfter + 16 }) }, 'disk-cut-off', 'made for a larger disk'],
+  ['what a program writes', { writers: [{ device: '/dev/sdb1', command: 'qemu-system-x86', pid: 71 }] }, 'device-in-use', '/dev/sdb1: is open for writing by qemu-system-x86 (process 71)'],
+  ['a file system that would be too large for its kind', { layers: [makeFileSystem({ limit: { bytes: 700 * mebibyte, why: 'lacks 64bit' } })] }, 'cannot-be-grown', 'can have 734003200: lacks 64bit'],
   ['a table without partitions', { table: makeTable({ rows: [] }), partition: null }, 'cannot-be-grown', 'lists no partition'],
   ['a partition that there is not', { partition: 7 }, 'usage', 'has no partition 7'],
   ['a partition that the kernel does not show', { shown: [] }, 'partitions-not-shown', 'does not show'],
@@ -141,6 +148,47 @@ test.each<[string, Partial<Found>, string, string]>([
   const { code: refused, message } = refusal(makeFound(change));
   expect(refused).toBe(code);
   expect(message).toContain(words);
+});
+
+it.each<[string, Partial<Found>]>([
+  ['smaller than its table', { table: makeTable({ backup: 'damaged', endBefore: makeTable().endAfter + 16 }) }],
+  ['ended before its partition', { table: makeTable({ backup: 'damaged', rows: [makeRow(1, 1, 1023)] }) }],
+])('makes no backup anew on a disk that is %s, whatever it is told', (_, change) => {
+  expect(refusal(makeFound(change), { repairsBackupTable: true }).code).toBe('disk-cut-off');
+});
+
+it('lets a table be as large as its disk, and an MBR reach as far as it can', () => {
+  const whole = makeTable({ backup: 'at-end', rows: [{ ...makeRow(1, 1, 500), count: makeTable().endAfter - 2048 }] });
+  expect(planGrow(makeFound({ table: whole }), options).layers[1]).toMatchObject({ kind: 'partition', grows: false });
+  const { disk } = makeFound();
+  const large = { ...disk, sizeBytes: 4 * 2 ** 41 };
+  const end = { endBefore: 2 ** 32, endAfter: 2 ** 32 };
+  const beyond = { ...makeRow(1, 1, 500, '83'), start: 2 ** 32 - 2048, count: 8192 };
+  const table = makeTable({ type: 'dos', backup: 'none', ...end, rows: [beyond] });
+  const small = [makeFileSystem({ sizeBytes: mebibyte })];
+  expect(planGrow(makeFound({ disk: large, table, layers: small }), options).layers[0]).toMatchObject({ grows: false });
+});
+
+it('asks for nobody who writes where nothing grows', () => {
+  const table = makeTable({ backup: 'at-end', rows: [grown] });
+  const writers = [{ device: '/dev/sdb', command: 'dd', pid: 1 }];
+  const found = makeFound({ table, layers: [makeFileSystem({ sizeBytes: 1022 * mebibyte })], writers });
+  expect(refusal(found).code).toBe('nothing-to-grow');
+});
+
+it('says better things than that a program writes, where there are any', () => {
+  const writers = [{ device: '/dev/sdb1', command: 'ntfs-3g', pid: 9 }];
+  const layers = [makeFileSystem({ type: 'ntfs', use: 'mounted', mountPoints: ['/mnt'] })];
+  expect(refusal(makeFound({ layers, writers })).code).toBe('mount-not-supported');
+});
+
+it('tells of what lies in the room behind the partition, and that free extents are taken', () => {
+  expect(decideGrow(makeFound({ behind: 'xfs' }), options).notes.join()).toContain('looks like xfs');
+  const inside = { sizeBytes: 480 * mebibyte, name: '/dev/mapper/vg-home' };
+  const layers = [makePhysicalVolume(), makeVolume(), makeFileSystem(inside)];
+  expect(decideGrow(makeFound({ layers }), options).notes.join()).toContain('16777216 bytes of vg that are free');
+  const full = [makePhysicalVolume({ freeExtentCount: 0 }), makeVolume(), makeFileSystem(inside)];
+  expect(decideGrow(makeFound({ layers: full }), options).notes).toEqual([]);
 });
 
 it('makes a damaged backup anew when it is told to, also where nothing else grows', () => {

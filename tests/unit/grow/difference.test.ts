@@ -1,7 +1,7 @@
 /** Before each step: is it still what was confirmed? */
 import { expect, it, test } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
-import { differenceOf } from '../../../app/grow/carry-out.ts';
+import { differenceOf } from '../../../app/grow/difference.ts';
 import { planGrow } from '../../../app/grow/decision.ts';
 import type { Found } from '../../../app/grow/found.ts';
 import { diskBytes, makeDisk, makeFileSystem, makeFound, makeLuks, makeRow, makeTable } from './made-found.ts';

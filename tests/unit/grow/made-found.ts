@@ -45,7 +45,7 @@ export function makeTable(change: Partial<FoundTable> = {}): FoundTable {
 export function makeFileSystem(change: Partial<FoundFileSystem> = {}): FoundFileSystem {
   return {
     ...{ kind: 'file-system', name: '/dev/sdb1', type: 'ext4', uuid: 'fs', sizeBytes: 500 * mebibyte, unitBytes: 4096 },
-    ...{ slackBytes: mebibyte, use: 'unmounted', mayGrowMounted: true, mountPoints: [], defect: null, obstacle: null },
+    ...{ slackBytes: mebibyte, use: 'unmounted', mayGrowMounted: true, mountPoints: [], limit: null, defect: null, obstacle: null },
     ...change,
   };
 }
@@ -79,7 +79,7 @@ export function makeFound(change: Partial<Found> & { readonly layers?: readonly 
   return {
     ...{ disk, table, shown, partition: table === null ? null : 1 },
     device: table === null ? disk : makeDisk('/dev/sdb1', '8:17', 500 * mebibyte),
-    layers: [makeFileSystem()],
+    ...{ layers: [makeFileSystem()], writers: [], behind: null },
     ...change,
   };
 }

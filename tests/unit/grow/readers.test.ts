@@ -188,6 +188,21 @@ Reserved GDT blocks:      100\n${change}`;
     expect(whileMounted(faulty).defect).toBe('has recorded errors');
   });
 
+  it.each([
+    ['has_journal resize_inode', 2 ** 32 * 4096],
+    ['has_journal resize_inode 64bit', undefined],
+  ])('tells how large it can become, with %s', (features, bytes) => {
+    expect(parseExt('/dev/sdb1', header('', features)).limit?.bytes).toBe(bytes);
+  });
+
+  it.each([
+    ['has_journal bigalloc', '', 'bigalloc'],
+    ['has_journal', 'Journal device:\t          0x0801\n', 'external journal'],
+    ['journal_dev', '', 'journal of another'],
+  ])('tells what resize2fs or the mount would refuse: %s %j', (features, line, words) => {
+    expect(parseExt('/dev/sdb1', header(line, features)).obstacle).toContain(words);
+  });
+
   it('is not guessed at', () => {
     expect(() => parseExt('/dev/sdb1', 'nothing')).toThrow('cannot be read');
   });

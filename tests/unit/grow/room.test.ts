@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import type { FoundRow } from '../../../app/grow/found.ts';
-import { lastRow, overlapOf, requirePlain, roomOf } from '../../../app/grow/room.ts';
+import { lastRow, overlapOf, requirePlain, roomOf, rowBehind } from '../../../app/grow/room.ts';
 import { makeRow, makeTable } from './made-found.ts';
 
 describe('the room of a partition', () => {
@@ -22,6 +22,11 @@ describe('the room of a partition', () => {
   it('is none where the next one follows at once', () => {
     const [first, second] = [makeRow(1, 1, 100), makeRow(2, 101, 100)];
     expect(roomOf(makeTable({ rows: [first, second] }), first)).toEqual({ count: first.count, nextNumber: 2 });
+  });
+
+  it('ends before one that begins within it, should there be any', () => {
+    const rows = [makeRow(1, 1, 100), makeRow(2, 50, 10), makeRow(3, 500, 10)];
+    expect(roomOf(makeTable({ rows }), makeRow(1, 1, 100)).count).toBe(100 * 2048);
   });
 
   it('counts in blocks of 4096 bytes where the disk does', () => {
@@ -62,6 +67,7 @@ describe('the room of a partition', () => {
           expect(grown.count).toBeGreaterThanOrEqual(row.count);
           expect(grown.start + grown.count).toBeLessThanOrEqual(table.endAfter);
           expect(overlapOf(table, grown)).toBeUndefined();
+          expect(rowBehind({ ...table, rows: [grown] }, table.endAfter * blockBytes)).toBeUndefined();
           if (grown.count > row.count) expect((grown.count * blockBytes) % 4096).toBe(0);
         }
       }),
@@ -83,6 +89,14 @@ describe('an MBR', () => {
   ])('refuses its partition %i', (number, word) => {
     const row = rows.find((one) => one.number === number) ?? makeRow(9, 1, 1);
     expect(() => requirePlain('/dev/sdb', table, row)).toThrow(word);
+  });
+
+  it.each([
+    ['begins within', makeRow(2, 5, 200, 'f')],
+    ['lies around', { ...makeRow(2, 1, 200, '5'), start: 1024 }],
+  ])('has a primary partition that an extended one %s', (_, extended) => {
+    const overlapping = makeTable({ type: 'dos', backup: 'none', rows: [makeRow(1, 1, 10, '83'), extended] });
+    expect(overlapOf(overlapping, makeRow(1, 1, 10, '83'))?.number).toBe(2);
   });
 
   it('lets a primary partition grow up to the extended one', () => {
