@@ -1,17 +1,18 @@
 /**
- * A file system mounted for a moment where nobody but our own programs sees it: in a mount namespace of its own, kept
- * by a process that ends when we do, however we end. Whether the same file system is mounted elsewhere does not matter,
- * and no name of a mount point, nothing mounted over one and no subvolume can lead astray.
+ * A file system mounted for a moment where nobody but our own programs sees it: in a mount namespace of its
+ * own, kept by a process that ends when we do, however we end. Whether the same file system is mounted
+ * elsewhere does not matter, and no name of a mount point, nothing mounted over one and no subvolume can lead
+ * astray.
  *
- * What was mounted is compared with the device before anybody works on it: Btrfs chooses by the identifier that it
- * finds on the device, and another disk may carry the same one.
+ * What was mounted is compared with the device before anybody works on it: Btrfs chooses by the identifier
+ * that it finds on the device, and another disk may carry the same one.
  *
- * The namespace begins as a copy of all mounts, and a copy keeps its device busy. So what is unmounted outside goes
- * inside as well (`slave`), and nothing that is done inside comes out. Where mounts propagate to nobody (no systemd: a
- * rescue system, a container) there is no such way, and they stay busy until this ends.
+ * The namespace begins as a copy of all mounts, and a copy keeps its device busy. So what is unmounted
+ * outside goes inside as well (`slave`), and nothing that is done inside comes out. Where mounts propagate to
+ * nobody (no systemd: a rescue system, a container) there is no such way, and they stay busy until this ends.
  *
- * Programs enter the namespace by its keeper's root directory, not by the namespace's own: in a chroot (a rescue
- * system, our guests) the two differ, and the second one has other directories and devices.
+ * Programs enter the namespace by its keeper's root directory, not by the namespace's own: in a chroot (a
+ * rescue system, our guests) the two differ, and the second one has other directories and devices.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
@@ -52,7 +53,10 @@ export interface PrivateMount {
 
 const safely = ['nosuid', 'nodev', 'noexec'];
 
-/** `type`: the kernel's driver; `options`: what it needs besides. Throws when it cannot be mounted, or is another one. */
+/**
+ * `type`: the kernel's driver; `options`: what it needs besides. Throws when it cannot be mounted, or is
+ * another one.
+ */
 export async function withPrivateMount<T>(
   device: MountableDevice,
   { type, options }: { readonly type: string; readonly options: readonly string[] },

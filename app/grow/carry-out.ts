@@ -1,19 +1,20 @@
 /**
  * Carries a confirmed plan out, from the disk upwards, so that a layer grows only into room that is there.
  *
- * There is no journal: what is on the disk says how far it has come, and every layer that has its old size still is
- * whole on a device that has become larger. So after a kill or a power cut at any step the same command goes on with
- * what is left. For each step:
+ * There is no journal: what is on the disk says how far it has come, and every layer that has its old size
+ * still is whole on a device that has become larger. So after a kill or a power cut at any step the same
+ * command goes on with what is left. For each step:
  *
  *     look ── is it the plan's disk, with the plan's layers and sizes? ── run the program ── look ── has it the new size?
  *              no: nothing is done any more                                                   no: said, and nothing above it is done
  *
- * The disk and the partition are held open from before the first look to the end, and were compared with the plan on
- * these descriptors (invariant 9): while they are open their numbers cannot become another disk's, and the kernel does
- * not drop the partition when it reads the table again. A lock on the disk keeps udev and a second grow away; the program
- * of a step holds it too, so that it is not given up before that has ended when we are killed. A move takes no such lock:
- * what it does to the disk, an exclusive open or a device on it, is seen by the look before each step. A program in its
- * step is never interrupted: a signal ends the grow behind it. The check before the first one is ended at once.
+ * The disk and the partition are held open from before the first look to the end, and were compared with the
+ * plan on these descriptors (invariant 9): while they are open their numbers cannot become another disk's,
+ * and the kernel does not drop the partition when it reads the table again. A lock on the disk keeps udev and
+ * a second grow away; the program of a step holds it too, so that it is not given up before that has ended
+ * when we are killed. A move takes no such lock: what it does to the disk, an exclusive open or a device on
+ * it, is seen by the look before each step. A program in its step is never interrupted: a signal ends the
+ * grow behind it. The check before the first one is ended at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskferryError, messageOf } from '../base/error.ts';
@@ -187,7 +188,10 @@ function growFailed({ kind, name }: GrowLayer, why: string, cause?: unknown): Di
   });
 }
 
-/** The kernel and udev follow what a program has done; what is not there at the end of our patience will not come. */
+/**
+ * The kernel and udev follow what a program has done; what is not there at the end of our patience will not
+ * come.
+ */
 async function sizeReached(order: GrowOrder, index: number): Promise<number> {
   const planned = order.plan.layers[index];
   const untilMs = performance.now() + patienceMs;
@@ -206,8 +210,9 @@ async function sizeReached(order: GrowOrder, index: number): Promise<number> {
 }
 
 /**
- * A partition's node can be away for a moment while udev has the kernel read the table again; a device that has just been
- * given another size may refuse to be read, or be held by who is told of it; a mount of ours may go a little later.
+ * A partition's node can be away for a moment while udev has the kernel read the table again; a device that
+ * has just been given another size may refuse to be read, or be held by who is told of it; a mount of ours
+ * may go a little later.
  */
 const passing: ReadonlySet<ErrorCode> = new Set([
   ...(['partitions-not-shown', 'device-missing'] as const),

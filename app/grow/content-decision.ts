@@ -1,6 +1,6 @@
 /**
- * How large each kind of layer becomes on a device of a given size, and whether it may grow as it is used now. Pure.
- * `growWays` is the table of what each file system can do in which state.
+ * How large each kind of layer becomes on a device of a given size, and whether it may grow as it is used
+ * now. Pure. `growWays` is the table of what each file system can do in which state.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { ErrorCode } from '../base/error.ts';
@@ -15,8 +15,8 @@ import type {
 } from './found.ts';
 
 /**
- * `mounted`: where it is mounted. `privately`: mounted for the moment where only we see it, whether it is mounted elsewhere
- * or not. `unmounted`: by a tool that wants the device for itself.
+ * `mounted`: where it is mounted. `privately`: mounted for the moment where only we see it, whether it is
+ * mounted elsewhere or not. `unmounted`: by a tool that wants the device for itself.
  */
 export type GrowWay = 'mounted' | 'privately' | 'unmounted';
 
@@ -32,8 +32,9 @@ const elsewhere: Refusal = { code: 'device-in-use', why: 'is in use, perhaps by 
 
 const rest = { 'read-only': readOnly, hidden, elsewhere } as const;
 /**
- * resize2fs goes to where it is mounted; the others are told a place, and get one that nothing can hide. What is not
- * mounted is mounted for it all the same: the kernel grows it under its journal, while the tool alone does not.
+ * resize2fs goes to where it is mounted; the others are told a place, and get one that nothing can hide. What
+ * is not mounted is mounted for it all the same: the kernel grows it under its journal, while the tool alone
+ * does not.
  */
 const ext = { ...rest, unmounted: 'privately', mounted: 'mounted' } as const;
 const online = { ...rest, unmounted: 'privately', mounted: 'privately', hidden: 'privately' } as const;

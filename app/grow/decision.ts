@@ -1,9 +1,9 @@
 /**
- * What is found on a disk → what grows, layer by layer, from the disk upwards, or why nothing may be done. Pure; every
- * refusal is here, and comes before anything is written.
+ * What is found on a disk → what grows, layer by layer, from the disk upwards, or why nothing may be done.
+ * Pure; every refusal is here, and comes before anything is written.
  *
- * A plan only tells sizes. Which step is due is seen from what is on the disk: a layer that already has its new size
- * does not grow again. So a plan made after a crash has just the steps that are left.
+ * A plan only tells sizes. Which step is due is seen from what is on the disk: a layer that already has its
+ * new size does not grow again. So a plan made after a crash has just the steps that are left.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { GrowLayer, GrowPlan } from '../contract/grow.ts';
@@ -100,8 +100,8 @@ function requireSoundTable(
 }
 
 /**
- * A table that was made for a larger disk: an image that was cut off, a clone on a disk that is too small. A backup of it
- * at this disk's end would be written over what lies last, and hide that something is missing.
+ * A table that was made for a larger disk: an image that was cut off, a clone on a disk that is too small. A
+ * backup of it at this disk's end would be written over what lies last, and hide that something is missing.
  */
 function requireWholeDisk(disk: string, table: FoundTable, diskBytes: number): void {
   const row = rowBehind(table, diskBytes);

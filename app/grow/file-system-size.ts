@@ -1,6 +1,6 @@
 /**
- * How large a file system is by its own account, what its tool may leave unused, and what its superblock says against
- * growing it. Reads only; from the mounted file system where what lies on the disk may be behind.
+ * How large a file system is by its own account, what its tool may leave unused, and what its superblock says
+ * against growing it. Reads only; from the mounted file system where what lies on the disk may be behind.
  */
 import { DiskferryError } from '../base/error.ts';
 import { countBtrfsDevices } from '../devices/content.ts';
@@ -57,7 +57,10 @@ function numberIn(path: string, text: string, pattern: RegExp): number {
 
 // ---- ext2, ext3, ext4
 
-/** resize2fs leaves a last group away that would have no more than this beside its own tables (lib/ext2fs/initialize.c). */
+/**
+ * resize2fs leaves a last group away that would have no more than this beside its own tables
+ * (lib/ext2fs/initialize.c).
+ */
 const lastGroupBlocksMin = 50;
 /** Superblock, bitmaps and descriptors of a group. */
 const groupOverheadBlocks = 64;

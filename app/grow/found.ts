@@ -1,6 +1,6 @@
 /**
- * What lies on a disk that is to be grown, as plain data: what look.ts reads and decision.ts decides on. Sizes are
- * bytes, except in a partition table, whose unit is the disk's logical block, as there.
+ * What lies on a disk that is to be grown, as plain data: what look.ts reads and decision.ts decides on.
+ * Sizes are bytes, except in a partition table, whose unit is the disk's logical block, as there.
  */
 import type { PlannedDisk } from '../contract/plan.ts';
 
@@ -24,7 +24,10 @@ export interface FoundTable {
   readonly blockBytes: number;
   readonly backup: BackupTable;
   readonly isPrimaryDamaged: boolean;
-  /** The first block that no partition may use, as the table says, and as it can be once its backup is at the end. */
+  /**
+   * The first block that no partition may use, as the table says, and as it can be once its backup is at the
+   * end.
+   */
   readonly endBefore: number;
   readonly endAfter: number;
   readonly rows: readonly FoundRow[];
@@ -82,8 +85,8 @@ export const growableTypes = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'n
 export type GrowableType = (typeof growableTypes)[number];
 
 /**
- * `hidden`: mounted where something else is mounted over it. `elsewhere`: something holds it that we cannot see, such
- * as a mount in a container.
+ * `hidden`: mounted where something else is mounted over it. `elsewhere`: something holds it that we cannot
+ * see, such as a mount in a container.
  */
 export const fileSystemUses = ['unmounted', 'mounted', 'read-only', 'hidden', 'elsewhere'] as const;
 export type FileSystemUse = (typeof fileSystemUses)[number];
@@ -99,7 +102,10 @@ export interface FoundFileSystem {
   readonly unitBytes: number;
   /** By how much its tool may leave it smaller than its device besides. */
   readonly slackBytes: number;
-  /** What it cannot become larger than, with the reason as the end of a sentence; null where no disk is too large. */
+  /**
+   * What it cannot become larger than, with the reason as the end of a sentence; null where no disk is too
+   * large.
+   */
   readonly limit: { readonly bytes: number; readonly why: string } | null;
   readonly use: FileSystemUse;
   /** The kernel lets us grow it while it is mounted; ext4 asks for a privilege that a container may lack. */

@@ -1,7 +1,8 @@
 /**
- * What is done with a file system that nobody uses before the first change: a whole check by its own checker, which only
- * looks, so that one with a fault stays where it is, as it is; and, where it will be mounted to be grown, a rehearsal of
- * that, read-only, so that a kernel that cannot mount it says so before its partition has grown.
+ * What is done with a file system that nobody uses before the first change: a whole check by its own checker,
+ * which only looks, so that one with a fault stays where it is, as it is; and, where it will be mounted to be
+ * grown, a rehearsal of that, read-only, so that a kernel that cannot mount it says so before its partition
+ * has grown.
  *
  * A check takes as long as the file system is large. It may be ended at any moment.
  */

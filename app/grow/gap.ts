@@ -1,7 +1,7 @@
 /**
- * What lies in the room that a partition is to grow into: nothing as a rule, but it may be a partition that was deleted
- * by mistake, and then this is the last moment to say so. Looked for where a partition would have begun: where this one
- * ends, and at the next whole mebibyte.
+ * What lies in the room that a partition is to grow into: nothing as a rule, but it may be a partition that
+ * was deleted by mistake, and then this is the last moment to say so. Looked for where a partition would have
+ * begun: where this one ends, and at the next whole mebibyte.
  */
 import { mebibyte } from '../base/units.ts';
 import { probeContent } from '../devices/content.ts';

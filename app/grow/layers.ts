@@ -1,4 +1,7 @@
-/** What lies on a device that is to be grown, from it up to the file system: each layer with who uses it and how. */
+/**
+ * What lies on a device that is to be grown, from it up to the file system: each layer with who uses it and
+ * how.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskferryError } from '../base/error.ts';
 import type { BlockDevice } from '../devices/block-device.ts';
@@ -129,7 +132,10 @@ async function useOf(device: BlockDevice, mounts: readonly MountedVolume[]): Pro
   return mounts.every(({ target }) => isVisible(device, target)) ? 'mounted' : 'hidden';
 }
 
-/** Whether the mount point leads to this file system. Btrfs and FUSE show a number of their own: for them it is no matter. */
+/**
+ * Whether the mount point leads to this file system. Btrfs and FUSE show a number of their own: for them it
+ * is no matter.
+ */
 function isVisible({ majorMinor }: BlockDevice, target: string): boolean {
   const stat = reachableStat(target);
   return stat !== undefined && majorMinorOf(stat.dev) === majorMinor;

@@ -1,7 +1,7 @@
 /**
- * Looks at a disk that is to be grown, from its partition table up to the file system, as root. Writes nothing and
- * keeps nothing open. Looked at anew before and after each step: names and numbers may change meanwhile, and what is on
- * the disk is the only record of how far a grow has come.
+ * Looks at a disk that is to be grown, from its partition table up to the file system, as root. Writes
+ * nothing and keeps nothing open. Looked at anew before and after each step: names and numbers may change
+ * meanwhile, and what is on the disk is the only record of how far a grow has come.
  */
 import { realpathSync } from 'node:fs';
 import { DiskferryError } from '../base/error.ts';
@@ -95,7 +95,10 @@ function numberOf({ majorMinor }: BlockDevice): number {
   return Number(readAttribute(`/sys/dev/block/${majorMinor}/partition`));
 }
 
-/** Served by a program, perhaps a migration's: what is written there is written to a disk that has another name. */
+/**
+ * Served by a program, perhaps a migration's: what is written there is written to a disk that has another
+ * name.
+ */
 const servedNames = /^(ublkb|nbd)\d+$/;
 
 function requirePlainDisk({ path, kind, kernelName, readOnly, isZoned, sizeBytes, slaves }: BlockDevice): void {
@@ -137,8 +140,8 @@ function partitionsOf({ devices }: Inventory, disk: BlockDevice): ShownPartition
 }
 
 /**
- * A disk with partitions that somebody claims as a whole: multipath, RAID, a migration. Partitions that are in use claim
- * it as well, and then nobody else can.
+ * A disk with partitions that somebody claims as a whole: multipath, RAID, a migration. Partitions that are
+ * in use claim it as well, and then nobody else can.
  */
 function requireUnclaimed(inventory: Inventory, disk: BlockDevice, table: FoundTable | null): void {
   if (table === null) return;

@@ -1,6 +1,6 @@
 /**
- * A LUKS container that is open: where its data begins, in which unit it grows, and what would make it smaller again
- * at the next start. The key of its table stays in the function that reads it.
+ * A LUKS container that is open: where its data begins, in which unit it grows, and what would make it
+ * smaller again at the next start. The key of its table stays in the function that reads it.
  */
 import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
@@ -67,9 +67,9 @@ export function hasFixedSize(device: string, json: string): boolean {
 const noPermission = 2;
 
 /**
- * Runs cryptsetup with the passphrase on its stdin; the caller keeps his. To its end, because it suspends the container
- * for a moment when it gives it another size. What it says holds nothing secret. Throws `wrong-passphrase`, and
- * `command-failed` with what it says.
+ * Runs cryptsetup with the passphrase on its stdin; the caller keeps his. To its end, because it suspends the
+ * container for a moment when it gives it another size. What it says holds nothing secret. Throws
+ * `wrong-passphrase`, and `command-failed` with what it says.
  */
 export async function withPassphrase(
   device: string,

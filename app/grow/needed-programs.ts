@@ -1,4 +1,7 @@
-/** The programs that each kind of layer needs, to be looked at and to grow, with the packages that Debian has them in. */
+/**
+ * The programs that each kind of layer needs, to be looked at and to grow, with the packages that Debian has
+ * them in.
+ */
 import { DiskferryError } from '../base/error.ts';
 import { findProgram } from '../devices/find-program.ts';
 import type { GrowableType } from './found.ts';

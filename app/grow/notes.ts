@@ -1,4 +1,7 @@
-/** What people are told with a plan: sentences that they must have read before they say yes, and why there is none. Pure. */
+/**
+ * What people are told with a plan: sentences that they must have read before they say yes, and why there is
+ * none. Pure.
+ */
 import { DiskferryError } from '../base/error.ts';
 import type { GrowLayer } from '../contract/grow.ts';
 import { growWay } from './content-decision.ts';

@@ -1,10 +1,12 @@
 /**
- * A disk's partition table as sfdisk(8) reads and changes it: GPT and MBR. Nothing here knows how a table lies on a
- * disk. sfdisk keeps what it does not change: types, identifiers, names, attributes, boot code, a hybrid MBR.
+ * A disk's partition table as sfdisk(8) reads and changes it: GPT and MBR. Nothing here knows how a table
+ * lies on a disk. sfdisk keeps what it does not change: types, identifiers, names, attributes, boot code, a
+ * hybrid MBR.
  *
- * The kernel is not told by sfdisk, which can only have it read the whole table again, and not while a partition is in
- * use; resizepart(8) tells it about one partition, also while it is, by one ioctl (BLKPG_RESIZE_PARTITION) that the
- * partition's node outlives: `partx --update` would take it away first, and could be killed before it is there again.
+ * The kernel is not told by sfdisk, which can only have it read the whole table again, and not while a
+ * partition is in use; resizepart(8) tells it about one partition, also while it is, by one ioctl
+ * (BLKPG_RESIZE_PARTITION) that the partition's node outlives: `partx --update` would take it away first, and
+ * could be killed before it is there again.
  */
 import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
@@ -140,7 +142,10 @@ export async function relocateBackup(path: string): Promise<void> {
   await sfdisk(path, [...carefully, '--relocate', 'gpt-bak-std'], '');
 }
 
-/** Nothing but the partition's size changes. Rehearsed first: what sfdisk refuses, it refuses before it writes. */
+/**
+ * Nothing but the partition's size changes. Rehearsed first: what sfdisk refuses, it refuses before it
+ * writes.
+ */
 export async function resizeRow(path: string, { number, blocks }: { number: number; blocks: number }): Promise<void> {
   const words = [...carefully, '-N', String(number)];
   for (const rehearsal of [['--no-act'], []]) await sfdisk(path, [...rehearsal, ...words], `,${blocks}\n`);

@@ -1,4 +1,6 @@
-/** What programs print as JSON, read with a schema: what is not as expected is a refusal, and no bug of ours. */
+/**
+ * What programs print as JSON, read with a schema: what is not as expected is a refusal, and no bug of ours.
+ */
 import type * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 

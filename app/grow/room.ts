@@ -1,8 +1,9 @@
 /**
  * How far a partition can grow: up to the next one, or to the end that the table can have on this disk. Pure.
  *
- * The new end is a multiple of 1 MiB, as partitioning programs make them, and the new size one of 4096 bytes, so that
- * whatever lies in it (LUKS with sectors of 4096 bytes) can use all of it. A partition is never made smaller for that.
+ * The new end is a multiple of 1 MiB, as partitioning programs make them, and the new size one of 4096 bytes,
+ * so that whatever lies in it (LUKS with sectors of 4096 bytes) can use all of it. A partition is never made
+ * smaller for that.
  */
 import { assert, DiskferryError } from '../base/error.ts';
 import { mebibyte } from '../base/units.ts';
@@ -48,7 +49,9 @@ export interface Room {
   readonly nextNumber: number | null;
 }
 
-/** Whatever begins behind it is a limit, also an extended partition: in it lie the tables of the logical ones. */
+/**
+ * Whatever begins behind it is a limit, also an extended partition: in it lie the tables of the logical ones.
+ */
 export function roomOf(table: FoundTable, row: FoundRow): Room {
   const next = table.rows
     .filter(({ number, start }) => number !== row.number && start > row.start)
@@ -63,8 +66,8 @@ export function roomOf(table: FoundTable, row: FoundRow): Room {
 }
 
 /**
- * Overlapping partitions: nobody can say what of them is whose. Of a plain partition (requirePlain); a logical one lies in
- * its extended one.
+ * Overlapping partitions: nobody can say what of them is whose. Of a plain partition (requirePlain); a
+ * logical one lies in its extended one.
  */
 export function overlapOf(table: FoundTable, row: FoundRow): FoundRow | undefined {
   return table.rows.find(

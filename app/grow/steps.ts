@@ -1,12 +1,12 @@
 /**
- * The step of each layer: the program that makes it larger, on the disk that is held open. A step ends only when its
- * program has; whether the layer is larger then is seen by looking again (carry-out.ts), because a program can say that
- * all is well and have done nothing.
+ * The step of each layer: the program that makes it larger, on the disk that is held open. A step ends only
+ * when its program has; whether the layer is larger then is seen by looking again (carry-out.ts), because a
+ * program can say that all is well and have done nothing.
  *
- * What each leaves when it is killed or power fails: sfdisk the old table or the new one, the GPT's backup besides, which
- * it then finds outdated and writes again. cryptsetup, LVM: the old size or the new one. ext4, XFS and Btrfs grow mounted,
- * with their journals: the old size, the new one, or one between. resize.f2fs and ntfsresize promise nothing, which the
- * plan says.
+ * What each leaves when it is killed or power fails: sfdisk the old table or the new one, the GPT's backup
+ * besides, which it then finds outdated and writes again. cryptsetup, LVM: the old size or the new one. ext4,
+ * XFS and Btrfs grow mounted, with their journals: the old size, the new one, or one between. resize.f2fs and
+ * ntfsresize promise nothing, which the plan says.
  */
 import { assert, DiskferryError, present } from '../base/error.ts';
 import type { GrowLayer, GrowLayerKind, GrowPlan } from '../contract/grow.ts';

@@ -1,6 +1,6 @@
 /**
- * A physical volume and the LV on it that grows with it, from lvm(8)'s reports; and the two commands that grow them.
- * LVs are named by LVM's own names, never by those of device-mapper, which doubles dashes.
+ * A physical volume and the LV on it that grows with it, from lvm(8)'s reports; and the two commands that
+ * grow them. LVs are named by LVM's own names, never by those of device-mapper, which doubles dashes.
  */
 import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
@@ -29,7 +29,9 @@ export interface FoundGroup {
   readonly logicalVolume: { readonly layer: FoundLogicalVolume; readonly majorMinor: string } | null;
 }
 
-/** `volume`: the LV that was asked for, with or without its group. Null: LVM knows no such physical volume. */
+/**
+ * `volume`: the LV that was asked for, with or without its group. Null: LVM knows no such physical volume.
+ */
 export async function readGroup(
   device: { readonly majorMinor: string; readonly path: string },
   volume: string | null,
@@ -114,7 +116,10 @@ interface Choice {
   readonly segments: readonly Row[];
 }
 
-/** Pure. Throws `usage` for a volume that is not there, `cannot-be-grown` for one that was asked for and cannot. */
+/**
+ * Pure. Throws `usage` for a volume that is not there, `cannot-be-grown` for one that was asked for and
+ * cannot.
+ */
 export function chooseVolume(choice: Choice): { readonly row: Row | null; readonly alone: string | null } {
   const { device, group, volume, volumes } = choice;
   const name = volume === null ? lastOn(choice) : nameIn(group, volume);
@@ -158,7 +163,10 @@ function logicalVolumeOf(group: string, row: Row): NonNullable<FoundGroup['logic
   return { layer, majorMinor: `${row['lv_kernel_major'] ?? ''}:${row['lv_kernel_minor'] ?? ''}` };
 }
 
-/** Only on this disk, however much is free on others. Sizes in bytes: a unit that lvm could take for another is none. */
+/**
+ * Only on this disk, however much is free on others. Sizes in bytes: a unit that lvm could take for another
+ * is none.
+ */
 export const lvextendWords = (name: string, bytes: number, disk: string): string[] => [
   ...['--yes', '--size', `+${bytes}b`, '--', name, disk],
 ];

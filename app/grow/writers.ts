@@ -1,7 +1,8 @@
 /**
- * Programs that have something of what is to grow open for writing: a virtual machine with the partition as its disk,
- * dd, fdisk. The kernel does not keep anybody from it, so an exclusive open succeeds beside them; but such a program has
- * a picture of its own of what lies there, and what it writes later would be written over what has grown.
+ * Programs that have something of what is to grow open for writing: a virtual machine with the partition as
+ * its disk, dd, fdisk. The kernel does not keep anybody from it, so an exclusive open succeeds beside them;
+ * but such a program has a picture of its own of what lies there, and what it writes later would be written
+ * over what has grown.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockDevice } from '../devices/block-device.ts';

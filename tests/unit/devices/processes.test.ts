@@ -1,4 +1,7 @@
-/** Who has a disk open for writing: also who has opened it without claiming it, which the kernel keeps from nobody. */
+/**
+ * Who has a disk open for writing: also who has opened it without claiming it, which the kernel keeps from
+ * nobody.
+ */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
