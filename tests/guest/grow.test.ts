@@ -9,11 +9,11 @@ import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { checkFileSystem, makeFileSystem, mount, unmount } from '../system/support/file-system.ts';
-import { grow, grownIn, makeGrowable } from '../system/support/growable-disk.ts';
+import { grow, grownIn, makeGrowable, whileWritten } from '../system/support/growable-disk.ts';
 import type { Growable } from '../system/support/growable-disk.ts';
 import { useScratch } from '../system/support/scratch.ts';
 import { openVault } from './vault.ts';
-import { makeVolumeGroup } from './volume-group.ts';
+import { lvm, makeVolumeGroup } from './volume-group.ts';
 
 const scratch = useScratch();
 const smallBytes = 96 * mebibyte;
@@ -65,12 +65,20 @@ describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'user-mode-linux')('grow in a
     const disk = await makeDisk();
     const volumes = [
       { name: 'root', options: ['--size', '16M'] },
-      { name: 'home-of--all', options: ['--size', '48M'] },
+      { name: 'home-of--all', options: ['--size', '32M'] },
+      { name: 'gone', options: ['--size', '4M'] },
     ];
     await makeVolumeGroup(scratch(), 'vg-one', { disks: [`${disk.path}p1`], volumes });
+    // So that the LV has two segments.
+    await lvm('lvextend', '--quiet', '--size', '+16M', 'vg-one/home-of--all');
+    await lvm('lvremove', '--quiet', '--yes', 'vg-one/gone');
     const node = '/dev/mapper/vg--one-home--of----all';
     const mounted = await mountFilled(node);
     await enlarge(disk);
+    await whileWritten(node, async () => {
+      const { failure } = await grow(scratch(), disk.path, '--yes');
+      expect(failure).toMatchObject({ code: 'device-in-use', dataIs: 'untouched' });
+    });
     const run = await grow(scratch(), disk.path, '--yes');
     expect(run).toMatchObject({ exitCode: 0, failure: null });
     expect(grownIn(run)).toEqual(['table', 'partition', 'physical-volume', 'logical-volume', 'file-system']);

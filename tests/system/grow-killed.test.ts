@@ -1,6 +1,7 @@
 /** A grow that is killed, interrupted or meets a fault at each of its steps: the same command goes on from what it finds. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
@@ -10,10 +11,23 @@ import { runCommand } from '../../app/devices/command.ts';
 import { runProgram } from '../../app/devices/program.ts';
 import { checkFileSystem, makeFileSystem } from './support/file-system.ts';
 import type { FileSystemType } from './support/file-system.ts';
-import { attachAgain, grow, grownIn, makeGrowable, parseGrow, plantedIn, plantFile, sfdisk } from './support/growable-disk.ts';
+import {
+  attachAgain,
+  endsOf,
+  grow,
+  growCommand,
+  grownIn,
+  makeGrowable,
+  parseGrow,
+  plantedIn,
+  plantFile,
+  sfdisk,
+  withStandIn,
+} from './support/growable-disk.ts';
 import type { Growable } from './support/growable-disk.ts';
 import { cliProgram } from './support/migration.ts';
 import { useScratch } from './support/scratch.ts';
+import { waitUntil } from './support/wait.ts';
 
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
@@ -77,7 +91,7 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
     const [planned] = first.events;
     const growing = planned?.event === 'grow-planned' ? planned.plan.layers.filter(({ grows }) => grows) : [];
     expect(growing.map(({ kind, by }) => [kind, by])).toEqual([
-      ['partition', 'partx --update'],
+      ['partition', 'resizepart'],
       ['file-system', 'resize2fs'],
     ]);
     const again = await attachAgain(disk);
@@ -93,6 +107,44 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
     expect(grownIn(await grow(scratchOf(), disk.path, '--yes')).at(-1)).toBe('file-system');
   });
 
+  it('that is killed while the kernel is told leaves that to its end, and the disk locked until then', async () => {
+    const { disk, digest } = await makeDisk('ext4');
+    const [stand, begun] = [scratchOf().path('stand-in'), scratchOf().path('begun')];
+    const text = `#!/bin/sh\ntouch ${begun}\nsleep 4\nexec ${stand}.real "$@"\n`;
+    const words = withStandIn(stand, { program: 'resizepart', text }, growCommand(scratchOf(), disk.path, '--yes'));
+    const child = spawn('unshare', words, { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await waitUntil('the kernel is being told', () => existsSync(begun));
+    child.kill('SIGKILL');
+    await ended;
+    expect(await runProgram('flock', ['--nonblock', disk.path, 'true'])).toMatchObject({ exitCode: 1 });
+    const size = `/sys/class/block/${disk.path.slice(5)}p1/size`;
+    await waitUntil('the kernel knows', () => Number(readFileSync(size, 'utf8')) * 512 > sizes.smallBytes);
+    expect(grownIn(await grow(scratchOf(), disk.path, '--yes'))).toEqual(['file-system']);
+    await expectWhole(disk, 'ext4', digest);
+  });
+
+  it('that is interrupted while its file system is checked ends at once, and has written nothing', async () => {
+    const { disk, digest } = await makeDisk('ext4');
+    await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
+    const before = endsOf(disk, sizes.largeBytes);
+    const text = '#!/bin/sh\nexec sleep 3600\n';
+    const command = growCommand(scratchOf(), disk.path, '--yes');
+    const words = withStandIn(scratchOf().path('stand-in'), { program: 'e2fsck', text }, command);
+    const child = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const ended = once(child, 'exit') as Promise<[number | null]>;
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      lines.push(line);
+      if (line.includes('grow-checking')) child.kill('SIGINT');
+    }
+    expect((await ended)[0]).toBe(130);
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ code: 'interrupted', dataIs: 'untouched' });
+    await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
+    expect(endsOf(disk, sizes.largeBytes).equals(before)).toBe(true);
+    await expectWhole(disk, 'ext4', digest);
+  });
+
   it.each([
     ['fails', '#!/bin/sh\necho the disk is tired >&2\nexit 1\n', 'the disk is tired'],
     ['does nothing and reports success', '#!/bin/sh\nexit 0\n', 'its program has reported success'],
@@ -100,12 +152,9 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
     'whose program %s leaves a disk that can be used, says so, and goes on later',
     async (_, text, words) => {
       const { disk, digest } = await makeDisk('xfs');
-      const stand = scratchOf().path('stand-in');
-      const hide =
-        'printf %s "$TEXT" > "$1"; chmod +x "$1"; mount --bind "$1" "$(readlink -f "$(type -p xfs_growfs)")"; exec "${@:2}"';
-      const command = [process.execPath, cliProgram, 'grow', disk.path, '--yes', '--json', '--state-dir', scratchOf().stateDirectory];
-      const inside = ['--mount', '--propagation', 'private', 'env', `TEXT=${text}`, 'bash', '-c', hide, 'bash', stand];
-      const run = parseGrow(await runProgram('unshare', [...inside, ...command]));
+      const command = growCommand(scratchOf(), disk.path, '--yes');
+      const inside = withStandIn(scratchOf().path('stand-in'), { program: 'xfs_growfs', text }, command);
+      const run = parseGrow(await runProgram('unshare', inside));
       expect(run).toMatchObject({ exitCode: 4, failure: { code: 'grow-failed', dataIs: 'in-place' } });
       expect(run.stderr).toContain(words);
       await expectWhole(disk, 'xfs', digest);

@@ -1,19 +1,37 @@
 /** What `diskferry grow` refuses, on real disks: each leaves the disk as it was. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, test } from 'vitest';
+import { afterEach, describe, expect, it, test, vi } from 'vitest';
 import type { ErrorCode } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
 import { jobsDirectoryName } from '../../app/contract/control.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { runProgram } from '../../app/devices/program.ts';
 import { checkFileSystem, makeFileSystem, mount, unmount } from './support/file-system.ts';
-import { attachAgain, endsOf, grow, grownIn, makeGrowable, parseGrow, sfdisk, writeAt } from './support/growable-disk.ts';
+import {
+  attachAgain,
+  attachShown,
+  detach,
+  endsOf,
+  grow,
+  growCommand,
+  grownIn,
+  makeGrowable,
+  parseGrow,
+  sfdisk,
+  whileWritten,
+  withStandIn,
+  writeAt,
+} from './support/growable-disk.ts';
 import type { Growable } from './support/growable-disk.ts';
 import { makeImage, readPart } from './support/loop-disk.ts';
-import { cliProgram, Migration } from './support/migration.ts';
+import { Migration, runCli } from './support/migration.ts';
 import { useScratch } from './support/scratch.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
@@ -25,6 +43,7 @@ async function expectRefused(
   refusal: { readonly code: ErrorCode; readonly words: string },
   ...more: readonly string[]
 ): Promise<void> {
+  const sizeBytes = statSync(disk.file).size;
   await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
   const before = createHash('sha256').update(endsOf(disk, sizeBytes)).digest('hex');
   const run = await grow(scratchOf(), disk.path, '--yes', ...more);
@@ -33,6 +52,16 @@ async function expectRefused(
   expect([2, 3]).toContain(run.exitCode);
   await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
   expect(createHash('sha256').update(endsOf(disk, sizeBytes)).digest('hex')).toBe(before);
+}
+
+/** As a copy that ended too early, or went to a disk that is too small. */
+async function cutOff(disk: Growable, toBytes: number): Promise<Growable> {
+  await detach(disk.path);
+  truncateSync(disk.file, toBytes);
+  const path = await attachShown(disk.file, disk.blockBytes, false);
+  // It shows those that it can.
+  await runProgram('partx', ['--add', path]);
+  return { ...disk, path };
 }
 
 const makeBy =
@@ -103,12 +132,56 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
     await unmount(target);
   });
 
-  it('a partition that a container has mounted', async () => {
+  it.each<[string, (disk: Growable) => string]>([
+    ['a partition', ({ path }) => `${path}p1`],
+    ['a disk', ({ path }) => path],
+    ['the image of a loop device', ({ file }) => file],
+  ])('%s that a program has open for writing without claiming it', async (_, pathOf) => {
     const disk = await makeGrowable(scratchOf(), 'disk', { script: onePart, fill: ext4 });
+    await whileWritten(pathOf(disk), () =>
+      expectRefused(disk, { code: 'device-in-use', words: `${pathOf(disk)}: is open for writing by bash (process` }),
+    );
+    expect((await grow(scratchOf(), disk.path, '--dry-run')).failure).toBeNull();
+  });
+
+  // As long as what the table says of its own room still is on the disk, libfdisk takes the main table for valid.
+  it.each<[string, number, ErrorCode, string]>([
+    ['a little', 16 * 512, 'disk-cut-off', 'made for a larger disk'],
+    ['so that a part of its partition is missing', 2 * mebibyte, 'table-damaged', 'no valid one is found'],
+  ])('a GPT disk that was cut off %s, also when told to make its backup anew', async (_, lessBytes, code, words) => {
+    const whole = await makeGrowable(scratchOf(), 'disk', { script: onePart, fill: ext4, largeBytes: 128 * mebibyte });
+    const disk = await cutOff(whole, 128 * mebibyte - lessBytes);
+    await expectRefused(disk, { code, words });
+    await expectRefused(disk, { code, words }, '--repair-backup-table');
+  });
+
+  it('an MBR disk that was cut off in the middle of its last partition', async () => {
+    const script = 'label: dos\nstart=1M,size=32M\nstart=64M,size=64M\n';
+    const whole = await makeGrowable(scratchOf(), 'disk', { script, fill: ext4, largeBytes: 128 * mebibyte });
+    const disk = await cutOff(whole, 96 * mebibyte);
+    await expectRefused(disk, { code: 'disk-cut-off', words: 'partition 2 reaches behind' }, '--partition', '1');
+  });
+
+  it('a file system that cannot be mounted here, before its partition has grown', async () => {
+    const fill = (path: string): Promise<void> => makeFileSystem('btrfs', `${path}p1`);
+    const disk = await makeGrowable(scratchOf(), 'disk', { script: onePart, fill });
+    const before = endsOf(disk, sizeBytes);
+    const text = '#!/bin/sh\necho unknown filesystem >&2\nexit 32\n';
+    const words = withStandIn(scratchOf().path('stand-in'), { program: 'mount', text }, growCommand(scratchOf(), disk.path, '--yes'));
+    const run = parseGrow(await runProgram('unshare', words));
+    expect(run.failure).toMatchObject({ code: 'cannot-be-grown', dataIs: 'untouched' });
+    expect(run.stderr).toContain('unknown filesystem');
+    expect(endsOf(disk, sizeBytes).equals(before)).toBe(true);
+  });
+
+  it.each(['ext4', 'xfs', 'btrfs'] as const)('a partition with %s that a container has mounted', async (type) => {
+    const sizes = { smallBytes: 400 * mebibyte, largeBytes: 500 * mebibyte };
+    const fill = (path: string): Promise<void> => makeFileSystem(type, `${path}p1`);
+    const disk = await makeGrowable(scratchOf(), 'disk', { ...sizes, script: onePart, fill });
     const target = await scratchOf().makeDirectory('volume');
     await mount(`${disk.path}p1`, target);
     const words = ['--mount', '--propagation', 'private', 'bash', '-c', 'umount "$1" && exec "${@:2}"', 'bash', target];
-    const command = [process.execPath, cliProgram, 'grow', disk.path, '--yes', '--json', '--state-dir', scratchOf().stateDirectory];
+    const command = growCommand(scratchOf(), disk.path, '--yes');
     const run = parseGrow(await runProgram('unshare', [...words, ...command]));
     expect(run.failure).toMatchObject({ code: 'device-in-use', dataIs: 'untouched' });
     await unmount(target);
@@ -156,7 +229,7 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
   it('a disk for which a program is missing, and names its package', async () => {
     const disk = await makeGrowable(scratchOf(), 'disk', { script: onePart, fill: ext4 });
     const hide = 'for name in $(type -ap resize2fs); do mount --bind /dev/null "$name"; done; exec "$@"';
-    const command = [process.execPath, cliProgram, 'grow', disk.path, '--yes', '--json', '--state-dir', scratchOf().stateDirectory];
+    const command = growCommand(scratchOf(), disk.path, '--yes');
     const words = ['--mount', '--propagation', 'private', 'bash', '-c', hide, 'bash', ...command];
     const run = parseGrow(await runProgram('unshare', words));
     expect(run.failure).toMatchObject({ code: 'program-missing', dataIs: 'untouched' });
@@ -181,6 +254,9 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
     writeFileSync(join(directory, 'job.json'), 'nobody can read this');
     const dead = await grow(scratch, disk.path, '--yes');
     expect(dead.failure).toMatchObject({ code: 'earlier-job-died', dataIs: 'both' });
+    vi.stubEnv('DISKFERRY_STATE_DIR', scratch.stateDirectory);
+    const command = [disk.path, '--yes', '--json', '--state-dir', scratch.path('another state')];
+    expect(parseGrow(await runCli('grow', ...command)).failure).toMatchObject({ code: 'earlier-job-died' });
     await runCommand('rm', ['-r', directory], 'rm');
   });
 
@@ -188,7 +264,7 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
     const disk = await makeGrowable(scratchOf(), 'disk', { script: onePart, fill: ext4 });
     const before = readPart(disk.path, 0, mebibyte);
     const script = 'exec 9<"$0"; flock 9; exec "$@"';
-    const command = [process.execPath, cliProgram, 'grow', disk.path, '--yes', '--json', '--state-dir', scratchOf().stateDirectory];
+    const command = growCommand(scratchOf(), disk.path, '--yes');
     const run = parseGrow(await runProgram('bash', ['-c', script, disk.path, ...command]));
     expect(run.failure?.code).toBe('device-in-use');
     expect(readPart(disk.path, 0, mebibyte).equals(before)).toBe(true);

@@ -6,8 +6,18 @@ import { runCommand } from '../../app/devices/command.ts';
 import { runProgram } from '../../app/devices/program.ts';
 import { checkFileSystem, makeFileSystem, mount, unmount } from './support/file-system.ts';
 import type { FileSystemType } from './support/file-system.ts';
-import { grow, grownIn, makeGrowable, plantedIn, plantFile, showPartitions, writeAt } from './support/growable-disk.ts';
-import type { GrowableOptions } from './support/growable-disk.ts';
+import {
+  grow,
+  growCommand,
+  grownIn,
+  makeGrowable,
+  parseGrow,
+  plantedIn,
+  plantFile,
+  showPartitions,
+  writeAt,
+} from './support/growable-disk.ts';
+import type { Growable, GrowableOptions } from './support/growable-disk.ts';
 import { fillWithRandom, readPart } from './support/loop-disk.ts';
 import { useScratch } from './support/scratch.ts';
 
@@ -19,6 +29,11 @@ const twoParts = (label: string): string => `label: ${label}\n,16M\n,\n`;
 const filled = (type: FileSystemType, part = 'p2') => ({
   fill: async (disk: string): Promise<void> => makeFileSystem(type, `${disk}${part}`),
 });
+
+/** As the kernel has it. */
+function sizeOfPart({ path }: Growable, number: number): number {
+  return Number(readFileSync(`/sys/class/block/${path.slice(5)}p${number}/size`, 'utf8')) * 512;
+}
 
 describe.skipIf(!isRoot)('grow (needs root)', () => {
   it.each<[FileSystemType, string, number]>([
@@ -104,8 +119,7 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
     const disk = await makeGrowable(scratchOf(), 'disk', { script, ...filled('ext4', 'p1') });
     const run = await grow(scratchOf(), disk.path, '--partition', '1', '--yes');
     expect(run).toMatchObject({ exitCode: 0 });
-    const size = Number(readFileSync(`/sys/class/block/${disk.path.slice(5)}p1/size`, 'utf8')) / 2048;
-    expect(size).toBe(95);
+    expect(sizeOfPart(disk, 1)).toBe(95 * mebibyte);
     await checkFileSystem('ext4', `${disk.path}p1`);
     await runCommand('sfdisk', ['--verify', disk.path], 'sfdisk');
   });
@@ -124,6 +138,85 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
     expect(await rows()).toBe(before);
     expect(readPart(disk.path, 0, 440).every((byte) => byte === 0x90)).toBe(true);
     expect(await runCommand('sgdisk', ['-v', disk.path], 'sgdisk')).toContain('No problems found');
+  });
+
+  it.each([1, 3])('keeps boot flags and logical partitions of an MBR, with partition %i active', async (active) => {
+    const mark = (number: number): string => (number === active ? ',bootable' : '');
+    // The number decides what a partition of an MBR is: those from 5 on are logical.
+    const primary = `1: start=1M,size=32M${mark(1)}\n2: start=64M,size=32M,type=5\n3: start=100M,size=16M${mark(3)}\n`;
+    const script = `label: dos\n${primary}5: start=65M,size=8M\n6: start=80M,size=8M\n`;
+    const disk = await makeGrowable(scratchOf(), 'disk', { script, ...filled('ext4', 'p1') });
+    const rows = async (): Promise<string> =>
+      (await runCommand('sfdisk', ['--dump', disk.path], 'sfdisk')).replaceAll(/(p1 .*size=)\s*\d+/g, '$1');
+    const behind = readPart(disk.path, 64 * mebibyte, 52 * mebibyte);
+    const before = await rows();
+    expect(before).toContain('bootable');
+    expect(await grow(scratchOf(), disk.path, '--partition', '1', '--yes')).toMatchObject({ exitCode: 0, failure: null });
+    expect(await rows()).toBe(before);
+    expect(sizeOfPart(disk, 1)).toBe(63 * mebibyte);
+    expect(readPart(disk.path, 64 * mebibyte, 52 * mebibyte).equals(behind)).toBe(true);
+    await checkFileSystem('ext4', `${disk.path}p1`);
+  });
+
+  it.each([
+    ['dos', 63, 512],
+    ['gpt', 34, 512],
+    ['gpt', 7, 4096],
+  ])('grows a partition of a %s disk that begins at block %i of %i bytes as planned', async (label, start, blockBytes) => {
+    const script = `label: ${label}\nfirst-lba: ${start}\nstart=${start},size=${(64 * mebibyte) / blockBytes}\n`;
+    const disk = await makeGrowable(scratchOf(), 'disk', {
+      script: label === 'gpt' ? script : script.replace(/first-lba.*\n/, ''),
+      blockBytes,
+      ...filled('ext4', 'p1'),
+    });
+    const run = await grow(scratchOf(), disk.path, '--yes');
+    expect(run).toMatchObject({ exitCode: 0, failure: null });
+    const [planned] = run.events;
+    const layers = planned?.event === 'grow-planned' ? planned.plan.layers : [];
+    const part = layers.find(({ kind }) => kind === 'partition');
+    expect(sizeOfPart(disk, 1)).toBe(part?.afterBytes);
+    expect(sizeOfPart(disk, 1)).toBeGreaterThan(250 * mebibyte);
+    expect(sizeOfPart(disk, 1) % 4096).toBe(0);
+    await runCommand('sfdisk', ['--verify', disk.path], 'sfdisk');
+    await checkFileSystem('ext4', `${disk.path}p1`);
+  });
+
+  it('says how far an MBR reaches on a disk of more than 2 TiB', async () => {
+    const options = { script: 'label: dos\n,\n', ...filled('ext4', 'p1'), largeBytes: 3 * 2 ** 40 };
+    const disk = await makeGrowable(scratchOf(), 'disk', options);
+    const run = await grow(scratchOf(), disk.path, '--dry-run');
+    const [planned] = run.events;
+    const plan = planned?.event === 'grow-planned' ? planned.plan : null;
+    expect(plan?.layers.find(({ kind }) => kind === 'partition')?.afterBytes).toBe(2 ** 41 - mebibyte);
+    expect(plan?.notes.join()).toContain(`no further than ${2 ** 41} bytes`);
+  });
+
+  it('tells of a partition that was deleted behind the one that grows', async () => {
+    const disk = await makeGrowable(scratchOf(), 'disk', {
+      script: 'label: gpt\nstart=1M,size=32M\nstart=33M,size=32M\n',
+      fill: async (path) => {
+        await makeFileSystem('ext4', `${path}p1`);
+        await makeFileSystem('ext4', `${path}p2`);
+        await runCommand('partx', ['--delete', '--nr', '2', path], 'partx');
+        await runCommand('sfdisk', ['--no-reread', '--no-tell-kernel', '--delete', path, '2'], 'sfdisk');
+      },
+    });
+    const run = await grow(scratchOf(), disk.path, '--dry-run');
+    expect(run.stderr.replaceAll(/\s+/g, ' ')).toContain('looks like ext4, perhaps a partition that was deleted');
+  });
+
+  it('grows a mounted XFS from within a chroot, where the namespace of a mount has another root', async () => {
+    const scratch = scratchOf();
+    const disk = await makeGrowable(scratch, 'disk', { ...sizes, script: twoParts('gpt'), ...filled('xfs') });
+    const [target, root] = [await scratch.makeDirectory('volume'), await scratch.makeDirectory('root')];
+    await mount(`${disk.path}p2`, target);
+    const enter = 'mount --rbind / "$1" && exec chroot "$@"';
+    const words = ['--mount', '--propagation', 'private', 'bash', '-c', enter, 'bash', root];
+    const run = parseGrow(await runProgram('unshare', [...words, ...growCommand(scratch, disk.path, '--yes')]));
+    expect(run).toMatchObject({ exitCode: 0, failure: null });
+    expect(grownIn(run).at(-1)).toBe('file-system');
+    await unmount(target);
+    await checkFileSystem('xfs', `${disk.path}p2`);
   });
 
   it('keeps a hybrid MBR, and grows what it does not list', async () => {

@@ -3,7 +3,9 @@
  * device, and the image is attached again with its new size. Partitions are shown by partx, because the kernel of the
  * tests need not know partition tables.
  */
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as z from 'zod';
@@ -15,7 +17,7 @@ import { runCommand } from '../../../app/devices/command.ts';
 import { runProgram } from '../../../app/devices/program.ts';
 import { mount, unmount } from './file-system.ts';
 import { makeImage, readPart } from './loop-disk.ts';
-import { runCli } from './migration.ts';
+import { cliProgram, runCli } from './migration.ts';
 import type { Scratch } from './scratch.ts';
 
 export interface Growable {
@@ -122,6 +124,40 @@ export function writeAt(path: string, offsetBytes: number, bytes: Uint8Array): v
 /** The table at the beginning, and what could be a backup at the end. */
 export function endsOf({ file }: Growable, sizeBytes: number): Buffer {
   return Buffer.concat([readPart(file, 0, mebibyte), readPart(file, sizeBytes - mebibyte, mebibyte)]);
+}
+
+// ---- others who use it
+
+/** Has the path open for reading and writing while `act` runs, as a virtual machine would: without claiming it. */
+export async function whileWritten(path: string, act: () => Promise<void>): Promise<void> {
+  const child = spawn('bash', ['-c', 'exec 9<>"$0"; echo ready; read', path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  try {
+    await once(child.stdout, 'data');
+    await act();
+  } finally {
+    child.stdin.end();
+    await ended;
+  }
+}
+
+/** Words for unshare(1): runs a command that finds a script in a program's place, and the program at `STAND.real`. */
+export function withStandIn(
+  stand: string,
+  { program, text }: { readonly program: string; readonly text: string },
+  command: readonly string[],
+): string[] {
+  const place =
+    'real="$(readlink -f "$(type -p "$2")")"; cp "$real" "$1.real"; printf %s "$TEXT" > "$1"; chmod +x "$1"; ' +
+    'mount --bind "$1" "$real"; exec "${@:3}"';
+  const inside = ['--mount', '--propagation', 'private', 'env', `TEXT=${text}`, 'bash', '-c', place];
+  return [...inside, 'bash', stand, program, ...command];
+}
+
+/** The command that `grow` runs. */
+export function growCommand(scratch: Scratch, device: string, ...more: readonly string[]): string[] {
+  const parameters = ['grow', device, '--json', '--state-dir', scratch.stateDirectory, ...more];
+  return [process.execPath, cliProgram, ...parameters];
 }
 
 // ---- the command
