@@ -101,11 +101,18 @@ function extDefect(header: string, features: ReadonlySet<string>): string | null
   return state === 'clean' ? null : `is in the state "${state}"`;
 }
 
-/** What resize2fs refuses, or the kernel to mount, which would be seen only when the partition has grown. */
+/** What resize2fs or the kernel refuses to grow or to mount, which would be seen only when the partition has grown. */
+const refusedFeatures: readonly (readonly [feature: string, why: string])[] = [
+  ['journal_dev', 'is the journal of another file system'],
+  // resize2fs by its own words while it is not mounted, older kernels while it is.
+  ['bigalloc', 'has clusters of several blocks (bigalloc), which Diskferry does not grow'],
+  // ext4_resize_begin in fs/ext4/resize.c.
+  ['sparse_super2', 'has the feature "sparse_super2", which the kernel does not grow'],
+];
+
 function extObstacle(header: string, features: ReadonlySet<string>): string | null {
-  if (features.has('journal_dev')) return 'is the journal of another file system';
   if (/^Journal device:/m.test(header)) return 'has an external journal';
-  return features.has('bigalloc') ? 'has clusters of several blocks (bigalloc), which resize2fs does not grow' : null;
+  return refusedFeatures.find(([feature]) => features.has(feature))?.[1] ?? null;
 }
 
 /** While it is mounted it is never clean, and its journal is not empty: only what it has recorded counts. */

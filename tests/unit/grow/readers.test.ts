@@ -197,6 +197,7 @@ Reserved GDT blocks:      100\n${change}`;
 
   it.each([
     ['has_journal bigalloc', '', 'bigalloc'],
+    ['has_journal sparse_super2', '', 'sparse_super2'],
     ['has_journal', 'Journal device:\t          0x0801\n', 'external journal'],
     ['journal_dev', '', 'journal of another'],
   ])('tells what resize2fs or the mount would refuse: %s %j', (features, line, words) => {
