@@ -76,7 +76,8 @@ export async function withPassphrase(
   parameters: readonly string[],
   passphrase: Uint8Array | undefined,
 ): Promise<void> {
-  const input = passphrase?.slice() ?? new Uint8Array();
+  // No slice(): of a Buffer that is the caller's own memory, which would be wiped here.
+  const input = new Uint8Array(passphrase ?? []);
   const { exitCode, stderr } = await runToItsEnd('cryptsetup', parameters, input).finally(() => input.fill(0));
   if (exitCode === 0) return;
   const [code, why] =
