@@ -53,6 +53,7 @@ export interface GrowOrder {
 
 /** udev looks at a disk for a moment; sysfs and nodes follow a change by as much. */
 const patienceMs = 8000;
+const looksMin = 3;
 const pollMs = 100;
 
 export async function carryOut(order: GrowOrder): Promise<void> {
@@ -194,13 +195,13 @@ function growFailed({ kind, name }: GrowLayer, why: string, cause?: unknown): Di
  */
 async function sizeReached(order: GrowOrder, index: number): Promise<number> {
   const planned = order.plan.layers[index];
-  const untilMs = performance.now() + patienceMs;
+  const isOver = startPatience();
   for (;;) {
     const layer = (await lookPatiently(order)).now.layers[index];
     const least = (planned?.afterBytes ?? Infinity) - (planned?.slackBytes ?? 0);
     if (planned !== undefined && layer !== undefined && !layer.grows && layer.beforeBytes >= least)
       return layer.beforeBytes;
-    if (planned === undefined || layer === undefined || performance.now() > untilMs)
+    if (planned === undefined || layer === undefined || isOver())
       throw growFailed(
         planned ?? (layer as GrowLayer),
         `its program has reported success, but it has ${layer?.beforeBytes ?? 0} bytes instead of ${least}`,
@@ -220,14 +221,24 @@ const passing: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 async function lookPatiently(order: GrowOrder): Promise<Look> {
-  const untilMs = performance.now() + patienceMs;
+  const isOver = startPatience();
   for (;;) {
     try {
       return await lookNow(order);
     } catch (error) {
       const mayPass = error instanceof DiskferryError && passing.has(error.code);
-      if (!mayPass || performance.now() > untilMs) throw error;
+      if (!mayPass || isOver()) throw error;
       await sleep(pollMs);
     }
   }
+}
+
+/** To be asked after each look; they are several also where one takes longer than all our patience. */
+function startPatience(): () => boolean {
+  const untilMs = performance.now() + patienceMs;
+  let looks = 0;
+  return () => {
+    looks += 1;
+    return looks >= looksMin && performance.now() > untilMs;
+  };
 }
