@@ -17,7 +17,7 @@
  * grow behind it. The check before the first one is ended at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { DiskferryError, messageOf, present } from '../base/error.ts';
 import type { ErrorCode } from '../base/error.ts';
 import type { GrowLayer, GrowPlan } from '../contract/grow.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
@@ -122,17 +122,17 @@ async function testKey({ layers }: Found, passphrase: Uint8Array | undefined): P
   if (container !== undefined) await testPassphrase(container.below, passphrase);
 }
 
+/** The look behind a step is the one before the next: nothing comes between them. */
 async function carryOutSteps(order: GrowOrder): Promise<void> {
   const { layers, disk } = order.plan;
-  let hasChanged = false;
+  let seen: Look | null = null;
   for (const [index, { grows }] of layers.entries()) {
     if (!grows) continue;
     try {
-      await carryOutStep(order, index);
+      seen = await carryOutStep(order, index, seen ?? (await lookPatiently(order)));
     } catch (error) {
-      throw hasChanged ? behindChange(disk.path, error) : error;
+      throw seen === null ? error : behindChange(disk.path, error);
     }
-    hasChanged = true;
   }
 }
 
@@ -145,22 +145,25 @@ function behindChange(path: string, error: unknown): unknown {
 
 // ---- one step
 
-async function carryOutStep(order: GrowOrder, index: number): Promise<void> {
+/** Returns what is seen behind it. */
+async function carryOutStep(order: GrowOrder, index: number, { found, now }: Look): Promise<Look> {
   const { plan, passphrase, tell } = order;
   const { path } = plan.disk;
   if (order.signal.aborted)
     throw new DiskferryError('grow-interrupted', `${path}: interrupted between two steps`, {
       context: { device: path },
     });
-  const { found, now } = await lookPatiently(order);
   requireSame(plan, now, 'planned');
-  const layer = now.layers[index];
-  if (layer === undefined) return;
+  const layer = present(now.layers[index], 'it has the layers of the plan');
   if (layer.grows) {
     requireStillThere(plan);
     await orGrowFailed(layer, () => growLayer({ plan, found, layer, passphrase }));
   }
-  tell(layer, await sizeReached(order, index));
+  const { seen, sizeBytes } = await sizeReached(order, index).catch((error: unknown) => {
+    throw behindChange(path, error);
+  });
+  tell(layer, sizeBytes);
+  return seen;
 }
 
 /** Right before a program is told the path. */
@@ -193,14 +196,15 @@ function growFailed({ kind, name }: GrowLayer, why: string, cause?: unknown): Di
  * The kernel and udev follow what a program has done; what is not there at the end of our patience will not
  * come.
  */
-async function sizeReached(order: GrowOrder, index: number): Promise<number> {
+async function sizeReached(order: GrowOrder, index: number): Promise<{ seen: Look; sizeBytes: number }> {
   const planned = order.plan.layers[index];
   const isOver = startPatience();
   for (;;) {
-    const layer = (await lookPatiently(order)).now.layers[index];
+    const seen = await lookPatiently(order);
+    const layer = seen.now.layers[index];
     const least = (planned?.afterBytes ?? Infinity) - (planned?.slackBytes ?? 0);
     if (planned !== undefined && layer !== undefined && !layer.grows && layer.beforeBytes >= least)
-      return layer.beforeBytes;
+      return { seen, sizeBytes: layer.beforeBytes };
     if (planned === undefined || layer === undefined || isOver())
       throw growFailed(
         planned ?? (layer as GrowLayer),

@@ -38,8 +38,9 @@ export async function planGrow({ request, options, stateDirectories }: AskedGrow
     });
   const found = await look(request);
   // Before what lies on it is judged: that a move has it in its hands says more.
-  await requireUnserved(found.disk);
-  for (const directory of stateDirectories) await requireNoJob(found, directory);
+  const inventory = await readInventory({ probes: false, votes: false });
+  requireUnserved(inventory, found.disk);
+  for (const directory of stateDirectories) await requireNoJob(inventory, found, directory);
   return decideGrow(found, options);
 }
 
@@ -59,16 +60,18 @@ export async function growAsPlanned(asked: CarriedGrow): Promise<void> {
 
 // ---- jobs
 
-async function requireUnserved({ path }: PlannedDisk): Promise<void> {
-  const inventory = await readInventory({ probes: false, votes: false });
+function requireUnserved(inventory: Inventory, { path }: PlannedDisk): void {
   const facts = readDiskFacts(inventory, path);
   const objection = isAbsent(facts) ? undefined : virtualDeviceObjection(inventory, facts);
   if (objection !== undefined) throw objection;
 }
 
-async function requireNoJob({ disk, device }: Found, stateDirectory: string): Promise<void> {
-  const [inventory, bootId] = [await readInventory({ probes: false, votes: false }), await readBootId()];
-  const { path } = disk;
+async function requireNoJob(
+  inventory: Inventory,
+  { disk, device }: Found,
+  stateDirectory: string,
+): Promise<void> {
+  const [{ path }, bootId] = [disk, await readBootId()];
   const isOfOthers = ({ record }: RecordedJob): boolean =>
     !('defect' in record) && ![disk, device].some((one) => hasDisk(inventory, { disk: one, record, bootId }));
   for (const found of await findLivingJobs(stateDirectory)) {

@@ -60,7 +60,7 @@ async function expectHiddenRefused(disk: Growable, target: string): Promise<void
 }
 
 // One kind of guest is enough for what needs no dm-crypt, and User-mode Linux the quicker one.
-describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'user-mode-linux')('grow in a guest', () => {
+describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'user-mode-linux')('grow (where a guest is quickest: User-mode Linux)', () => {
   it('grows the LV that lies last, whose name has dashes, and the mounted ext4 in it', async () => {
     const disk = await makeDisk();
     const volumes = [
@@ -100,7 +100,7 @@ describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'user-mode-linux')('grow in a
   });
 });
 
-describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'qemu')('grow through LUKS', () => {
+describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'qemu')('grow through LUKS (needs dm-crypt: QEMU)', () => {
   it.each(['luks1', 'luks2'] as const)('grows %s and the mounted ext4 in it, and asks for no more than it needs', async (type) => {
     await runCommand('modprobe', ['dm-crypt'], 'modprobe');
     const disk = await makeDisk();

@@ -32,12 +32,11 @@ import { waitUntil } from './support/wait.ts';
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
 const sizes = { smallBytes: 400 * mebibyte, largeBytes: 800 * mebibyte };
-const script = 'label: gpt\n,\n';
 
-async function makeDisk(type: FileSystemType): Promise<{ disk: Growable; digest: string }> {
+async function makeDisk(type: FileSystemType, label = 'gpt'): Promise<{ disk: Growable; digest: string }> {
   let digest = '';
   const disk = await makeGrowable(scratchOf(), 'disk', {
-    ...{ ...sizes, script },
+    ...{ ...sizes, script: `label: ${label}\n,\n` },
     fill: async (path) => {
       await makeFileSystem(type, `${path}p1`);
       digest = await plantFile(scratchOf(), `${path}p1`);
@@ -143,6 +142,16 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
     await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
     expect(endsOf(disk, sizes.largeBytes).equals(before)).toBe(true);
     await expectWhole(disk, 'ext4', digest);
+  });
+
+  it('that does not know its disk again behind its first step does not say that nothing was changed', async () => {
+    const { disk } = await makeDisk('ext4', 'dos');
+    const stand = scratchOf().path('stand-in');
+    const text = `#!/bin/sh\n${stand}.real "$@"\nwipefs --quiet --all --force ${disk.path}p1\n`;
+    const words = withStandIn(stand, { program: 'resizepart', text }, growCommand(scratchOf(), disk.path, '--yes'));
+    const run = parseGrow(await runProgram('unshare', words));
+    expect(run).toMatchObject({ exitCode: 4, failure: { code: 'grow-failed', dataIs: 'in-place' } });
+    expect(run.stderr).toContain('has grown in part only');
   });
 
   it.each([
