@@ -10,7 +10,6 @@ import type { PlannedDisk } from '../contract/plan.ts';
 import type { BlockDevice } from '../devices/block-device.ts';
 import { probeContent } from '../devices/content.ts';
 import { isAbsent, readBlockFacts, readDiskFacts } from '../devices/disk-facts.ts';
-import { tryExclusiveOpen } from '../devices/exclusive-open.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { findDevice, readInventory } from '../devices/inventory.ts';
 import { holdersOf } from '../devices/stack.ts';
@@ -140,17 +139,14 @@ function partitionsOf({ devices }: Inventory, disk: BlockDevice): ShownPartition
 }
 
 /**
- * A disk with partitions that somebody claims as a whole: multipath, RAID, a migration. Partitions that are
- * in use claim it as well, and then nobody else can.
+ * A disk with partitions that others have as a whole: multipath, RAID, a loop device. That somebody has
+ * claimed it by an exclusive open needs no question of its own: such a claim keeps its partitions from being
+ * claimed, which is asked for what lies on them (layers.ts).
  */
 function requireUnclaimed(inventory: Inventory, disk: BlockDevice, table: FoundTable | null): void {
   if (table === null) return;
   const holder = holdersOf(inventory, disk.majorMinor)[0] ?? loopOver(inventory, disk);
   if (holder !== undefined) throw refuse('device-in-use', disk.path, `is in use by ${holder.path}`);
-  if (tryExclusiveOpen(disk.path) === null) return;
-  const parts = inventory.devices.filter((one) => one.partition?.diskMajorMinor === disk.majorMinor);
-  if (parts.some(({ path }) => tryExclusiveOpen(path) !== null)) return;
-  throw refuse('device-in-use', disk.path, 'is in use as a whole, perhaps by a container or a migration');
 }
 
 function loopOver({ devices }: Inventory, { majorMinor }: BlockDevice): BlockDevice | undefined {
