@@ -220,6 +220,7 @@ describe('the wizard', () => {
     const host = new TestHost({ plan: () => ({ plan, token: 't', notes: [] }), start: () => begun });
     const wizard = new Wizard(host);
     host.connect();
+    await expect.poll(() => host.asked.length > 1 && wizard.store.getState().busy.length === 0).toBe(true);
     await wizard.choose({ source: '/dev/sdb', destination: '/dev/sdc' });
     await wizard.showPlan();
     wizard.go({ at: 'confirm' });
