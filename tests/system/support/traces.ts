@@ -65,7 +65,8 @@ export async function sweep(directory: string): Promise<void> {
   if (process.env['DISKFERRY_GUEST'] !== undefined) await removeAbandoned();
   const loops = await loopsIn(directory);
   const mounts = mountsIn(directory, loops);
-  const isOnLoop = ({ source }: MountTrace): boolean => loops.some(({ device }) => device === source);
+  const isOnLoop = ({ source }: MountTrace): boolean =>
+    loops.some(({ device }) => source === device || source.startsWith(`${device}p`));
   // The last mounted first: it may lie on one before it.
   await unmountAll(mounts.filter(isOnLoop).reverse());
   // Those of a dead job have gone by themselves with their last user.
