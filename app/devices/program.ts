@@ -51,22 +51,24 @@ function start(
   timeMsMax = runMsMax,
 ) {
   const env = programEnvironment();
-  const timeout = timeLeftMs(timeMsMax);
-  // To Node, 0 is none.
-  const limit = { timeout: timeout === Infinity ? 0 : timeout, killSignal: 'SIGKILL' } as const;
   const child = inOwnSession((own) =>
-    spawn(program, parameters, { ...own, ...limit, env, stdio: ['pipe', 'pipe', 'pipe'] }),
+    spawn(program, parameters, { ...own, env, stdio: ['pipe', 'pipe', 'pipe'] }),
   );
+  const timeMs = timeLeftMs(timeMsMax);
+  // Not spawn's own limit: where the program is not installed, its timer keeps our process alive until it is over.
+  const limit = timeMs === Infinity ? undefined : setTimeout(() => child.kill('SIGKILL'), timeMs);
   // A program may end without having read everything; its exit code says why.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
+      clearTimeout(limit);
       const code = cause.code === 'ENOENT' ? 'program-missing' : 'command-failed';
       const why = cause.code === 'ENOENT' ? 'the program is not installed' : cause.message;
       reject(new DiskferryError(code, `${program}: ${why}`, { context: { program }, cause }));
     });
     child.once('close', (exitCode, signal) => {
+      clearTimeout(limit);
       if (exitCode !== null) resolve(exitCode);
       else
         reject(
