@@ -33,6 +33,7 @@ const families: readonly Family[] = [
   },
   { words: ['grow'], load: async () => (await import('./commands/grow.ts')).addGrowCommand },
   { words: ['report'], load: async () => (await import('./commands/report.ts')).addReportCommand },
+  { words: ['unmask'], load: async () => (await import('./commands/unmask.ts')).addUnmaskCommand },
   {
     words: ['completion'],
     load: async () => (await import('./commands/completion.ts')).addCompletionCommand,

@@ -253,6 +253,24 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'journal-from-the-future': refusedRecovery('Recover the job with that version of Diskferry.'),
   'journal-mismatch': refusedRecovery("Put the record and the journal of one job into the job's directory."),
+  'disk-masked': refused(
+    'If it is an old copy that may be erased, use it as a destination; "diskferry unmask {device}" makes it recognisable.',
+  ),
+  'disk-unmasked': refusedRecovery(
+    'Go on from a backup, or give up what was written during the job and use the source as it is now. Then remove ' +
+      "the job's directory.",
+  ),
+  'not-masked': refused('Look with "diskferry devices" which disk it is.'),
+  'disk-stale': refused(
+    'Run "diskferry recover" if its job died, else use the other disk of it. To use this one all the same, add --i-know-it-is-stale.',
+  ),
+  'mask-failed': failed(
+    'both',
+    'Look at the kernel log (dmesg) and at the cable, and try again; keep both disks as they are until then.',
+  ),
+  'identity-not-hidden': refused(
+    'Move this disk with the tools of what manages it; its copy could not be told from it.',
+  ),
   'job-missing': {
     advice: 'List the jobs with "diskferry status".',
     dataIs: 'unknown',

@@ -119,16 +119,15 @@ export const copyScopeSchema = z.object({
 export type CopyScope = z.infer<typeof copyScopeSchema>;
 
 export const planWarningCodes = [
-  'no-journal',
+  'recover-after-crash',
   'state-not-durable',
-  'duplicate-identity',
+  'source-hidden',
   'destination-not-empty',
   'destination-space',
   'physical-block-size',
   'gpt-backup-header',
   'copies-everything',
   'stops-users',
-  'volume-group-frozen',
   'stays-mapped',
 ] as const;
 

@@ -6,6 +6,7 @@
  *   that it maps lies in the extent; any other kind waits until its device as a whole can move.
  * - The direct device begins `directStartSector` into the disk, so that nobody who looks for identities at
  *   the start of disks takes it for another copy of this one.
+ * - Blocks in which an identity may stand never go direct: they are masked on the disk until the commit.
  * - Every table keeps a piece of the device that it lies on, if only its last block: by that LVM knows which
  *   of several disks that look the same is its physical volume (substitution/volume-group.ts).
  * - A flush of the consumer reaches every device of a table, through device-mapper itself, so it covers what
@@ -13,6 +14,7 @@
  */
 import { assert } from '../base/error.ts';
 import { blockBytes, sectorBytes } from '../base/units.ts';
+import type { GuardPlaces } from './guard-places.ts';
 import type { DevicePlace, Mapping, Segment } from './dm-table.ts';
 import { devicesUnder } from './dm-table.ts';
 
@@ -22,12 +24,37 @@ const blockSectors = blockBytes / sectorBytes;
 export const directStartSector = blockSectors;
 /** A table that would have more stays as it is. */
 export const segmentsMax = 100;
+/** Spans that are no further apart become one. */
+const nearSectors = 64;
 
 export interface DirectPart {
   /** `majorMinor` of the direct device. */
   readonly device: string;
   /** Where the extent ends on the disk. */
   readonly endSector: number;
+  /** What of it never goes direct, ascending. */
+  readonly kept: readonly SectorSpan[];
+}
+
+/** Sectors of the disk. */
+export interface SectorSpan {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The blocks of the guard's places, as few spans: each costs two segments. */
+export function guardedSpans(places: GuardPlaces): SectorSpan[] {
+  const spans: SectorSpan[] = [];
+  for (let place = 0; place < places.count; place += 1) {
+    const first = Math.floor(places.offsetOf(place) / blockBytes) * blockSectors;
+    const last = spans.at(-1);
+    const isNear = last !== undefined && first - last.end <= nearSectors;
+    spans.splice(isNear ? -1 : spans.length, 1, {
+      first: isNear ? last.first : first,
+      end: first + blockSectors,
+    });
+  }
+  return spans;
 }
 
 /**
@@ -42,14 +69,12 @@ export function withDirect(segments: readonly Segment[], on: string, part: Direc
 
 /** The other way round: all of it on one device again. Neighbours that belong together become one segment. */
 export function withoutDirect(segments: readonly Segment[], on: string, direct: string): Segment[] {
-  const whole: Segment[] = [];
-  for (const { mapping, ...span } of segments) {
-    const segment = { ...span, mapping: movePlaces(mapping, (place) => fromDirect(place, on, direct)) };
-    const last = whole.at(-1);
-    if (last !== undefined && continues(last, segment)) whole[whole.length - 1] = joined(last, segment);
-    else whole.push(segment);
-  }
-  return whole;
+  return segments
+    .map(({ mapping, ...span }) => ({
+      ...span,
+      mapping: movePlaces(mapping, (place) => fromDirect(place, on, direct)),
+    }))
+    .reduce<Segment[]>(joinNext, []);
 }
 
 function splitSegment(segment: Segment, on: string, part: DirectPart): Segment[] {
@@ -73,7 +98,15 @@ function splitLinear({ startSector, sectorCount }: Segment, place: DevicePlace, 
     };
     return [{ startSector: startSector + start - first, sectorCount: until - start, mapping }];
   };
-  return [...piece(first, from, false), ...piece(from, to, true), ...piece(to, end, false)];
+  const pieces = piece(first, from, false);
+  let at = from;
+  for (const kept of part.kept) {
+    const keptFrom = Math.min(to, Math.max(at, kept.first));
+    const keptTo = Math.min(to, Math.max(keptFrom, kept.end));
+    pieces.push(...piece(at, keptFrom, true), ...piece(keptFrom, keptTo, false));
+    at = keptTo;
+  }
+  return [...pieces, ...piece(at, to, true), ...piece(to, end, false)].reduce<Segment[]>(joinNext, []);
 }
 
 function liesWithin(
@@ -85,7 +118,10 @@ function liesWithin(
   const moving = stripes.filter(({ device }) => device === on);
   const each = sectorCount / stripes.length;
   return moving.every(
-    ({ startSector }) => startSector >= directStartSector && startSector + each <= part.endSector,
+    ({ startSector }) =>
+      startSector >= directStartSector &&
+      startSector + each <= part.endSector &&
+      !part.kept.some(({ first, end }) => first < startSector + each && startSector < end),
   );
 }
 
@@ -132,6 +168,14 @@ function continues({ sectorCount, mapping }: Segment, next: Segment): boolean {
   if (mapping.type !== 'linear' || next.mapping.type !== 'linear') return false;
   const [place, following] = [mapping.place, next.mapping.place];
   return place.device === following.device && place.startSector + sectorCount === following.startSector;
+}
+
+/** For reducing: neighbours that belong together become one. */
+function joinNext(whole: Segment[], segment: Segment): Segment[] {
+  const last = whole.at(-1);
+  return last !== undefined && continues(last, segment)
+    ? [...whole.slice(0, -1), joined(last, segment)]
+    : [...whole, segment];
 }
 
 function joined(segment: Segment, { sectorCount }: Segment): Segment {

@@ -38,8 +38,10 @@ import { RequestTable, requestSlotBytes } from '../router/request.ts';
 import type { DurabilityLoss } from '../router/flush-rounds.ts';
 import { Router } from '../router/router.ts';
 import { BusyWait } from './busy-wait.ts';
+import { GuardedDisks, guardedDisksPoolBytes } from './guarded-disks.ts';
 import { frontendPoolBytes, makeFrontend } from './make-frontend.ts';
 import { LiveMap } from './live-map.ts';
+import { maskChangeRanges } from './mask-change.ts';
 import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
 import { ProgressCells } from './progress-cells.ts';
 import { Undo } from './undo.ts';
@@ -74,6 +76,7 @@ export class EngineLoop {
   readonly #ranges: RangesInFlight;
   readonly #io: RingDiskIo;
   readonly #journal: PhaseJournal;
+  readonly #guarded: GuardedDisks;
   readonly #router: Router;
   readonly #pace: Pace;
   readonly #copy: CopyLoop;
@@ -100,8 +103,8 @@ export class EngineLoop {
     const { sizeBytes, logicalBlockBytes } = setting.geometry;
     const frontendBytes = frontendPoolBytes(setting.frontend);
     const journalBytes = setting.journal === undefined ? 0 : journalPoolBytes();
-    const poolBytes =
-      requestSlots * requestSlotBytes + copyPoolBytes + diskIoPoolBytes + frontendBytes + journalBytes;
+    const diskBytes = diskIoPoolBytes + guardedDisksPoolBytes;
+    const poolBytes = requestSlots * requestSlotBytes + copyPoolBytes + diskBytes + frontendBytes + journalBytes;
     this.#pool = new BufferPool(poolBytes, (view) => addon().misalignmentBytes(view));
     this.#ring = new Ring(this.#pool);
     this.#requests = new RequestTable(requestSlots, this.#pool);
@@ -118,7 +121,7 @@ export class EngineLoop {
       contents: setting.verifies === true ? contents : undefined,
     });
     this.#unreadable = new UnreadableBlocks(blockCount);
-    this.#ranges = new RangesInFlight(requestSlots + piecesMax);
+    this.#ranges = new RangesInFlight(requestSlots + piecesMax + maskChangeRanges);
     this.#io = new RingDiskIo({
       ring: this.#ring,
       ringOwner: owner.disks,
@@ -129,6 +132,10 @@ export class EngineLoop {
     });
     this.#journal = this.#makeJournal();
     this.#phase = setting.journal?.phase ?? jobPhases.copying;
+    this.#guarded = new GuardedDisks({
+      ...{ io: this.#io, pool: this.#pool, ranges: this.#ranges, geometry: setting.geometry },
+      durableWriteFailed: (disk, result) => this.#router.durableWriteFailed(disk, result),
+    });
     const meter = new ConsumerMeter(setting.consumerCells);
     this.#progress = new ProgressCells(setting.progressCells);
     this.#router = new Router({
@@ -136,7 +143,7 @@ export class EngineLoop {
       logicalBlockBytes,
       requests: this.#requests,
       pool: this.#pool,
-      io: this.#io,
+      io: this.#guarded.io,
       flags: this.#flags,
       written: this.#written,
       copied: this.#copied.map,
@@ -156,7 +163,7 @@ export class EngineLoop {
       written: this.#written,
       sizeBytes,
       contents,
-      io: this.#io,
+      io: this.#guarded.io,
       ranges: this.#ranges,
       buffers: this.#copyBuffers,
       pace: this.#pace,
@@ -172,12 +179,8 @@ export class EngineLoop {
       makeLoop: (pending) => this.#copyLoop(pending, this.#undoPace),
     });
     this.#frontend = makeFrontend(setting.frontend, {
-      ring: this.#ring,
-      ringOwner: owner.frontend,
-      pool: this.#pool,
-      requests: this.#requests,
-      handler: this.#router,
-      geometry: setting.geometry,
+      ...{ ring: this.#ring, ringOwner: owner.frontend, pool: this.#pool, requests: this.#requests },
+      ...{ handler: this.#router, geometry: setting.geometry },
     });
     this.#router.connect(this.#frontend);
     this.#followLiveMap();
@@ -269,6 +272,9 @@ export class EngineLoop {
         break;
       case 'verify':
         this.#verification.start();
+        break;
+      case 'change-mask':
+        this.#guarded.changeMask(message, (errno) => this.#mailbox.post({ kind: 'mask-changed', errno }));
         break;
       case 'close-frontend':
         this.#frontend.stopAccepting();
@@ -428,7 +434,7 @@ export class EngineLoop {
       pace,
       copied,
       sizeBytes: this.#setting.geometry.sizeBytes,
-      io: this.#io,
+      io: this.#guarded.io,
       ranges: this.#ranges,
       buffers: this.#copyBuffers,
       clockUs: this.#ring.clockUs,

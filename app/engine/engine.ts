@@ -22,6 +22,7 @@ import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-failure.ts';
 import type { VerifyResult } from '../copy/verify-loop.ts';
 import type { Speed } from '../copy/pace.ts';
+import { destination, source } from '../devices/disk-io.ts';
 import { readIoCounts } from '../devices/io-counts.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { addon } from '../../native/binding.ts';
@@ -29,6 +30,7 @@ import type { UnreadableExtents } from '../flags/unreadable-blocks.ts';
 import { ConsumerMeter, consumerMeterBytes } from '../router/consumer-meter.ts';
 import type { ConsumerSnapshot } from '../router/consumer-meter.ts';
 import type { DurabilityLoss } from '../router/flush-rounds.ts';
+import type { WantedMask } from './mask-change.ts';
 import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
 import type { EngineProgress } from './progress-cells.ts';
 import type { UndoFailure } from './undo.ts';
@@ -207,6 +209,33 @@ export class Engine {
   async enterPhase(phase: JobPhase): Promise<void> {
     const { errno } = await this.#ask({ kind: 'enter-phase', phase }, 'phase-entered');
     if (errno !== 0) throw journalError(this.#names.journal, errno);
+  }
+
+  /**
+   * Makes a disk known as the volume, durably, while it is served; may be called again. Throws `mask-failed`.
+   */
+  async unmask(disk: keyof DiskNames): Promise<void> {
+    await this.#changeMask(disk, { isMasked: false });
+  }
+
+  /** The same as far as the disk can be read. */
+  async unmaskReadable(disk: keyof DiskNames): Promise<void> {
+    await this.#changeMask(disk, { isMasked: false, skipsUnreadable: true });
+  }
+
+  /** The other way round. */
+  async mask(disk: keyof DiskNames): Promise<void> {
+    await this.#changeMask(disk, { isMasked: true });
+  }
+
+  async #changeMask(disk: keyof DiskNames, how: Omit<WantedMask, 'disk'>): Promise<void> {
+    const wanted = { disk: disk === 'source' ? source : destination, ...how } as const;
+    const { errno } = await this.#ask({ kind: 'change-mask', ...wanted }, 'mask-changed');
+    if (errno === 0) return;
+    const device = this.#names[disk];
+    const what = how.isMasked ? 'hiding its identity' : 'giving it its identity back';
+    const message = `${device}: ${what} failed: ${getSystemErrorName(errno)}`;
+    throw new DiskferryError('mask-failed', message, { context: { device } });
   }
 
   /** Resolves when no consumer can reach the virtual device any more and nothing is in flight. */

@@ -38,6 +38,8 @@ export interface MaskChangeOptions {
 export interface WantedMask {
   readonly disk: Disk;
   readonly isMasked: boolean;
+  /** A place that cannot be read cannot be recognised either: it is left as it is, and no failure. */
+  readonly skipsUnreadable?: boolean | undefined;
 }
 
 /** `result` is 0 when the whole disk is so, durably, or a negative errno. */
@@ -78,7 +80,9 @@ export class MaskChange implements RangeOwner, DiskIoClient {
 
   diskOperationDone(step: number, result: number): void {
     if (result < 0 && step !== steps.read) this.#options.durableWriteFailed(this.#disk, result);
+    const isSkipped = step === steps.read && result < 0 && this.#isWanted.skipsUnreadable === true;
     if (step === steps.flush) this.#end(result);
+    else if (isSkipped) this.#settle();
     else if (result < 0) this.#release(result);
     else if (step === steps.read && this.#mustInvert()) this.#invert();
     else this.#settle();

@@ -14,6 +14,7 @@ import type { JobPhase } from '../journal/job-phase.ts';
 import type { JournalIdentity } from '../journal/layout.ts';
 import type { JournalPosition } from '../journal/recovery.ts';
 import type { DurabilityLoss } from '../router/flush-rounds.ts';
+import type { WantedMask } from './mask-change.ts';
 import type { UndoFailure } from './undo.ts';
 import type { NumberForm } from '../../native/ublk.ts';
 
@@ -92,6 +93,11 @@ export type ControlMessage =
    * by `verified` or `verify-failed`, unless an undo or the end stops it.
    */
   | { readonly kind: 'verify' }
+  /**
+   * Make a disk known as the volume, or unknown, while it is served. The source must be writable. Answered by
+   * `mask-changed`.
+   */
+  | ({ readonly kind: 'change-mask' } & WantedMask)
   /** Take no new consumers and let those that are there go; answered by `frontend-closed`. */
   | { readonly kind: 'close-frontend' }
   /** Make durable what the job is about from now on; answered by `phase-entered`. One at a time. */
@@ -118,6 +124,7 @@ export type WorkerMessage =
   /** The extent's length from the disk's start; 0: it was not that long yet, or the flush has failed. */
   | { readonly kind: 'graduated'; readonly lengthBytes: number; readonly errno: number }
   | VerifyEnd
+  | { readonly kind: 'mask-changed'; readonly errno: number }
   | { readonly kind: 'frontend-closed' }
   | { readonly kind: 'returned' }
   | {

@@ -13,6 +13,7 @@ import type { Allocation } from '../devices/allocated.ts';
 import { readDiskAllocation } from '../devices/allocated-disk.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
 import { isDeviceMapperOffered } from '../devices/device-mapper.ts';
+import { hiddenOn } from '../devices/disk-at-rest.ts';
 import type { AbsentDisk, DiskFacts } from '../devices/disk-facts.ts';
 import { isAbsent, lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
@@ -33,6 +34,8 @@ export interface Facts {
   readonly host: HostFacts;
   /** What the source's file system uses, when it was asked for and the source is not mounted. */
   readonly allocation: AllocationFacts | null;
+  /** What an earlier job has hidden there, as libblkid names it; nothing when nobody has looked closer. */
+  readonly hiddenOnDestination: readonly string[];
   /** What lies on the source by device-mapper; null when nobody has looked closer. */
   readonly stack: StackFacts | null;
 }
@@ -108,6 +111,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
     destinationFolder: mayBeFile(destination) ? readFileFolder(options.destinationPath) : null,
     stateDirectory: readFolder(options.stateDirectory),
     host: await readHost(options),
+    hiddenOnDestination: options.looksCloser ? await readHidden(destination) : [],
     stack: options.looksCloser ? await readStack(inventory, source) : null,
     allocation: options.readsAllocation ? await readAllocation(inventory, source) : null,
   };
@@ -116,6 +120,12 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
 async function readStack(inventory: Inventory, source: DiskFacts | AbsentDisk): Promise<StackFacts | null> {
   if (isAbsent(source) || source.storage.kind === 'file') return null;
   return readStackFacts(inventory, { majorMinor: source.storage.majorMinor, path: source.path });
+}
+
+async function readHidden(disk: DiskFacts | AbsentDisk): Promise<string[]> {
+  if (isAbsent(disk) || disk.readRefusal !== null) return [];
+  const { path, kind, sizeBytes } = disk;
+  return hiddenOn({ path, kind, logicalBlockBytes: disk.logicalBlockBytes ?? sectorBytes }, [sizeBytes]);
 }
 
 function mayBeFile({ kind }: DiskFacts | AbsentDisk): boolean {

@@ -1,25 +1,22 @@
 /**
- * The running heart of a job: both disks open and claimed, an engine that serves the virtual device, and the
- * device itself. Brought up once, taken down once; what was acquired is released in reverse whatever fails in
- * between.
+ * The running heart of a job: both disks open, claimed and hidden (ferry-disks.ts), an engine that serves the
+ * virtual device, and the device itself. Brought up once, taken down once; what was acquired is released in
+ * reverse whatever fails in between.
  *
- * The disks are opened exactly once each, exclusively, and only after their identities have been compared
- * with the plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never
- * through the path.
+ * Each disk becomes recognisable again at one instant only: the destination at the commit, the source at the
+ * end of an undo, after the journal has said so.
  */
 import { BugError, DiskferryError, bothOf, present } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
 import { sectorBytes } from '../base/units.ts';
-import type { Extent } from '../base/units.ts';
-import type { Plan, PlannedDisk, Speed } from '../contract/plan.ts';
-import type { NewImage } from '../devices/image-file.ts';
-import { createImageFile } from '../devices/image-file.ts';
+import type { Plan, Speed } from '../contract/plan.ts';
 import { deviceNumberAt } from '../devices/block-device.ts';
 import { makeDirectDevice } from '../devices/direct-device.ts';
+import { guardedSpans } from '../devices/direct-part.ts';
+import { GuardPlaces } from '../devices/guard-places.ts';
 import { removeMapped } from '../devices/device-mapper.ts';
-import type { Claim, OpenDisk } from '../devices/open-disk.ts';
-import { descriptorPath, dropCache, openDisk, WritingHandle } from '../devices/open-disk.ts';
-import { openPrivateDisk } from '../devices/private-disk.ts';
+import type { OpenDisk } from '../devices/open-disk.ts';
+import { dropCache } from '../devices/open-disk.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DeviceHost, DeviceKeeper, VirtualDevice } from '../engine/device-host.ts';
 import { FuseHost } from '../engine/fuse-device.ts';
@@ -32,27 +29,19 @@ import { readMappedUsers } from '../substitution/mapped-users.ts';
 import { BypassWatch } from '../substitution/bypass-watch.ts';
 import type { Place } from '../substitution/mapped-volume.ts';
 import { jobPhases } from '../journal/job-phase.ts';
+import type { DiskOptions, FerryDisks } from './ferry-disks.ts';
+import { openDisks } from './ferry-disks.ts';
 import type { JobJournal } from './job-journal.ts';
 
-export interface FerryOptions {
-  readonly job: string;
-  readonly plan: Plan;
+export interface FerryOptions extends DiskOptions {
   readonly speed: Speed;
   readonly journal: JobJournal;
   /** The job's own directory; the FUSE file is mounted in it. */
   readonly directory: string;
   /** Where the nbd-socket frontend listens. */
   readonly socketPath: string;
-  /**
-   * Finds what nobody relies on, so that it is not copied. Asked when the source is claimed and nobody else
-   * can mount it any more: only then does the answer stay true. `descriptor` is the claimed source's own
-   * path.
-   */
-  readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
-  /** The source is claimed, and nobody has used the virtual device yet. */
+  /** The source is claimed and hidden, and nobody uses the virtual device yet. */
   readonly beforeUse: (source: OpenDisk) => Promise<void>;
-  /** The job goes on after a crash: nobody uses either disk, and both are claimed whole. */
-  readonly isRecovered: boolean;
   /** What it takes for a successor to go on when this process is killed; undefined where none can. */
   readonly survival?: Survival | undefined;
 }
@@ -72,12 +61,7 @@ interface FerryParts {
   readonly engine: Engine;
   readonly host: DeviceHost;
   readonly device: VirtualDevice;
-  readonly source: OpenDisk;
-  /** For undo. */
-  readonly sourceForWriting: WritingHandle;
-  readonly destination: OpenDisk;
-  /** The destination, when `--create` made it. */
-  readonly newImage: NewImage | undefined;
+  readonly disks: FerryDisks;
   readonly held: ReleaseStack;
 }
 
@@ -87,11 +71,10 @@ export class Ferry {
   readonly #job: string;
   readonly #plan: Plan;
   readonly #host: DeviceHost;
-  readonly #source: OpenDisk;
-  readonly #sourceForWriting: WritingHandle;
-  readonly #destination: OpenDisk;
-  readonly #newImage: NewImage | undefined;
+  readonly #disks: FerryDisks;
   readonly #held: ReleaseStack;
+  /** A commit has been tried. */
+  #mayShowDestination = false;
   #directNumber: string | undefined;
   #lastReturn: Promise<unknown> = Promise.resolve();
 
@@ -113,10 +96,7 @@ export class Ferry {
     this.#job = parts.job;
     this.#plan = parts.plan;
     this.#host = parts.host;
-    this.#source = parts.source;
-    this.#sourceForWriting = parts.sourceForWriting;
-    this.#destination = parts.destination;
-    this.#newImage = parts.newImage;
+    this.#disks = parts.disks;
     this.#held = parts.held;
     // Whatever waits for the virtual device then gets an error instead of waiting for ever.
     this.engine.died().catch(() => this.#host.abort());
@@ -139,12 +119,15 @@ export class Ferry {
 
   /**
    * Makes the destination durable and what it is seen as: the instant of the commit. Every block has crossed.
-   * Once the journal says `committing`, a crash does not lead back any more.
+   * Once the journal says `committing`, a crash does not lead back any more, and from here on the destination is
+   * the one that programs recognise; the source stays masked.
    */
   async commit(): Promise<void> {
     await this.engine.flushDestination();
     await this.engine.enterPhase(jobPhases.committing);
-    await dropCache(this.#destination);
+    this.#mayShowDestination = true;
+    await this.engine.unmask('destination');
+    await dropCache(this.#disks.destination);
     await this.engine.enterPhase(jobPhases.committed);
   }
 
@@ -183,10 +166,14 @@ export class Ferry {
    * Where users of the virtual device may be when everything up to there has crossed and counts as written.
    */
   async placeUpTo(endBytes: number): Promise<Place> {
-    const { sizeBytes } = this.#plan.source;
-    if (endBytes === sizeBytes) return { to: this.destinationNumber };
+    const { mappedUsers, source } = this.#plan;
+    const { sizeBytes } = source;
+    // What is encrypted cannot be recognised, and its device moves as a whole or not at all.
+    const isEncrypted = mappedUsers.some(({ kind }) => kind === 'luks');
+    if (endBytes === sizeBytes && isEncrypted) return { to: this.destinationNumber };
     const device = (this.#directNumber ??= await this.#makeDirectDevice(sizeBytes));
-    return { to: this.virtualNumber, direct: { device, endSector: endBytes / sectorBytes } };
+    const kept = guardedSpans(new GuardPlaces(sizeBytes));
+    return { to: this.virtualNumber, direct: { device, endSector: endBytes / sectorBytes, kept } };
   }
 
   async #makeDirectDevice(sizeBytes: number): Promise<string> {
@@ -214,12 +201,12 @@ export class Ferry {
 
   /** For a look at it. */
   get sourceDisk(): OpenDisk {
-    return this.#source;
+    return this.#disks.source;
   }
 
   /** On the source itself: to make durable what consumers have written there. */
   get sourceFd(): number {
-    return this.#source.base.fd;
+    return this.#disks.source.base.fd;
   }
 
   /**
@@ -233,13 +220,17 @@ export class Ferry {
   }
 
   /**
-   * The same while nobody writes, and the source is the truth then, also after a crash: from now on its users
-   * may write to it without us. Those who stay on the virtual device for a while are mirrored still.
+   * The same while nobody writes, and the source is the truth then, also after a crash: from now on programs
+   * recognise it, and its users may write to it without us. Those who stay on the virtual device for a while
+   * are mirrored still.
    */
   returnAll(): Promise<void> {
     return this.#afterLastReturn(async () => {
       await this.#return();
       await this.engine.enterPhase(jobPhases.undone);
+      // What a bad disk cannot deliver twice is left: the source must be let go all the same.
+      await this.engine.unmask('source').catch(() => this.engine.unmaskReadable('source'));
+      await dropCache(this.#disks.source);
     });
   }
 
@@ -253,17 +244,26 @@ export class Ferry {
   async returnReadable(): Promise<void> {
     this.engine.acceptUnreadable();
     await this.engine.returned();
-    await dropCache(this.#source);
+    await dropCache(this.#disks.source);
   }
 
   async #return(): Promise<void> {
-    await this.engine.returnWritten(await this.#sourceForWriting.fd());
-    await dropCache(this.#source);
+    await this.#hideDestination();
+    await this.engine.returnWritten(await this.#disks.sourceForWriting.fd());
+    await dropCache(this.#disks.source);
+  }
+
+  /** What a commit that failed has begun to show. The journal still says that it is the truth. */
+  async #hideDestination(): Promise<void> {
+    if (!this.#mayShowDestination) return;
+    await this.engine.mask('destination');
+    await dropCache(this.#disks.destination);
+    this.#mayShowDestination = false;
   }
 
   /** The job has not started after all, and the source has everything: an image made for it is of no use. */
   removeNewImage(): void {
-    this.#newImage?.remove();
+    this.#disks.newImage?.remove();
   }
 
   /** After the engine's death: consumers get errors instead of hanging, and everything is let go. */
@@ -276,29 +276,25 @@ export class Ferry {
   async release(): Promise<void> {
     await this.#held.releaseAll();
   }
+
+  /** The same before anybody has used the virtual device: the source is the volume, as before the start. */
+  async releaseUnused(): Promise<void> {
+    try {
+      await this.#disks.takeBack();
+    } finally {
+      await this.release();
+    }
+  }
 }
 
 async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry> {
-  const { plan } = options;
-  const source = await open(options, 'source');
-  held.add('the source', () => source.close());
-  const sourceForWriting = new WritingHandle(source);
-  held.add('the source for writing', () => sourceForWriting.close());
+  const { plan, job } = options;
   const takenOver = options.survival?.live.found;
-  const newImage = takenOver === undefined ? makeImage(plan.destination) : undefined;
-  // Nothing of value can be in it before the virtual device is there.
-  const keepImage = held.add('the new image', () => newImage?.remove());
-  const destination = await open(options, 'destination');
-  held.add('the destination', () => destination.close());
-  await newImage?.assertIs(destination.handle);
-  const freeExtents = takenOver === undefined ? await options.findFree(descriptorPath(source.base)) : [];
-
-  const geometry: DeviceGeometry = {
-    sizeBytes: plan.source.sizeBytes,
-    logicalBlockBytes: plan.source.logicalBlockBytes,
-    physicalBlockBytes: plan.source.physicalBlockBytes,
-  };
-  const disks = {
+  const disks = await openDisks(options, takenOver !== undefined, held);
+  const { source, destination, freeExtents } = disks;
+  const { sizeBytes, logicalBlockBytes, physicalBlockBytes } = plan.source;
+  const geometry: DeviceGeometry = { sizeBytes, logicalBlockBytes, physicalBlockBytes };
+  const setting = {
     geometry,
     sourceFd: source.handle.fd,
     destinationFd: destination.handle.fd,
@@ -311,47 +307,20 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   held.add('the frontend', () => host.release());
   const { path: journal } = options.journal;
   const names = { source: plan.source.path, destination: plan.destination.path, journal };
-  const engine = await Engine.start({ ...disks, names, frontend: host.choice });
+  const engine = await Engine.start({ ...setting, names, frontend: host.choice });
   held.add('the engine', () => engine.stop());
   if (freeExtents.length > 0) await engine.skip(freeExtents);
   if (takenOver === undefined) await options.beforeUse(source);
   const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
-  keepImage();
-  return new Ferry({
-    job: options.job,
-    plan,
-    engine,
-    host,
-    device,
-    source,
-    sourceForWriting,
-    destination,
-    newImage,
-    held,
-  });
+  disks.keep();
+  return new Ferry({ job, plan, engine, host, device, disks, held });
 }
 
 /** The device stays as it is, with its users. */
 function adopt(host: DeviceHost, device: string): Promise<VirtualDevice> {
   if (host.adopt === undefined) throw new BugError('a virtual device that cannot be taken over was');
   return host.adopt(device);
-}
-
-function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | undefined {
-  return toBeCreated ? createImageFile(path, sizeBytes) : undefined;
-}
-
-type DiskRole = 'source' | 'destination';
-
-/** The source's own consumers stay on it when it is moved live; nobody else may have either disk. */
-function open({ job, plan, survival, isRecovered }: FerryOptions, role: DiskRole): Promise<OpenDisk> {
-  const planned: PlannedDisk = plan[role];
-  const access = role === 'source' ? 'read' : 'write';
-  const claim: Claim = role === 'source' && plan.way === 'live' && !isRecovered ? 'shared' : 'exclusive';
-  const known = survival?.live.found === undefined ? 'by-plan' : 'by-boot';
-  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim, known);
-  return openPrivateDisk(planned, { name: `diskferry-${job}-${role}`, access, claim });
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {

@@ -1,12 +1,13 @@
 /**
  * The end of a job that died when one disk was the truth already: nothing is left to move, so its users get
- * that disk, and the job is over. No engine, and nothing is written to a disk.
+ * that disk, and the job is over. No engine; all that is written is what makes that disk recognisable again.
  */
 import { statSync } from 'node:fs';
 import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
 import type { PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
+import { showIfHidden } from '../devices/disk-at-rest.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
@@ -20,7 +21,9 @@ export async function finishRecovered(
   const isOnDestination = continuation === 'finish-on-destination';
   emit({ event: 'planned', plan });
   if (isOnDestination) emit({ event: 'committed' });
-  const { path, kind } = isOnDestination ? plan.destination : plan.source;
+  const truth = isOnDestination ? plan.destination : plan.source;
+  const { path, kind } = truth;
+  await showIfHidden(truth, [plan.source.sizeBytes]);
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   // Where the machine has mounted all of it by itself, its users were started as well.
   if (missing.length > 0) {

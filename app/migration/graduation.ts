@@ -12,8 +12,9 @@
  * - The engine counts the extent as written before any table changes: an undo carries all of it back.
  * - A change that fails never harms the job: users run on as before, a warning is given once, the next moment
  *   comes.
- * - Until everything has crossed users lead to a device of ours over the destination, so that nobody takes
- *   the destination itself for the volume. From then on both are the same, whoever lies on which.
+ * - Users lead to a device of ours over the destination, and blocks in which an identity may stand stay on the
+ *   virtual device until the commit: on the destination they are masked. Only an encrypted volume, in which
+ *   nothing can be recognised, moves to the destination itself when everything has crossed.
  */
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { mebibyte } from '../base/units.ts';
@@ -44,6 +45,7 @@ export class Graduation {
   readonly #options: GraduationOptions;
   readonly #totalBytes: number;
   readonly #stepBytes: number;
+  readonly #isOneWhole: boolean;
   /** What the engine has answered; durable and counted as written for good. */
   #crossedBytes = 0;
   #directBytes = 0;
@@ -57,9 +59,9 @@ export class Graduation {
     this.#options = options;
     const { mappedUsers, source } = options.plan;
     // An opened LUKS container is all that lies on its disk.
-    const isOneWhole = mappedUsers.some(({ kind }) => kind === 'luks');
+    this.#isOneWhole = mappedUsers.some(({ kind }) => kind === 'luks');
     this.#totalBytes = source.sizeBytes;
-    this.#stepBytes = isOneWhole ? source.sizeBytes : Math.max(stepBytesMin, source.sizeBytes / stepsMax);
+    this.#stepBytes = this.#isOneWhole ? source.sizeBytes : Math.max(stepBytesMin, source.sizeBytes / stepsMax);
   }
 
   /** Of the volume, from its start. */
@@ -67,8 +69,9 @@ export class Graduation {
     return this.#directBytes;
   }
 
+  /** Nothing of it is left on the virtual device. */
   get isComplete(): boolean {
-    return this.#directBytes === this.#totalBytes;
+    return this.#isOneWhole && this.#directBytes === this.#totalBytes;
   }
 
   get report(): JobReport['graduation'] {
@@ -106,7 +109,7 @@ export class Graduation {
 
   async #tryToGoDirect(): Promise<void> {
     const { placement, warnOnce } = this.#options;
-    if (placement.goDirect === undefined || this.isComplete) return;
+    if (placement.goDirect === undefined || this.#directBytes === this.#totalBytes) return;
     try {
       await this.#goDirect();
     } catch (error) {
@@ -125,7 +128,7 @@ export class Graduation {
     if (directBytes === this.#directBytes) return;
     const isAll = directBytes === this.#totalBytes;
     this.#hasBegun = true;
-    if (isAll) watch?.allowDestination(true);
+    if (isAll && this.#isOneWhole) watch?.allowDestination(true);
     await placement.goDirect?.(ferry, directBytes);
     this.#directBytes = directBytes;
     this.#changes += 1;

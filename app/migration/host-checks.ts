@@ -81,8 +81,8 @@ export function journalObjection(inventory: Inventory, disk: Pick<DiskFacts, 'pa
   if (isImage(inventory, disk)) return undefined;
   return new DiskferryError(
     'no-journal-yet',
-    `${disk.path}: this version does not hide the two disks from the system yet, so after a power cut or crash ` +
-      'one of them could be mounted alone before "diskferry recover" is run, and nothing could go on then',
+    `${disk.path}: this version has been tried on image files and loop devices only; what udev and systemd do when a ` +
+      'real disk loses and regains what identifies it has not been tried enough',
     { context: { device: disk.path } },
   );
 }

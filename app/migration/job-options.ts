@@ -6,6 +6,7 @@ import type { FerryOptions, Survival } from './ferry.ts';
 import { readFreeSpace } from './free-space.ts';
 import type { JobJournal } from './job-journal.ts';
 import type { JobRecord } from './job-record.ts';
+import { mayHaveBeenUsed } from './job-record.ts';
 import type { Placement } from './placement.ts';
 import { makePlacement } from './placement.ts';
 
@@ -23,7 +24,7 @@ export interface JobOptions {
   readonly emit: (event: JobEvent) => void;
 }
 
-interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeUse'> {
+interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse'> {
   /** Why everything is copied. */
   readonly warn: (message: string) => void;
 }
@@ -42,6 +43,7 @@ export function placementFor(
     if (warning !== undefined) warn(warning);
     return extents;
   };
-  const ferry = { ...own, findFree, job, speed, socketPath, directory, journal, isRecovered, survival };
+  const life = { isRecovered, mayHaveBeenUsed: mayHaveBeenUsed(record), survival };
+  const ferry = { ...own, ...life, findFree, job, speed, socketPath, directory, journal };
   return makePlacement({ users, passphrase, ferry });
 }

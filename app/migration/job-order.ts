@@ -5,6 +5,7 @@ import { DiskferryError } from '../base/error.ts';
 import type { Plan } from '../contract/plan.ts';
 import { runProgram } from '../devices/program.ts';
 import type { UsersToStop } from '../substitution/users.ts';
+import { refuseHidden } from './hidden-source.ts';
 import { refuseAfterDeath } from './recorded-jobs.ts';
 
 /** Of the source's name in the job's. */
@@ -23,6 +24,7 @@ export async function requireBeginning(plan: Plan, users: UsersToStop): Promise<
   requireUsers(plan, users);
   await requireActive(users);
   await refuseAfterDeath(plan);
+  await refuseHidden(plan);
 }
 
 /**

@@ -130,6 +130,14 @@ export async function requireRecord(directory: string, job: string): Promise<Job
   return record;
 }
 
+/**
+ * Whether somebody may have written to the virtual device of a dead job. The sample is taken before anybody
+ * can, unless users are moved live.
+ */
+export function mayHaveBeenUsed({ sourceSample, plan }: JobRecord): boolean {
+  return sourceSample !== null || plan.way === 'live';
+}
+
 export async function readBootId(): Promise<string> {
   return (await readFile(bootIdPath, 'utf8')).trim();
 }

@@ -85,6 +85,7 @@ export class Job {
     this.#placement = placementFor(options, {
       plan,
       warn: (message) => this.#voice.warn('allocation-unknown', message),
+      beforeGoingOn: (source) => this.#sample.beforeGoingOn(source),
       beforeUse: (source) => this.#sample.beforeUse(source),
     });
     this.#interruptions = new Interruptions({
@@ -187,6 +188,8 @@ export class Job {
 
   async #begin(): Promise<Ferry> {
     this.#voice.emit({ event: 'planned', plan: this.#plan });
+    if (this.#options.recovered === undefined)
+      await Promise.all([this.#sample.lookAhead(), this.#placement.lookAhead?.()]);
     const ferry = await this.#interruptions.during('start', () => this.#start());
     this.#saveLive('serving');
     this.#voice.emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });

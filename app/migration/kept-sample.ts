@@ -3,6 +3,7 @@
  * uses the source any more, compared before a job goes on after a crash. Once an undo has begun the source is
  * written by the job itself, and nothing is compared any more.
  */
+import type { Extent } from '../base/units.ts';
 import type { Plan } from '../contract/plan.ts';
 import { readInventory } from '../devices/inventory.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
@@ -17,6 +18,7 @@ type KeptSampleOptions = Pick<JobOptions, 'record' | 'directory' | 'journal' | '
 export class KeptSample {
   readonly #options: KeptSampleOptions;
   readonly #plan: Plan;
+  #extents: readonly Extent[] | undefined;
 
   /** `plan` is the record's, with both disks as they are named now. */
   constructor(options: KeptSampleOptions, plan: Plan) {
@@ -24,26 +26,43 @@ export class KeptSample {
     this.#plan = plan;
   }
 
-  /** The source is claimed, and nobody has used the virtual device yet. Throws `source-changed`. */
-  async beforeUse(source: OpenDisk): Promise<void> {
-    const { record, journal, recovered } = this.#options;
-    if (recovered === undefined) {
-      if (this.#plan.way !== 'live') await this.#keep(source, []);
-    } else if (record.sourceSample !== null && journal.setting.phase === jobPhases.copying) {
+  /** Before anybody is interrupted: what is to be sampled when nobody uses the source any more. */
+  async lookAhead(): Promise<void> {
+    if (this.#plan.way !== 'live') this.#extents = await this.#extentsOf([]);
+  }
+
+  /** After a crash, as soon as the source is claimed. Throws `source-changed`. */
+  async beforeGoingOn(source: OpenDisk): Promise<void> {
+    const { record, journal } = this.#options;
+    if (record.sourceSample !== null && journal.setting.phase === jobPhases.copying)
       await requireSample(this.#plan.source.path, source, record.sourceSample);
-    }
+  }
+
+  /**
+   * The source is claimed and hidden, and nobody uses the virtual device yet. A job that died before it had a
+   * sample has none to compare, and takes it now: without one, nobody can have used the virtual device.
+   */
+  async beforeUse(source: OpenDisk): Promise<void> {
+    const { record, recovered } = this.#options;
+    const isStillUsed = this.#plan.way === 'live' && recovered === undefined;
+    if (record.sourceSample === null && !isStillUsed)
+      await this.#keep(source, this.#extents ?? (await this.#extentsOf([])));
   }
 
   /** Users that were moved live wrote to the source until now. */
   async whenSettled(ferry: Ferry): Promise<void> {
-    if (this.#plan.way === 'live') await this.#keep(ferry.sourceDisk, await ferry.usersBegin());
+    if (this.#plan.way === 'live')
+      await this.#keep(ferry.sourceDisk, await this.#extentsOf(await ferry.usersBegin()));
   }
 
-  async #keep(source: OpenDisk, begins: readonly number[]): Promise<void> {
-    const { record, directory } = this.#options;
+  async #extentsOf(begins: readonly number[]): Promise<Extent[]> {
     const { identity, sizeBytes } = this.#plan.source;
     const inventory = await readInventory({ probes: false, votes: false });
-    const extents = extentsToSample(inventory, { majorMinor: identity?.majorMinor ?? '', sizeBytes, begins });
+    return extentsToSample(inventory, { majorMinor: identity?.majorMinor ?? '', sizeBytes, begins });
+  }
+
+  async #keep(source: OpenDisk, extents: readonly Extent[]): Promise<void> {
+    const { record, directory } = this.#options;
     await keepInRecord(directory, { ...record, sourceSample: await takeSample(source, extents) });
   }
 }

@@ -74,14 +74,12 @@ export class LivePlacement implements Placement {
     );
   }
 
-  /**
-   * Where everything has crossed LVM may take either disk for its physical volume, and is told of the
-   * destination.
-   */
+  /** LVM's physical volume stays the virtual device; only a LUKS container goes to the destination itself. */
   async goDirect(ferry: Ferry, endBytes: number): Promise<void> {
     const place = await ferry.placeUpTo(endBytes);
-    const path = place.to === ferry.destinationNumber ? this.#plan.destination.path : ferry.device.name;
-    await this.#moveFrom(onVirtual(ferry), path, (users) => users.moveTo({ ...place, flushFd: null }));
+    await this.#moveFrom(onVirtual(ferry), ferry.device.name, (users) =>
+      users.moveTo({ ...place, flushFd: null }),
+    );
   }
 
   async leaveDirect(ferry: Ferry): Promise<void> {

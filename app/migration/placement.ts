@@ -3,8 +3,10 @@
  * again. One implementation for each way (plain-placement.ts, remount-placement.ts, live-placement.ts); the
  * job calls the steps in this order and owns the commit between them:
  *
- *   putIn → settle → beforeCommit → (commit) → afterCommit → (engine and claims go) → settleOn the destination
- *              └─────────┴─ goBack → (engine and claims go) → settleOn the source
+ *   lookAhead → putIn → settle → beforeCommit → (commit) → afterCommit → (all goes) → settleOn the destination
+ *                          └─────────┴─ goBack → (all goes) → settleOn the source
+ *
+ * All that goes are the engine and the claims.
  *
  * Between settle and beforeCommit, where tables can change, users may go direct (graduation.ts), and before
  * goBack they leave that again.
@@ -21,6 +23,8 @@ import { PlainPlacement } from './plain-placement.ts';
 import { RemountPlacement } from './remount-placement.ts';
 
 export interface Placement {
+  /** What can be looked at before anybody is interrupted. Absent where nobody will be stopped. */
+  lookAhead?(): Promise<void>;
   /**
    * The virtual device is there, for the users to settle on. Of a job that goes on after a crash nobody has
    * the volume, and when this fails nobody gets it: the source alone is not it any more.

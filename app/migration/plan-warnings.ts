@@ -17,28 +17,27 @@ export interface WarningInput {
 
 export function findWarnings(input: WarningInput): PlanWarning[] {
   return [
-    noJournal(),
+    recoverAfterCrash(),
     stateNotDurable(input),
     destinationNotEmpty(input),
     stopsUsers(input),
-    volumeGroupFrozen(input),
     staysMapped(input),
     copiesEverything(input),
     destinationSpace(input),
     physicalBlockSize(input),
     gptBackupHeader(input),
-    duplicateIdentity(input),
+    sourceHidden(input),
   ].flatMap((warning) => warning ?? []);
 }
 
 type Finding = PlanWarning | undefined;
 
-function noJournal(): Finding {
+function recoverAfterCrash(): Finding {
   return {
-    code: 'no-journal',
+    code: 'recover-after-crash',
     message:
-      'After a power cut or crash during the job, run "diskferry recover" before anything uses either disk: ' +
-      'until then both may be taken for the volume. Have a backup.',
+      'After a power cut or crash during the job neither disk is recognised as anything until "diskferry recover" has ' +
+      'been run. Have a backup.',
   };
 }
 
@@ -47,9 +46,10 @@ function stateNotDurable({ facts, checked: { source, destination } }: WarningInp
   return statePlaceWarning({ inventory, state, source, destination });
 }
 
-function destinationNotEmpty({ checked: { destination } }: WarningInput): Finding {
+function destinationNotEmpty({ facts: { hiddenOnDestination: hidden }, checked: { destination } }: WarningInput): Finding {
   const content = destination?.content;
-  const what = content?.fileSystemType ?? content?.partitionTableType ?? null;
+  const retired = hidden.length === 0 ? null : `${hidden.join(', ')}, hidden by an earlier job`;
+  const what = content?.fileSystemType ?? content?.partitionTableType ?? retired;
   if (destination === null || what === null) return undefined;
   return {
     code: 'destination-not-empty',
@@ -76,18 +76,6 @@ function staysMapped({ way, usesDeviceMapper, checked: { shape } }: WarningInput
     message:
       `After the cut-over the volume stays mounted through /dev/mapper/diskferry-JOB, which then is ${shape.path} ` +
       'and nothing else; it goes when the volume is unmounted.',
-  };
-}
-
-/** As soon as LVM finds the same physical volume twice. */
-function volumeGroupFrozen({ facts: { stack }, checked: { source } }: WarningInput): Finding {
-  const group = stack?.physicalVolume?.groupName;
-  if (group === undefined) return undefined;
-  return {
-    code: 'volume-group-frozen',
-    message:
-      `Until the job is over and ${source.path} is disconnected or erased, LVM refuses changes to the volume ` +
-      `group ${group}, such as lvextend, because it finds this physical volume twice.`,
   };
 }
 
@@ -139,12 +127,11 @@ function gptBackupHeader({ checked: { source, shape } }: WarningInput): Finding 
   };
 }
 
-function duplicateIdentity({ checked: { source, shape } }: WarningInput): Finding {
-  if (source.storage.kind === 'file' && shape.storage.kind === 'file') return undefined;
+function sourceHidden({ checked: { source } }: WarningInput): Finding {
   return {
-    code: 'duplicate-identity',
+    code: 'source-hidden',
     message:
-      `Afterwards ${source.path} and ${shape.path} carry the same identifiers: ` +
-      'disconnect or erase the source before the next start.',
+      `Afterwards ${source.path} looks empty, so that nothing takes it for the volume: it keeps what it holds, and ` +
+      '"diskferry unmask" makes it recognisable again.',
   };
 }

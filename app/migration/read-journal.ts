@@ -9,6 +9,7 @@ import type { ErrorCode } from '../base/error.ts';
 import { afterFailure, DiskferryError } from '../base/error.ts';
 import { lockFile, openFile, openPath } from '../devices/open-disk.ts';
 import type { JournalSetting } from '../engine/messages.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
 import { usualLogBytes } from '../journal/layout.ts';
 import type { RecoveryRefusal } from '../journal/recovery-decision.ts';
 import type { JournalReader, RecoveredJournal } from '../journal/recovery.ts';
@@ -41,6 +42,11 @@ export async function openJournal(directory: string, record: JobRecord): Promise
 export async function takeOverJournal(directory: string, record: JobRecord): Promise<JobJournal> {
   const { path, handle, setting } = await openFound(directory, record);
   return new JobJournal(path, handle, { ...setting, isBehind: true });
+}
+
+/** What the job is about, for who only wants to know. */
+export async function readPhase(directory: string, record: JobRecord): Promise<JobPhase> {
+  return (await readJournal(join(directory, journalName), record)).phase;
 }
 
 interface FoundJournal {

@@ -10,6 +10,7 @@ import { DiskferryError } from '../base/error.ts';
 import { controlSocketName, jobsDirectoryName } from '../contract/control.ts';
 import type { StatusLine } from '../contract/control.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
+import { hiddenOn } from '../devices/disk-at-rest.ts';
 import { LiveFiles } from '../engine/live-files.ts';
 import { removeAbandoned } from '../engine/ublk-disk.ts';
 import type { JobRecord, UnreadableRecord } from './job-record.ts';
@@ -60,13 +61,15 @@ async function findJobs(stateDirectory: string): Promise<(RecordedJob & { readon
 export async function refuseAfterDeath(plan: Plan): Promise<void> {
   if (plan.needsRoot) await removeAbandoned();
   const bootId = await readBootId();
-  for (const dead of await findDeadJobs(plan.stateDirectory)) {
-    const { device, message } = objectionTo(plan, dead, bootId) ?? {};
-    if (device === undefined || message === undefined) continue;
-    throw new DiskferryError('earlier-job-died', message, {
-      context: { device, job: dead.job, directory: dead.directory },
-    });
-  }
+  const allDead = await findDeadJobs(plan.stateDirectory);
+  for (const dead of allDead) refuseFor(dead, objectionTo(plan, dead, bootId));
+  for (const dead of allDead) refuseFor(dead, await objectionToHidden(plan.destination, dead));
+}
+
+function refuseFor({ job, directory }: RecordedJob, objection: Objection | undefined): void {
+  if (objection === undefined) return;
+  const { device, message } = objection;
+  throw new DiskferryError('earlier-job-died', message, { context: { device, job, directory } });
 }
 
 /** For whoever speaks to a job that hears nobody any more. */
@@ -117,6 +120,16 @@ function objectionTo(plan: Plan, { job, record }: RecordedJob, bootId: string): 
   const when = new Date(record.startedMs).toISOString();
   const message = `${disk.path}: the job ${job} (started ${when}) died ${whatDied(record.plan)}`;
   return { device: disk.path, message };
+}
+
+/** A disk that is known by nothing but what lies in it is not known again while that is hidden. */
+async function objectionToHidden(disk: PlannedDisk, { job }: RecordedJob): Promise<Objection | undefined> {
+  if (disk.toBeCreated) return undefined;
+  const hidden = await hiddenOn(disk, [disk.sizeBytes]);
+  if (hidden.length === 0) return undefined;
+  const device = disk.path;
+  const what = `what is on it (${hidden.join(', ')}) is hidden`;
+  return { device, message: `${device}: ${what}, and the job ${job} died: it may be one of its disks` };
 }
 
 /** Also by a process that takes over and does not listen yet, because it waits for a disk. */

@@ -14,6 +14,8 @@ import {
 import { linearTable } from '../devices/dm-table.ts';
 import { MappedVolume } from '../substitution/mapped-volume.ts';
 import { Ferry } from './ferry.ts';
+import type { Foresight } from './foresight.ts';
+import { foresee } from './foresight.ts';
 import type { Placement } from './placement.ts';
 import type { StoppedUsers } from './plain-placement.ts';
 
@@ -23,6 +25,7 @@ export class RemountPlacement implements Placement {
   /** Our device, as long as it is ours to remove. */
   #isShimThere = false;
   #volume: MappedVolume | undefined;
+  #foreseen: Foresight | undefined;
 
   constructor(options: StoppedUsers) {
     this.#options = options;
@@ -31,6 +34,11 @@ export class RemountPlacement implements Placement {
 
   get staysOn(): string {
     return `/dev/mapper/${this.#name}`;
+  }
+
+  async lookAhead(): Promise<void> {
+    const { plan } = this.#options.ferry;
+    if (plan.way === 'remount') this.#foreseen = await foresee(plan);
   }
 
   async putIn(): Promise<Ferry> {
@@ -97,12 +105,12 @@ export class RemountPlacement implements Placement {
   }
 
   async #bringUp(): Promise<Ferry> {
-    const ferry = await Ferry.bringUp(this.#options.ferry);
+    const ferry = await Ferry.bringUp({ ...this.#options.ferry, foreseen: this.#foreseen });
     try {
       await this.#makeShim(ferry);
       return ferry;
     } catch (error) {
-      throw await afterFailure(error, () => ferry.release());
+      throw await afterFailure(error, () => ferry.releaseUnused());
     }
   }
 

@@ -9,7 +9,7 @@ import { cliProgram } from '../system/support/migration.ts';
 
 // A loop device needs a file system below it that is not an overlay.
 const onMemory = ['TMPDIR=/dev/shm', process.execPath, cliProgram];
-const demoMsMax = 240_000;
+const demoMsMax = 480_000;
 
 it.skipIf(process.env['DISKFERRY_GUEST'] !== 'user-mode-linux')(
   'the demo moves a busy volume where device-mapper and nbd are offered, and finds everything',

@@ -27,7 +27,10 @@ async function makePlan(destinationPath: string): Promise<Plan> {
   return decidePlan(facts, { frontend: 'nbd-socket', mode: 'redirect', createBytes: sizeBytes });
 }
 
-const unrecovered = { isRecovered: false, beforeUse: () => Promise.resolve() };
+const unrecovered = {
+  ...{ isRecovered: false, mayHaveBeenUsed: false },
+  ...{ beforeGoingOn: () => Promise.resolve(), beforeUse: () => Promise.resolve() },
+};
 
 /** A start that fails when the image has been made; `meanwhile` happens before. */
 async function failToStart(destinationPath: string, meanwhile: () => void): Promise<void> {

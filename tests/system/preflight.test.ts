@@ -146,7 +146,7 @@ describe.skipIf(!isRoot)('a plan for loop devices and image files', () => {
     expect(closer.source).toMatchObject({ kind: 'block', sizeBytes, content: { fileSystemType: 'ext4' } });
     const reason = 'Only what the file system uses is copied.';
     expect(closer.copy).toMatchObject({ scope: 'allocated', exact: true, reason });
-    expect(closer.warnings.map(({ code }) => code)).toContain('no-journal');
+    expect(closer.warnings.map(({ code }) => code)).toContain('recover-after-crash');
   });
 
   test('takes a mounted source by the way remount, with its mounts', async () => {

@@ -164,9 +164,9 @@ describe('going direct', () => {
     });
     scratch().onRelease(name, () => removeMapped(name));
     for (const end of [1024, endSector])
-      await volume.moveTo({ to: on, direct: { device: direct, endSector: end }, flushFd: null });
+      await volume.moveTo({ to: on, direct: { device: direct, endSector: end, kept: [] }, flushFd: null });
     expect(await Promise.all(names.map((one) => tableOf(one)))).toEqual(
-      tablesOn(on).map((table) => withDirect(table, on, { device: direct, endSector })),
+      tablesOn(on).map((table) => withDirect(table, on, { device: direct, endSector, kept: [] })),
     );
     expect(bytesRead()).toEqual([1, 2, 3]);
     expect(volume.isOn(on)).toBe(false);

@@ -16,7 +16,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _diskferry; printf '%s\\n' "\${COMPRE
 
 describe('completion in bash', () => {
   test('offers commands, options, and the choices of options and arguments', async () => {
-    expect(await offered('un')).toEqual(['undo']);
+    expect(await offered('un')).toEqual(['undo', 'unmask']);
     expect(await offered('migrate', '--so')).toEqual(['--source', '--socket']);
     expect(await offered('migrate', '--speed', '')).toEqual(['gentle', 'balanced', 'full']);
     expect(await offered('speed', 'g')).toEqual(['gentle']);

@@ -1,13 +1,15 @@
 /** Tables in which a part of the disk is reached directly: where every sector leads, before and after. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DirectPart } from '../../../app/devices/direct-part.ts';
+import type { DirectPart, SectorSpan } from '../../../app/devices/direct-part.ts';
 import {
   directStartSector,
+  guardedSpans,
   segmentsMax,
   withDirect,
   withoutDirect,
 } from '../../../app/devices/direct-part.ts';
+import { GuardPlaces } from '../../../app/devices/guard-places.ts';
 import type { DevicePlace, Mapping, Segment } from '../../../app/devices/dm-table.ts';
 import { devicesUnder, targetsOf } from '../../../app/devices/dm-table.ts';
 
@@ -15,8 +17,8 @@ const virtual = '259:0';
 const direct = '254:9';
 const other = '8:32';
 
-function part(endSector: number): DirectPart {
-  return { device: direct, endSector };
+function part(endSector: number, kept: readonly SectorSpan[] = []): DirectPart {
+  return { device: direct, endSector, kept };
 }
 
 function linear(startSector: number, sectorCount: number, at: number, device = virtual): Segment {
@@ -44,6 +46,18 @@ describe('a linear segment', () => {
       linear(0, directStartSector, 0),
       linear(directStartSector, 512 - directStartSector, 0, direct),
       linear(512, 488, 512),
+    ]);
+  });
+
+  it('keeps what may identify the disk where it is, inside of the extent', () => {
+    const kept = [
+      { first: 2048, end: 2056 },
+      { first: 2100, end: 2200 },
+    ];
+    expect(withDirect([linear(0, 1000, 2048)], virtual, part(2148, kept))).toEqual([
+      linear(0, 8, 2048),
+      linear(8, 44, 2056 - directStartSector, direct),
+      linear(52, 948, 2100),
     ]);
   });
 
@@ -76,6 +90,13 @@ describe('a segment that cannot be split', () => {
       { startSector: 0, sectorCount: 1000, mapping: { type: 'striped', chunkSectors: 8, stripes } },
       end,
     ]);
+  });
+
+  it('stays when it maps what may identify the disk', () => {
+    const table = [striped(0, 1000, [2048, 77]), end];
+    const kept = [{ first: 2540, end: 2548 }];
+    expect(withDirect(table, virtual, part(9000, kept))).toEqual(table);
+    expect(withDirect(table, virtual, part(9000, [{ first: 2548, end: 2556 }]))).not.toEqual(table);
   });
 
   it('waits for its whole device when it is encrypted, or when there is nothing else', () => {
@@ -132,6 +153,20 @@ const pieces = fc.array(
   { minLength: 1, maxLength: 8 },
 );
 
+/** Ascending, as the guard's places give them. */
+const keptSpans = fc
+  .array(fc.record({ gap: fc.integer({ min: 1, max: 60 }), blocks: fc.integer({ min: 1, max: 4 }) }), {
+    maxLength: 5,
+  })
+  .map((drawn) => {
+    let at = 0;
+    return drawn.map(({ gap, blocks }) => {
+      const first = at + gap * 8;
+      at = first + blocks * 8;
+      return { first, end: at };
+    });
+  });
+
 function tableOf(
   drawn: readonly { readonly kind: string; readonly blocks: number; readonly gap: number }[],
 ): Segment[] {
@@ -150,19 +185,33 @@ function tableOf(
   });
 }
 
+it('what may identify a disk costs few segments, and is all left out', () => {
+  const places = new GuardPlaces(2 ** 40);
+  const spans = guardedSpans(places);
+  expect(spans.length).toBeLessThan(16);
+  for (let place = 0; place < places.count; place += 1) {
+    const sector = places.offsetOf(place) / 512;
+    expect(spans.some(({ first, end }) => sector >= first && sector < end)).toBe(true);
+  }
+  for (const { first, end } of spans) expect([first % 8, end % 8]).toEqual([0, 0]);
+});
+
 describe('whatever the table', () => {
   it('every sector is the same one of the disk, direct only inside the extent, and the way back is the same table', () => {
     fc.assert(
-      fc.property(pieces, fc.integer({ min: 0, max: 2000 }), (drawn, endSector) => {
+      fc.property(pieces, fc.integer({ min: 0, max: 2000 }), keptSpans, (drawn, endSector, kept) => {
+        const isKept = (sector: number): boolean =>
+          kept.some((span) => sector >= span.first && sector < span.end);
         const table = tableOf(drawn);
-        const changed = withDirect(table, virtual, part(endSector));
+        const changed = withDirect(table, virtual, part(endSector, kept));
         const sectors = drawn.reduce((sum, { blocks }) => sum + blocks * 16, 0);
         const wrong: number[] = [];
         let left = 0;
         for (let sector = 0; sector < sectors; sector += 1) {
           const before = lookUp(table, sector);
           const after = lookUp(changed, sector);
-          const isInside = before.startSector >= directStartSector && before.startSector < endSector;
+          const isCrossed = before.startSector >= directStartSector && before.startSector < endSector;
+          const isInside = isCrossed && !isKept(before.startSector);
           const isDirect = after.device === direct;
           const expected = isDirect
             ? { device: virtual, startSector: after.startSector + directStartSector }

@@ -78,6 +78,7 @@ export function makeFacts(values: Partial<Facts> = {}): Facts {
     stateDirectory: rootFolder,
     host,
     allocation: null,
+    hiddenOnDestination: [],
     stack: null,
     ...values,
   };

@@ -181,10 +181,11 @@ describe('what is copied', () => {
 
 describe('warnings', () => {
   test.each<[string, Partial<Facts>]>([
-    ['no-journal', {}],
-    ['duplicate-identity', {}],
+    ['recover-after-crash', {}],
+    ['source-hidden', {}],
     ['stops-users', mounted({ target: '/mnt' })],
     ['destination-not-empty', { destination: diskFacts(destinationDevice, { content: ext4 }) }],
+    ['destination-not-empty', { hiddenOnDestination: ['ext4'] }],
     ['physical-block-size', { source: diskFacts(sourceDevice, { physicalBlockBytes: 4096 }) }],
     [
       'gpt-backup-header',
@@ -211,14 +212,6 @@ describe('warnings', () => {
     [
       'gpt-backup-header',
       { source: diskFacts(sourceDevice, { content: { ...noContent, partitionTableType: 'gpt' } }) },
-    ],
-    [
-      'duplicate-identity',
-      {
-        source: imageFacts('/a.img', 1),
-        destination: imageFacts('/b.img', 2),
-        destinationFolder: rootFolder,
-      },
     ],
     [
       'destination-space',

@@ -161,7 +161,6 @@ describe('a plan for a source in use by device-mapper', () => {
     expect(plan.mappedUsers).toEqual([
       { name: 'vg-home', majorMinor: '253:0', kind: 'lvm', mountPoints: ['/home'], needsPassphrase: false },
     ]);
-    expect(plan.warnings.map(({ code }) => code)).toContain('volume-group-frozen');
     expect(planText(plan, { columns: 200 })).toContain('vg-home (logical volume) on /home');
   });
 

@@ -1,0 +1,129 @@
+/**
+ * Masks, unmasks or wipes the identity of a disk that nobody else writes: at a job's start, at its end, and
+ * for `diskferry unmask`. Each place (guard-places.ts) is read and, if it must change, written whole in one
+ * write of the least that the disk can; what a power cut leaves in between is on both sides of it something
+ * that can be gone on from. When it returns, all is durable. A place that cannot be read is left as it is.
+ */
+import { fdatasyncSync, readSync, writeSync } from 'node:fs';
+import { BufferPool, pageBytes } from '../base/buffer-pool.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
+import { sectorBytes } from '../base/units.ts';
+import { addon } from '../../native/binding.ts';
+import type { GuardPlaces, PlaceState } from './guard-places.ts';
+import { invertSector } from './guard-places.ts';
+
+/** What the mask is changed on: a disk, or in tests the record of what happens to one. */
+export interface PlainDisk {
+  /** For messages. */
+  readonly path: string;
+  readonly logicalBlockBytes: number;
+  /** `bytes` is aligned for direct I/O, and whole logical blocks long. False: the disk cannot deliver them. */
+  read(bytes: Uint8Array, offsetBytes: number): boolean;
+  write(bytes: Uint8Array, offsetBytes: number): void;
+  sync(): void;
+}
+
+export interface FoundIdentity {
+  /** As libblkid names it. */
+  readonly type: string;
+  readonly offsetBytes: number;
+  readonly isMasked: boolean;
+}
+
+/** Through an open descriptor, which may be one for direct I/O. Throws `mask-failed`. */
+export function plainDisk(fd: number, path: string, logicalBlockBytes: number): PlainDisk {
+  const attempt = <T>(what: string, act: () => T): T => {
+    try {
+      return act();
+    } catch (cause) {
+      const message = `${path}: ${what} failed: ${messageOf(cause)}`;
+      throw new DiskferryError('mask-failed', message, { context: { device: path }, cause });
+    }
+  };
+  const whole = (what: string, bytes: Uint8Array, move: () => number): void => {
+    const count = attempt(what, move);
+    if (count === bytes.length) return;
+    throw new DiskferryError('mask-failed', `${path}: ${what} moved ${count} bytes only`, {
+      context: { device: path },
+    });
+  };
+  return {
+    path,
+    logicalBlockBytes,
+    read: (bytes, at) => {
+      try {
+        whole(`read at ${at}`, bytes, () => readSync(fd, bytes, 0, bytes.length, at));
+        return true;
+      } catch (error) {
+        if (error instanceof DiskferryError && codeOf(error.cause) === 'EIO') return false;
+        throw error;
+      }
+    },
+    write: (bytes, at) => whole(`write at ${at}`, bytes, () => writeSync(fd, bytes, 0, bytes.length, at)),
+    sync: () => attempt('flush', () => fdatasyncSync(fd)),
+  };
+}
+
+function codeOf(cause: unknown): unknown {
+  return cause instanceof Error && 'code' in cause ? cause.code : undefined;
+}
+
+/** Everything on the disk by which a program could know it, or could when it is unmasked. */
+export function findIdentities(disk: PlainDisk, places: GuardPlaces): FoundIdentity[] {
+  const found: FoundIdentity[] = [];
+  visit(disk, places, (place, state, bytes, at) => {
+    const type = places.typeOf(place, bytes, at);
+    if (state !== 'other' && type !== null)
+      found.push({ type, offsetBytes: places.offsetOf(place), isMasked: state === 'masked' });
+    return false;
+  });
+  return found;
+}
+
+/** No program knows the disk any more. Returns how many places have changed. */
+export function maskDisk(disk: PlainDisk, places: GuardPlaces): number {
+  return invertWhere(disk, places, 'plain');
+}
+
+/** It is known again as it was. */
+export function unmaskDisk(disk: PlainDisk, places: GuardPlaces): number {
+  return invertWhere(disk, places, 'masked');
+}
+
+/** What identifies it, masked or not, is gone for good. */
+export function wipeDisk(disk: PlainDisk, places: GuardPlaces): number {
+  return visit(disk, places, (_place, state, bytes, at) => {
+    if (state === 'other') return false;
+    bytes.fill(0, at, at + sectorBytes);
+    return true;
+  });
+}
+
+function invertWhere(disk: PlainDisk, places: GuardPlaces, wanted: PlaceState): number {
+  return visit(disk, places, (_place, state, bytes, at) => {
+    if (state !== wanted) return false;
+    invertSector(bytes, at);
+    return true;
+  });
+}
+
+/** Whether the block that holds the place's sector, at `at`, has been changed and must be written. */
+type Look = (place: number, state: PlaceState, bytes: Uint8Array, at: number) => boolean;
+
+function visit(disk: PlainDisk, places: GuardPlaces, look: Look): number {
+  const { bytes } = new BufferPool(pageBytes, (view) => addon().misalignmentBytes(view));
+  const block = bytes.subarray(0, disk.logicalBlockBytes);
+  let changed = 0;
+  for (let place = 0; place < places.count; place += 1) {
+    const offset = places.offsetOf(place);
+    const start = Math.floor(offset / block.length) * block.length;
+    // What cannot be read cannot be recognised either.
+    if (!disk.read(block, start)) continue;
+    const at = offset - start;
+    if (!look(place, places.stateOf(place, block, at), block, at)) continue;
+    disk.write(block, start);
+    changed += 1;
+  }
+  if (changed > 0) disk.sync();
+  return changed;
+}

@@ -1,0 +1,110 @@
+/**
+ * Both disks of a job, open, claimed, and hidden from every program: what the engine works on. Also what can
+ * only be done before it starts, such as looking at the source's free space while its file system can be read.
+ *
+ * The disks are opened exactly once each, exclusively, and only after their identities have been compared
+ * with the plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never
+ * through the path. What was acquired is released in reverse by the caller's stack, whatever fails.
+ */
+import type { ReleaseStack } from '../base/release.ts';
+import type { Extent } from '../base/units.ts';
+import type { Plan, PlannedDisk } from '../contract/plan.ts';
+import type { NewImage } from '../devices/image-file.ts';
+import { createImageFile } from '../devices/image-file.ts';
+import type { Claim, Known, OpenDisk } from '../devices/open-disk.ts';
+import { descriptorPath, openDisk, WritingHandle } from '../devices/open-disk.ts';
+import { openPrivateDisk } from '../devices/private-disk.ts';
+import type { Foresight } from './foresight.ts';
+import { Guard } from './guard.ts';
+
+export interface DiskOptions {
+  readonly job: string;
+  readonly plan: Plan;
+  /**
+   * Finds what nobody relies on, so that it is not copied. Asked when the source is claimed and nobody else
+   * can mount it any more: only then does the answer stay true. `descriptor` is the claimed source's own
+   * path.
+   */
+  readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
+  /** After a crash: the source is claimed, and as the job left it. */
+  readonly beforeGoingOn: (source: OpenDisk) => Promise<void>;
+  /** The job goes on after a crash: nobody uses either disk, and both are claimed whole. */
+  readonly isRecovered: boolean;
+  /** Of a job whose users have been stopped for it: what was seen of the disks before. */
+  readonly foreseen?: Foresight | undefined;
+  /** Of a recovered job: somebody may have written to its virtual device. */
+  readonly mayHaveBeenUsed: boolean;
+}
+
+export interface FerryDisks {
+  readonly source: OpenDisk;
+  /** For undo. */
+  readonly sourceForWriting: WritingHandle;
+  readonly destination: OpenDisk;
+  /** The destination, when `--create` made it. */
+  readonly newImage: NewImage | undefined;
+  readonly freeExtents: readonly Extent[];
+  /** Makes the source known again, where a start has hidden it. */
+  readonly takeBack: () => Promise<void>;
+  /** The start has succeeded: from now on nothing of it is taken back when the disks are released. */
+  readonly keep: () => void;
+}
+
+/** `isTakenOver`: everybody stays where he is, and a predecessor in the same boot has done all this. */
+export async function openDisks(options: DiskOptions, isTakenOver: boolean, held: ReleaseStack): Promise<FerryDisks> {
+  const { plan } = options;
+  const known = isTakenOver ? 'by-boot' : 'by-plan';
+  const source = await open(options, 'source', known);
+  held.add('the source', () => source.close());
+  const sourceForWriting = new WritingHandle(source);
+  held.add('the source for writing', () => sourceForWriting.close());
+  const newImage = isTakenOver ? undefined : makeImage(plan.destination);
+  // Nothing of value can be in it before the virtual device is there.
+  const keepImage = held.add('the new image', () => newImage?.remove());
+  const destination = await open(options, 'destination', known);
+  held.add('the destination', () => destination.close());
+  await newImage?.assertIs(destination.handle);
+  const freeExtents = isTakenOver ? [] : await options.findFree(descriptorPath(source.base));
+  const guard = new Guard({
+    source: { planned: plan.source, open: source, fd: await sourceForWriting.fd() },
+    destination: { planned: plan.destination, open: destination, fd: destination.handle.fd },
+  });
+  if (!isTakenOver) await hide(guard, options, source);
+  const isNew = !isTakenOver && !options.isRecovered;
+  const takeBack = (): Promise<void> => (isNew ? guard.takeBack() : Promise.resolve());
+  const keepHidden = held.add("the source's identity", takeBack);
+  const keep = (): void => {
+    keepImage();
+    keepHidden();
+  };
+  return { source, sourceForWriting, destination, newImage, freeExtents, takeBack, keep };
+}
+
+async function hide(
+  guard: Guard,
+  { isRecovered, beforeGoingOn, mayHaveBeenUsed, foreseen }: DiskOptions,
+  source: OpenDisk,
+): Promise<void> {
+  if (!isRecovered) {
+    await guard.begin(foreseen);
+    return;
+  }
+  // Before anything is masked: what was kept of the source is of how the job left it.
+  await beforeGoingOn(source);
+  await guard.beginAgain(mayHaveBeenUsed);
+}
+
+function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | undefined {
+  return toBeCreated ? createImageFile(path, sizeBytes) : undefined;
+}
+
+type DiskRole = 'source' | 'destination';
+
+/** The source's own consumers stay on it when it is moved live; nobody else may have either disk. */
+function open({ job, plan, isRecovered }: DiskOptions, role: DiskRole, known: Known): Promise<OpenDisk> {
+  const planned: PlannedDisk = plan[role];
+  const access = role === 'source' ? 'read' : 'write';
+  const claim: Claim = role === 'source' && plan.way === 'live' && !isRecovered ? 'shared' : 'exclusive';
+  if (!plan.usesDeviceMapper) return openDisk(planned, access, claim, known);
+  return openPrivateDisk(planned, { name: `diskferry-${job}-${role}`, access, claim });
+}

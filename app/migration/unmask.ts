@@ -1,0 +1,152 @@
+/**
+ * `unmask`: makes a disk recognisable again that a job has hidden, without that job and without its journal.
+ * What it shows may be older than what the other disk of its job holds; only where the record of a dead job
+ * says that this disk is its volume nobody has to vouch for it. A job that died cannot go on afterwards.
+ */
+import { DiskferryError } from '../base/error.ts';
+import { sectorBytes } from '../base/units.ts';
+import type { PlannedDisk } from '../contract/plan.ts';
+import { hiddenOn, showDisk } from '../devices/disk-at-rest.ts';
+import { lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
+import { recognisedBy } from '../devices/foreign-recognisers.ts';
+import type { Inventory } from '../devices/inventory.ts';
+import { readInventory } from '../devices/inventory.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
+import { jobPhases } from '../journal/job-phase.ts';
+import { requireDisk } from './disk-checks.ts';
+import { findDisk } from './disk-places.ts';
+import type { JobRecord } from './job-record.ts';
+import { mayHaveBeenUsed, readBootId } from './job-record.ts';
+import { readPhase } from './read-journal.ts';
+import type { RecordedJob } from './recorded-jobs.ts';
+import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
+
+export interface UnmaskRequest {
+  readonly path: string;
+  readonly stateDirectory: string;
+  /** `--i-know-it-is-stale`. */
+  readonly acceptsStale: boolean;
+}
+
+export interface Unmasked {
+  readonly device: string;
+  /** What was hidden, as libblkid names it. */
+  readonly types: readonly string[];
+  /** What programs know the disk by now, such as `blkid sees ext4`. */
+  readonly recognisedBy: readonly string[];
+}
+
+type Role = 'source' | 'destination';
+
+/** A job with a record here that has the disk. */
+interface Owner {
+  readonly job: string;
+  readonly directory: string;
+  readonly record: JobRecord;
+  readonly role: Role;
+}
+
+/** Throws `not-masked`, `disk-stale`, `device-in-use`, or what opening it gave. */
+export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskRequest): Promise<Unmasked> {
+  const inventory = await readInventory({ probes: false, votes: false });
+  const facts = await lookCloser(requireDisk(readDiskFacts(inventory, path)));
+  const { kind, sizeBytes, logicalBlockBytes, physicalBlockBytes, model, serial, bus, content, identity } = facts;
+  const block = logicalBlockBytes ?? sectorBytes;
+  const disk: PlannedDisk = {
+    ...{ path, kind, toBeCreated: false, sizeBytes, model, serial, bus, content, identity },
+    ...{ logicalBlockBytes: block, physicalBlockBytes: physicalBlockBytes ?? block },
+  };
+  const living = await ownerOf(inventory, disk, await findLivingJobs(stateDirectory));
+  if (living !== undefined) throw isMoved(disk, living);
+  const dead = await ownerOf(inventory, disk, await findDeadJobs(stateDirectory));
+  const sizes = [sizeBytes, ...(dead === undefined ? [] : [dead.record.plan.source.sizeBytes])];
+  const types = await hiddenOn(disk, sizes);
+  if (types.length === 0) throw notMasked(disk);
+  if (!acceptsStale && !(await isVolume(dead))) throw stale(disk, dead);
+  await showDisk(disk, sizes);
+  const node = kind === 'block' ? path : null;
+  return { device: path, types, recognisedBy: await recognisedBy({ node, path }) };
+}
+
+async function ownerOf(
+  inventory: Inventory,
+  disk: PlannedDisk,
+  jobs: readonly RecordedJob[],
+): Promise<Owner | undefined> {
+  const bootId = await readBootId();
+  for (const { job, directory, record } of jobs) {
+    if ('defect' in record) continue;
+    for (const role of ['source', 'destination'] as const) {
+      if (isDiskOf({ job, directory, record, role }, { inventory, disk, bootId }))
+        return { job, directory, record, role };
+    }
+  }
+  return undefined;
+}
+
+interface Here {
+  readonly inventory: Inventory;
+  readonly disk: PlannedDisk;
+  readonly bootId: string;
+}
+
+function isDiskOf({ record, role }: Owner, { inventory, disk, bootId }: Here): boolean {
+  const { plan, places } = record;
+  const isSameBoot = record.bootId === bootId;
+  try {
+    const found = findDisk(inventory, { role, disk: plan[role], place: places[role], isSameBoot }).identity;
+    const { identity } = disk;
+    return found?.majorMinor === identity?.majorMinor && found?.inode === identity?.inode;
+  } catch (error) {
+    if (error instanceof DiskferryError && error.code === 'disk-not-found') return false;
+    throw error;
+  }
+}
+
+/** Whether what the dead job's record says leaves no doubt that the disk holds the newest state. */
+async function isVolume(dead: Owner | undefined): Promise<boolean> {
+  if (dead === undefined) return false;
+  const { directory, record, role } = dead;
+  try {
+    return holdsNewest(role, await readPhase(directory, record), mayHaveBeenUsed(record));
+  } catch (error) {
+    // Without its journal nobody knows.
+    if (error instanceof DiskferryError) return false;
+    throw error;
+  }
+}
+
+/** `wasUsed`: somebody may have written to the virtual device. Pure. */
+export function holdsNewest(role: Role, phase: JobPhase, wasUsed: boolean): boolean {
+  switch (phase) {
+    case jobPhases.copying:
+      return role === 'source' && !wasUsed;
+    case jobPhases.undoing:
+      return false;
+    case jobPhases.committing:
+    case jobPhases.committed:
+      return role === 'destination';
+    case jobPhases.undone:
+      return role === 'source';
+  }
+}
+
+function isMoved({ path }: PlannedDisk, { job, role }: Owner): DiskferryError {
+  const message = `${path}: is the ${role} of the job ${job}, which runs; its end makes the right disk recognisable`;
+  return new DiskferryError('device-in-use', message, { context: { device: path, job } });
+}
+
+function notMasked({ path }: PlannedDisk): DiskferryError {
+  const message = `${path}: nothing that identifies it is hidden, so there is nothing to do`;
+  return new DiskferryError('not-masked', message, { context: { device: path } });
+}
+
+function stale({ path }: PlannedDisk, dead: Owner | undefined): DiskferryError {
+  const why =
+    dead === undefined
+      ? 'no record here says that it holds the newest state of its volume: it may be an older copy, or one that is not whole'
+      : `is the ${dead.role} of the job ${dead.job}, which died: it lacks what is on the other disk only, and ` +
+        `"diskferry recover ${dead.job}" could not go on afterwards`;
+  const context = { device: path, ...(dead === undefined ? {} : { job: dead.job }) };
+  return new DiskferryError('disk-stale', `${path}: ${why}`, { context });
+}

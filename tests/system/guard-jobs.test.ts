@@ -1,0 +1,291 @@
+/**
+ * Whole jobs, and at each of their steps what the system's programs make of either disk alone: never are both
+ * known, after the commit exactly the destination, after an undo exactly the source. Looked at are copies of
+ * the images, as another machine would see them.
+ */
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { runCommand } from '../../app/devices/command.ts';
+import { recognisedBy } from '../../app/devices/foreign-recognisers.ts';
+import { findMount, mount, unmount } from './support/file-system.ts';
+import { identityMakers, makeIdentity, makeKnownDisk, makerOf } from './support/identities.ts';
+import type { LoopDisk } from './support/loop-disk.ts';
+import { attachLoopDisk, makeLoopDisk } from './support/loop-disk.ts';
+import { Migration, runCli } from './support/migration.ts';
+import type { Scratch } from './support/scratch.ts';
+import { useScratch } from './support/scratch.ts';
+import { isSoak } from './support/soak.ts';
+
+const isRoot = process.getuid?.() === 0;
+const scratchOf = useScratch();
+const types = isSoak ? Object.keys(identityMakers) : ['GPT'];
+
+const maskFault = fileURLToPath(new URL('support/mask-fault.cjs', import.meta.url));
+const nothing: readonly string[] = [];
+
+/** Two disks of a job, and what programs know each by when it stands alone. */
+class Scene {
+  readonly source: LoopDisk;
+  readonly destination: LoopDisk;
+  /** What programs say of the volume. */
+  readonly known: string[];
+  readonly #scratch: Scratch;
+
+  static async make(scratch: Scratch, name: string): Promise<Scene> {
+    const source = await makeKnownDisk(scratch, 'source', makerOf(name));
+    const destination = await makeLoopDisk(scratch, 'destination', { sizeBytes: source.sizeBytes });
+    // Another volume, which nobody may take it for any more either.
+    await makeIdentity(destination.path, makerOf(name === 'MBR' ? 'GPT' : 'MBR'));
+    const known = await seenAlone(scratch, source);
+    expect(known).not.toEqual([]);
+    return new Scene(scratch, { source, destination, known });
+  }
+
+  private constructor(scratch: Scratch, parts: Pick<Scene, 'source' | 'destination' | 'known'>) {
+    this.#scratch = scratch;
+    this.source = parts.source;
+    this.destination = parts.destination;
+    this.known = parts.known;
+  }
+
+  start(...parameters: string[]): Migration {
+    const disks = { source: this.source.path, destination: this.destination.path };
+    return Migration.start(this.#scratch, disks, ...parameters);
+  }
+
+  /** The job process kills itself at that step (support/mask-fault.cjs). */
+  startToDie(fault: string, ...parameters: string[]): Migration {
+    vi.stubEnv('NODE_OPTIONS', `--require ${maskFault}`);
+    vi.stubEnv('MASK_FAULT', fault);
+    const migration = this.start(...parameters);
+    vi.unstubAllEnvs();
+    return migration;
+  }
+
+  unmask(disk: LoopDisk, ...parameters: string[]): ReturnType<typeof runCli> {
+    return runCli('unmask', disk.path, '--state-dir', this.#scratch.stateDirectory, ...parameters);
+  }
+
+  async expectSeen(onSource: readonly string[], onDestination: readonly string[]): Promise<void> {
+    const [one, other] = [
+      await seenAlone(this.#scratch, this.source),
+      await seenAlone(this.#scratch, this.destination),
+    ];
+    expect([one, other]).toEqual([onSource, onDestination]);
+  }
+}
+
+/** On a machine that has a copy of this disk and no other. */
+async function seenAlone(scratch: Scratch, { file, sizeBytes }: LoopDisk): Promise<string[]> {
+  const copy = scratch.path('alone.img');
+  copyFileSync(file, copy);
+  const { path } = await attachLoopDisk(copy, sizeBytes);
+  try {
+    return await recognisedBy({ node: path, path });
+  } finally {
+    await runCommand('losetup', ['--detach', path], `detaching ${path}`);
+    rmSync(copy);
+  }
+}
+
+describe.skipIf(!isRoot).each(types)('a job that moves %s (needs root)', (name) => {
+  let scratch: Scratch;
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scratch = scratchOf();
+    scene = await Scene.make(scratch, name);
+  });
+
+  it('shows neither disk until the commit, also when it is killed, and then the destination alone', async () => {
+    const migration = scene.start('--hold');
+    const device = await migration.pausedDevice();
+    await scene.expectSeen(nothing, nothing);
+    expect(await recognisedBy({ node: device, path: device })).not.toEqual([]);
+    await migration.ask('resume');
+    await migration.event('synchronized');
+    await migration.kill();
+    await scene.expectSeen(nothing, nothing);
+    const recovered = Migration.recover(scratch, '--hold');
+    await recovered.event('synchronized');
+    await scene.expectSeen(nothing, nothing);
+    await recovered.ask('cutover');
+    expect(await recovered.end()).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(nothing, scene.known);
+    expect(await scene.unmask(scene.source)).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringMatching(/no record here .* --i-know-it-is-stale/) as string,
+    });
+    await scene.expectSeen(nothing, scene.known);
+    expect(await scene.unmask(scene.destination)).toMatchObject({ exitCode: 3 });
+    const again = scene.start();
+    expect(await again.end()).toMatchObject({ exitCode: 3 });
+    expect(again.events.at(-1)).toMatchObject({ event: 'failed', code: 'disk-masked', dataIs: 'untouched' });
+  });
+
+  it('shows the source alone after an undo', async () => {
+    const migration = scene.start('--hold');
+    await migration.event('synchronized');
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+
+  it('shows the source alone after unmask, which is refused while there is a job, and voids it', async () => {
+    const migration = scene.start('--hold');
+    await migration.event('synchronized');
+    expect(await scene.unmask(scene.source)).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining(`${scene.source.path}: is the source of the job`) as string,
+    });
+    await migration.kill();
+    expect(await scene.unmask(scene.source)).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringMatching(/which died: it lacks .*diskferry recover/s) as string,
+    });
+    await scene.expectSeen(nothing, nothing);
+    const forced = await scene.unmask(scene.source, '--i-know-it-is-stale', '--json');
+    expect(JSON.parse(forced.stdout)).toMatchObject({
+      device: scene.source.path,
+      types: expect.arrayContaining([makerOf(name).type]) as string[],
+    });
+    await scene.expectSeen(scene.known, nothing);
+    const recovered = Migration.recover(scratch);
+    expect(await recovered.end()).toMatchObject({ exitCode: 3 });
+    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'source-changed', dataIs: 'both' });
+    await scene.expectSeen(scene.known, nothing);
+    rmSync(join(scratch.stateDirectory, 'jobs'), { recursive: true });
+  });
+});
+
+describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (needs root)', () => {
+  let scratch: Scratch;
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scratch = scratchOf();
+    scene = await Scene.make(scratch, 'ext4');
+  });
+
+  it.each(['wiped', 'hidden'])('starts again when it had not begun (%s)', async (fault) => {
+    await scene.startToDie(fault).end();
+    await scene.expectSeen(fault === 'wiped' ? scene.known : nothing, nothing);
+    const recovered = Migration.recover(scratch, '--hold');
+    await recovered.event('synchronized');
+    await scene.expectSeen(nothing, nothing);
+    await recovered.ask('cutover');
+    expect(await recovered.end()).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(nothing, scene.known);
+  });
+
+  it('leaves a source that nobody has to vouch for when it had not begun', async () => {
+    await scene.startToDie('hidden').end();
+    expect(await scene.unmask(scene.destination)).toMatchObject({ exitCode: 3 });
+    expect(await scene.unmask(scene.source)).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(scene.known, nothing);
+    rmSync(join(scratch.stateDirectory, 'jobs'), { recursive: true });
+  });
+
+  it('keeps apart what was written after it had been started again, and killed again', async () => {
+    await scene.startToDie('hidden').end();
+    const second = Migration.recover(scratch, '--hold');
+    await second.event('synchronized');
+    await second.kill();
+    expect(await scene.unmask(scene.source)).toMatchObject({ exitCode: 3 });
+    const third = Migration.recover(scratch, '--undo');
+    expect(await third.end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+
+  it('does not go on with a destination that somebody has unmasked', async () => {
+    const migration = scene.start('--hold');
+    await migration.event('synchronized');
+    await migration.kill();
+    expect(await scene.unmask(scene.destination, '--i-know-it-is-stale')).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(nothing, scene.known);
+    const recovered = Migration.recover(scratch);
+    expect(await recovered.end()).toMatchObject({ exitCode: 3 });
+    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'disk-unmasked', dataIs: 'both' });
+    rmSync(join(scratch.stateDirectory, 'jobs'), { recursive: true });
+  });
+
+  it('shows the destination when its commit goes on', async () => {
+    await scene.startToDie('shown').end();
+    await scene.expectSeen(nothing, nothing);
+    expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(nothing, scene.known);
+  });
+
+  it('shows the source when its undo goes on', async () => {
+    const migration = scene.startToDie('shown', '--hold');
+    await migration.event('synchronized');
+    await migration.ask('undo');
+    await migration.end();
+    await scene.expectSeen(nothing, nothing);
+    expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+});
+
+describe.skipIf(!isRoot)('a job whose users have to stop (needs root)', () => {
+  it('asks programs what they see of the disks before, and never while they are stopped', async () => {
+    const scratch = scratchOf();
+    const scene = await Scene.make(scratch, 'ext4');
+    const target = await scratch.makeDirectory('mounted');
+    await mount(scene.source.path, target);
+    const asked = scratch.path('asked');
+    vi.stubEnv('PATH', `${await makeSpy(scratch, { target, asked })}:${process.env['PATH'] ?? ''}`);
+    const migration = scene.start();
+    vi.unstubAllEnvs();
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    await unmount(target);
+    const answers = readFileSync(asked, 'utf8').trim().split('\n');
+    expect(new Set(answers)).toEqual(new Set(['mounted']));
+    await scene.expectSeen(nothing, scene.known);
+  });
+
+  it('is refused with nothing written when something would stay known', async () => {
+    const scratch = scratchOf();
+    const scene = await Scene.make(scratch, 'ext4');
+    const target = await scratch.makeDirectory('mounted');
+    await mount(scene.source.path, target);
+    const before = readFileSync(scene.destination.file);
+    vi.stubEnv('PATH', `${await makeLiar(scratch)}:${process.env['PATH'] ?? ''}`);
+    const migration = scene.start();
+    vi.unstubAllEnvs();
+    expect(await migration.end()).toMatchObject({ exitCode: 3 });
+    expect(migration.events.at(-1)).toMatchObject({
+      ...{ event: 'failed', code: 'identity-not-hidden', dataIs: 'untouched' },
+      message: expect.stringContaining('mdadm sees an old array') as string,
+    });
+    expect(migration.events.map(({ event }) => event)).not.toContain('interrupted');
+    expect(readFileSync(scene.destination.file).equals(before)).toBe(true);
+    expect(await findMount(target)).toMatchObject({ source: scene.source.path });
+    await unmount(target);
+    expect(await seenAlone(scratch, scene.source)).toEqual(scene.known);
+  });
+});
+
+interface Spied {
+  readonly target: string;
+  readonly asked: string;
+}
+
+/** A folder for the path, with a wipefs that notes whether the volume is mounted when it is asked. */
+async function makeSpy(scratch: Scratch, { target, asked }: Spied): Promise<string> {
+  const state = `grep -q " ${target} " /proc/self/mounts && echo mounted || echo stopped`;
+  return makeProgram(scratch, 'wipefs', `{ ${state}; } >> ${asked}\nexec /usr/sbin/wipefs "$@"`);
+}
+
+/** One with an mdadm that recognises everything. */
+function makeLiar(scratch: Scratch): Promise<string> {
+  return makeProgram(scratch, 'mdadm', 'echo an old array');
+}
+
+async function makeProgram(scratch: Scratch, name: string, body: string): Promise<string> {
+  const folder = await scratch.makeDirectory('programs');
+  writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  return folder;
+}
