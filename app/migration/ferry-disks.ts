@@ -34,6 +34,8 @@ export interface DiskOptions {
   readonly foreseen?: Foresight | undefined;
   /** Of a recovered job: somebody may have written to its virtual device. */
   readonly mayHaveBeenUsed: boolean;
+  /** Of a recovered job: what was written goes back to the source. */
+  readonly goesBack: boolean;
 }
 
 export interface FerryDisks {
@@ -82,7 +84,7 @@ export async function openDisks(options: DiskOptions, isTakenOver: boolean, held
 
 async function hide(
   guard: Guard,
-  { isRecovered, beforeGoingOn, mayHaveBeenUsed, foreseen }: DiskOptions,
+  { isRecovered, beforeGoingOn, mayHaveBeenUsed, goesBack, foreseen }: DiskOptions,
   source: OpenDisk,
 ): Promise<void> {
   if (!isRecovered) {
@@ -91,7 +93,7 @@ async function hide(
   }
   // Before anything is masked: what was kept of the source is of how the job left it.
   await beforeGoingOn(source);
-  await guard.beginAgain(mayHaveBeenUsed);
+  await guard.beginAgain({ mayHaveBeenUsed, goesBack });
 }
 
 function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | undefined {

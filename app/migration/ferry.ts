@@ -309,8 +309,9 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   const names = { source: plan.source.path, destination: plan.destination.path, journal };
   const engine = await Engine.start({ ...setting, names, frontend: host.choice });
   held.add('the engine', () => engine.stop());
-  if (freeExtents.length > 0) await engine.skip(freeExtents);
   if (takenOver === undefined) await options.beforeUse(source);
+  // Its flags may become durable at once: never before there is a sample to tell that the source has been used since.
+  if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
   disks.keep();

@@ -38,6 +38,14 @@ export interface GuardOptions {
   readonly destination: GuardedDisk;
 }
 
+/** Of a job that goes on after a crash. */
+export interface GoingOn {
+  /** Somebody may have written to its virtual device. */
+  readonly mayHaveBeenUsed: boolean;
+  /** What was written goes back to the source. */
+  readonly goesBack: boolean;
+}
+
 export class Guard {
   readonly #options: GuardOptions;
   /** Of the virtual device, on both disks. */
@@ -72,13 +80,16 @@ export class Guard {
 
   /**
    * Of a job that goes on after a crash. When nobody can have used its virtual device, it died in its start,
-   * which is done again. Otherwise a disk that shows was made to show by somebody since, who may have used it:
-   * throws `disk-unmasked`.
+   * which is done again, but for the wiping: what is known on the destination may have come there since, so
+   * nothing of it is erased. Throws `device-changed`; going back needs nothing of the destination.
+   *
+   * Otherwise a disk that shows was made to show by somebody since, who may have used it: throws
+   * `disk-unmasked`.
    */
-  async beginAgain(mayHaveBeenUsed: boolean): Promise<void> {
+  async beginAgain({ mayHaveBeenUsed, goesBack }: GoingOn): Promise<void> {
     const { source, destination } = this.#options;
     if (!mayHaveBeenUsed) {
-      await this.#wipeAll(false);
+      if (!goesBack) requireUnknown(destination.planned, await seenOn(destination));
       maskDisk(plainDiskOf(source), this.#places);
       await dropCache(source.open);
       return;
@@ -127,6 +138,14 @@ function seenOn({ planned, open }: GuardedDisk): Promise<string[]> {
 function requireForeseen({ path }: PlannedDisk, isForeseen: boolean): void {
   if (isForeseen) return;
   const message = `${path}: what identifies it has changed while its users were being stopped`;
+  throw new DiskferryError('device-changed', message, { context: { device: path } });
+}
+
+function requireUnknown({ path }: PlannedDisk, seen: readonly string[]): void {
+  if (seen.length === 0) return;
+  const message =
+    `${path}: holds something that the job had not erased when it died (${seen.join(', ')}), and nothing is erased ` +
+    'now; end the job with "diskferry recover --undo", which leaves this disk as it is, then begin again';
   throw new DiskferryError('device-changed', message, { context: { device: path } });
 }
 

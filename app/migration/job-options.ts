@@ -43,7 +43,8 @@ export function placementFor(
     if (warning !== undefined) warn(warning);
     return extents;
   };
-  const life = { isRecovered, mayHaveBeenUsed: mayHaveBeenUsed(record), survival };
+  const goesBack = recovered?.goesBack ?? false;
+  const life = { isRecovered, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record), survival };
   const ferry = { ...own, ...life, findFree, job, speed, socketPath, directory, journal };
   return makePlacement({ users, passphrase, ferry });
 }

@@ -28,7 +28,7 @@ async function makePlan(destinationPath: string): Promise<Plan> {
 }
 
 const unrecovered = {
-  ...{ isRecovered: false, mayHaveBeenUsed: false },
+  ...{ isRecovered: false, mayHaveBeenUsed: false, goesBack: false },
   ...{ beforeGoingOn: () => Promise.resolve(), beforeUse: () => Promise.resolve() },
 };
 

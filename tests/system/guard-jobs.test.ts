@@ -180,6 +180,18 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
     await scene.expectSeen(nothing, scene.known);
   });
 
+  it('erases nothing that has come to the destination since', async () => {
+    await scene.startToDie('wiped').end();
+    await makeIdentity(scene.destination.path, makerOf('GPT'));
+    const now = readFileSync(scene.destination.file);
+    const recovered = Migration.recover(scratch);
+    expect(await recovered.end()).toMatchObject({ exitCode: 3 });
+    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'device-changed' });
+    expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
+    expect(readFileSync(scene.destination.file).equals(now)).toBe(true);
+    expect(await seenAlone(scratch, scene.source)).toEqual(scene.known);
+  });
+
   it('leaves a source that nobody has to vouch for when it had not begun', async () => {
     await scene.startToDie('hidden').end();
     expect(await scene.unmask(scene.destination)).toMatchObject({ exitCode: 3 });
