@@ -48,6 +48,7 @@ export class MaskedDiskIo implements DiskIo, DiskIoClient {
   readonly #places: GuardPlaces;
   readonly #logicalBlockBytes: number;
   readonly #isMasking: readonly [Uint8Array, Uint8Array];
+  readonly #isUnreadable: readonly [Uint8Array, Uint8Array];
   readonly #bounces: number;
   readonly #freeBounces = Int32Array.from({ length: bouncesMax }, (_, index) => index);
   #freeBounceCount = bouncesMax;
@@ -75,6 +76,7 @@ export class MaskedDiskIo implements DiskIo, DiskIoClient {
     this.#places = places;
     this.#logicalBlockBytes = logicalBlockBytes;
     this.#isMasking = [new Uint8Array(places.count).fill(1), new Uint8Array(places.count).fill(1)];
+    this.#isUnreadable = [new Uint8Array(places.count), new Uint8Array(places.count)];
     this.#bounces = pool.reserve(maskedIoPoolBytes);
     this.#kind = new Uint8Array(operationsMax);
     this.#disk = new Uint8Array(operationsMax);
@@ -96,6 +98,15 @@ export class MaskedDiskIo implements DiskIo, DiskIoClient {
    */
   setMasking(disk: Disk, place: number, isMasking: boolean): void {
     this.#isMasking[disk][place] = isMasking ? 1 : 0;
+  }
+
+  /** What whoever looked at the place has found; until something is written there, which may heal it. */
+  setUnreadable(disk: Disk, place: number, isUnreadable: boolean): void {
+    this.#isUnreadable[disk][place] = isUnreadable ? 1 : 0;
+  }
+
+  isUnreadable(disk: Disk, place: number): boolean {
+    return this.#isUnreadable[disk][place] === 1;
   }
 
   read(
@@ -176,6 +187,7 @@ export class MaskedDiskIo implements DiskIo, DiskIoClient {
     for (let place = places.firstFrom(offset); place < places.count; place += 1) {
       const within = places.offsetOf(place) - offset;
       if (within >= lengthBytes) break;
+      this.#isUnreadable[disk][place] = 0;
       if (this.#isMasking[disk][place] === 0) continue;
       const state = places.stateOf(place, this.#pool.bytes, buffer + within);
       if (state === 'masked') return kinds.refusal;

@@ -4,8 +4,14 @@
  * other operation, so no consumer's write to it is under way; then it is read from the disk itself, inverted
  * if it must be, and written durably; and from then on what is written to it arrives in the new form.
  *
+ * Masking begins at the disk's start and unmasking at its end, so that the primary of what there are several of
+ * is the first to go and the last to come: whoever knows the disk by it finds all the rest as it must be.
+ *
  * The flush at the end is for what shows on the disk itself and has been written over, or discarded, in its
  * cache only: a power cut would bring it back.
+ *
+ * What could not be read, and has not been written since, is not tried again where it may be left: a bad place
+ * can take a disk a minute, and users may be waiting.
  *
  * May be cut off anywhere and asked again: each place is decided on what is found in it.
  */
@@ -55,6 +61,7 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   #wanted: WantedMask | undefined;
   #done: Done | undefined;
   #place = 0;
+  #left = 0;
   #range = 0;
 
   constructor(options: MaskChangeOptions) {
@@ -67,12 +74,16 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     assert(this.#done === undefined, 'masks change one disk at a time');
     this.#wanted = wanted;
     this.#done = done;
-    this.#place = 0;
+    this.#left = this.#options.places.count;
     this.#next();
   }
 
   rangeReady(): void {
     const { io, logicalBlockBytes } = this.#options;
+    if (this.#maySkip && this.#options.masked.isUnreadable(this.#disk, this.#place)) {
+      this.#settle();
+      return;
+    }
     const offset = this.#options.places.offsetOf(this.#place);
     this.#offsets.fill(Math.floor(offset / logicalBlockBytes) * logicalBlockBytes);
     io.read(this.#disk, this.#offsets, logicalBlockBytes, this.#buffer, this, steps.read);
@@ -80,7 +91,8 @@ export class MaskChange implements RangeOwner, DiskIoClient {
 
   diskOperationDone(step: number, result: number): void {
     if (result < 0 && step !== steps.read) this.#options.durableWriteFailed(this.#disk, result);
-    const isSkipped = step === steps.read && result < 0 && this.#isWanted.skipsUnreadable === true;
+    if (step === steps.read) this.#options.masked.setUnreadable(this.#disk, this.#place, result < 0);
+    const isSkipped = step === steps.read && result < 0 && this.#maySkip;
     if (step === steps.flush) this.#end(result);
     else if (isSkipped) this.#settle();
     else if (result < 0) this.#release(result);
@@ -97,6 +109,10 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     return this.#wanted;
   }
 
+  get #maySkip(): boolean {
+    return this.#isWanted.skipsUnreadable === true;
+  }
+
   get #sectorAt(): number {
     const offset = this.#options.places.offsetOf(this.#place);
     return this.#buffer + offset - (this.#offsets[steps.read] as number);
@@ -104,10 +120,11 @@ export class MaskChange implements RangeOwner, DiskIoClient {
 
   #next(): void {
     const { places, ranges } = this.#options;
-    if (this.#place === places.count) {
+    if (this.#left === 0) {
       this.#options.io.flush(this.#disk, this, steps.flush);
       return;
     }
+    this.#place = this.#isWanted.isMasked ? places.count - this.#left : this.#left - 1;
     const block = Math.floor(places.offsetOf(this.#place) / blockBytes);
     this.#range = ranges.claim(block, block + 1, this, 0);
     if (ranges.isReady(this.#range)) this.rangeReady();
@@ -126,7 +143,7 @@ export class MaskChange implements RangeOwner, DiskIoClient {
 
   #settle(): void {
     this.#options.masked.setMasking(this.#disk, this.#place, this.#isWanted.isMasked);
-    this.#place += 1;
+    this.#left -= 1;
     this.#release(0);
   }
 

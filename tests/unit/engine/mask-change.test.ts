@@ -1,0 +1,100 @@
+/** Showing and hiding a disk that is served, over disks that the test steps by hand. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { BufferPool } from '../../../app/base/buffer-pool.ts';
+import { mebibyte } from '../../../app/base/units.ts';
+import { destination, source } from '../../../app/devices/disk-io.ts';
+import { GuardPlaces } from '../../../app/devices/guard-places.ts';
+import { MaskedDiskIo, maskedIoPoolBytes } from '../../../app/devices/masked-disk-io.ts';
+import { MaskChange, maskChangePoolBytes } from '../../../app/engine/mask-change.ts';
+import { RangesInFlight } from '../../../app/flags/ranges-in-flight.ts';
+import { SteppedDiskIo } from '../router/stepped-disk-io.ts';
+
+const sizeBytes = 8 * mebibyte;
+const places = new GuardPlaces(sizeBytes);
+const ioError = -5;
+const gpt = Buffer.from('EFI PART').map((value) => value ^ 0xff);
+
+let io: SteppedDiskIo;
+let pool: BufferPool;
+let masked: MaskedDiskIo;
+let change: MaskChange;
+let answers: number[];
+
+beforeEach(() => {
+  io = new SteppedDiskIo();
+  pool = new BufferPool(maskedIoPoolBytes + maskChangePoolBytes + mebibyte, () => 0);
+  const shared = { io, pool, places, logicalBlockBytes: 512 };
+  masked = new MaskedDiskIo({ ...shared, operationsMax: 16 });
+  change = new MaskChange({ ...shared, masked, ranges: new RangesInFlight(1), durableWriteFailed: () => undefined });
+  answers = [];
+});
+
+function begin(isMasked: boolean, skipsUnreadable = false): void {
+  change.start({ disk: source, isMasked, skipsUnreadable }, (result) => answers.push(result));
+}
+
+/** Ends everything; returns where the disk was read, or written when `gptAt` holds a hidden GPT header. */
+function play({ gptAt = [], bad = [] }: { gptAt?: readonly number[]; bad?: readonly number[] } = {}): string[] {
+  const seen = [];
+  for (let [text] = io.underWay; text !== undefined; [text] = io.underWay) {
+    seen.push(text);
+    const offset = Number(/ (\d+)\+/.exec(text)?.[1]);
+    const isRead = text.startsWith('read');
+    if (isRead) pool.bytes.fill(0, io.bufferOf(text), io.bufferOf(text) + 512);
+    if (isRead && gptAt.includes(offset)) pool.bytes.set(gpt, io.bufferOf(text));
+    io.end(text, isRead && bad.includes(offset) ? ioError : 0);
+  }
+  return seen;
+}
+
+const ascending = Array.from({ length: places.count }, (_, place) => `read source ${places.offsetOf(place)}+512`);
+
+describe('a change of masks', () => {
+  test('hides from the start of the disk to its end, and then flushes', () => {
+    begin(true);
+    expect(play()).toEqual([...ascending, 'flush source']);
+    expect(answers).toEqual([0]);
+  });
+
+  test('shows from the end to the start: the primary of a partition table comes after its backup', () => {
+    begin(false);
+    const seen = play({ gptAt: [512, sizeBytes - 512] });
+    expect(seen.filter((text) => text.startsWith('read'))).toEqual(ascending.toReversed());
+    expect(seen.filter((text) => text.startsWith('write'))).toEqual([
+      `write source ${sizeBytes - 512}+512 fua`,
+      'write source 512+512 fua',
+    ]);
+    expect(answers).toEqual([0]);
+  });
+
+  test('ends at a place that cannot be read, unless that may be left', () => {
+    begin(false);
+    play({ bad: [4096] });
+    begin(false, true);
+    expect(play({ bad: [4096] }).at(-1)).toBe('flush source');
+    expect(answers).toEqual([ioError, 0]);
+  });
+
+  test('does not try a bad place again that may be left, until something is written there', () => {
+    begin(true, true);
+    play({ bad: [4096] });
+    begin(false, true);
+    expect(play()).toEqual([...ascending.toReversed().filter((text) => !text.includes(' 4096+')), 'flush source']);
+    const client = { diskOperationDone: () => undefined };
+    masked.write(destination, Float64Array.of(0), 8192, 0, false, client, 0);
+    play();
+    begin(false, true);
+    expect(play()).toHaveLength(places.count);
+    masked.write(source, Float64Array.of(0), 8192, 0, false, client, 0);
+    play();
+    begin(false, true);
+    expect(play()).toHaveLength(places.count + 1);
+  });
+
+  test('tries a bad place again that may not be left', () => {
+    begin(true, true);
+    play({ bad: [4096] });
+    begin(false);
+    expect(play()).toHaveLength(places.count + 1);
+  });
+});
