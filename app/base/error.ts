@@ -91,6 +91,7 @@ export const errorCodes = [
   'not-masked',
   'disk-stale',
   'mask-failed',
+  'identity-unreadable',
   'identity-not-hidden',
   'job-missing',
   'job-state',

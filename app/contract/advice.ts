@@ -268,6 +268,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'both',
     'Look at the kernel log (dmesg) and at the cable, and try again; keep both disks as they are until then.',
   ),
+  'identity-unreadable': refused('Look at the kernel log (dmesg) and at the cable, then try again.'),
   'identity-not-hidden': refused(
     'Move this disk with the tools of what manages it; its copy could not be told from it.',
   ),

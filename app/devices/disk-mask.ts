@@ -3,12 +3,16 @@
  * for `diskferry unmask`. Each place (guard-places.ts) is read and, if it must change, written whole in one
  * write of the least that the disk can; what a power cut leaves in between is on both sides of it something
  * that can be gone on from. When it returns, all is durable. A place that cannot be read is left as it is.
+ *
+ * Masking begins at the disk's start and unmasking at its end: the primary of what there are several of goes
+ * first and comes last, so that whoever knows the disk by it finds the rest as it must be.
  */
 import { fdatasyncSync, readSync, writeSync } from 'node:fs';
 import { BufferPool, pageBytes } from '../base/buffer-pool.ts';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import { addon } from '../../native/binding.ts';
+import { isLostData } from './lost-data.ts';
 import type { GuardPlaces, PlaceState } from './guard-places.ts';
 import { invertSector } from './guard-places.ts';
 
@@ -30,43 +34,43 @@ export interface FoundIdentity {
   readonly isMasked: boolean;
 }
 
-/** Through an open descriptor, which may be one for direct I/O. Throws `mask-failed`. */
+/**
+ * Through an open descriptor, which may be one for direct I/O. Throws `mask-failed`, and `identity-unreadable` when
+ * a read fails for another reason than that the disk has lost what was there.
+ */
 export function plainDisk(fd: number, path: string, logicalBlockBytes: number): PlainDisk {
-  const attempt = <T>(what: string, act: () => T): T => {
+  const context = { device: path };
+  const attempt = <T>(code: Code, what: string, act: () => T): T => {
     try {
       return act();
     } catch (cause) {
-      const message = `${path}: ${what} failed: ${messageOf(cause)}`;
-      throw new DiskferryError('mask-failed', message, { context: { device: path }, cause });
+      throw new DiskferryError(code, `${path}: ${what} failed: ${messageOf(cause)}`, { context, cause });
     }
   };
-  const whole = (what: string, bytes: Uint8Array, move: () => number): void => {
-    const count = attempt(what, move);
+  const whole = (code: Code, what: string, bytes: Uint8Array, move: () => number): void => {
+    const count = attempt(code, what, move);
     if (count === bytes.length) return;
-    throw new DiskferryError('mask-failed', `${path}: ${what} moved ${count} bytes only`, {
-      context: { device: path },
-    });
+    throw new DiskferryError(code, `${path}: ${what} moved ${count} bytes only`, { context });
   };
   return {
     path,
     logicalBlockBytes,
     read: (bytes, at) => {
       try {
-        whole(`read at ${at}`, bytes, () => readSync(fd, bytes, 0, bytes.length, at));
+        whole('identity-unreadable', `read at ${at}`, bytes, () => readSync(fd, bytes, 0, bytes.length, at));
         return true;
       } catch (error) {
-        if (error instanceof DiskferryError && codeOf(error.cause) === 'EIO') return false;
+        if (error instanceof DiskferryError && isLostData(error.cause)) return false;
         throw error;
       }
     },
-    write: (bytes, at) => whole(`write at ${at}`, bytes, () => writeSync(fd, bytes, 0, bytes.length, at)),
-    sync: () => attempt('flush', () => fdatasyncSync(fd)),
+    write: (bytes, at) =>
+      whole('mask-failed', `write at ${at}`, bytes, () => writeSync(fd, bytes, 0, bytes.length, at)),
+    sync: () => attempt('mask-failed', 'flush', () => fdatasyncSync(fd)),
   };
 }
 
-function codeOf(cause: unknown): unknown {
-  return cause instanceof Error && 'code' in cause ? cause.code : undefined;
-}
+type Code = 'mask-failed' | 'identity-unreadable';
 
 /** Everything on the disk by which a program could know it, or could when it is unmasked. */
 export function findIdentities(disk: PlainDisk, places: GuardPlaces): FoundIdentity[] {
@@ -100,30 +104,41 @@ export function wipeDisk(disk: PlainDisk, places: GuardPlaces): number {
 }
 
 function invertWhere(disk: PlainDisk, places: GuardPlaces, wanted: PlaceState): number {
-  return visit(disk, places, (_place, state, bytes, at) => {
+  const invert: Look = (_place, state, bytes, at) => {
     if (state !== wanted) return false;
     invertSector(bytes, at);
     return true;
-  });
+  };
+  return visit(disk, places, invert, wanted === 'plain' ? 'upwards' : 'downwards');
 }
 
 /** Whether the block that holds the place's sector, at `at`, has been changed and must be written. */
 type Look = (place: number, state: PlaceState, bytes: Uint8Array, at: number) => boolean;
 
-function visit(disk: PlainDisk, places: GuardPlaces, look: Look): number {
+function visit(disk: PlainDisk, places: GuardPlaces, look: Look, order: 'upwards' | 'downwards' = 'upwards'): number {
   const { bytes } = new BufferPool(pageBytes, (view) => addon().misalignmentBytes(view));
   const block = bytes.subarray(0, disk.logicalBlockBytes);
-  let changed = 0;
-  for (let place = 0; place < places.count; place += 1) {
+  let [changed, unreadable] = [0, 0];
+  for (let index = 0; index < places.count; index += 1) {
+    const place = order === 'upwards' ? index : places.count - 1 - index;
     const offset = places.offsetOf(place);
     const start = Math.floor(offset / block.length) * block.length;
-    // What cannot be read cannot be recognised either.
-    if (!disk.read(block, start)) continue;
+    if (!disk.read(block, start)) {
+      // What cannot be read cannot be recognised either.
+      unreadable += 1;
+      continue;
+    }
     const at = offset - start;
     if (!look(place, places.stateOf(place, block, at), block, at)) continue;
     disk.write(block, start);
     changed += 1;
   }
+  if (unreadable > 0 && unreadable === places.count) throw nothingReadable(disk);
   if (changed > 0) disk.sync();
   return changed;
+}
+
+function nothingReadable({ path }: PlainDisk): DiskferryError {
+  const message = `${path}: nothing of what could identify it can be read`;
+  return new DiskferryError('identity-unreadable', message, { context: { device: path } });
 }

@@ -16,6 +16,7 @@ import { DiskferryError } from '../base/error.ts';
 import { kibibyte, mebibyte } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';
 import type { Inventory } from '../devices/inventory.ts';
+import { isLostData } from '../devices/lost-data.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, dropCache, openPath } from '../devices/open-disk.ts';
 
@@ -85,7 +86,7 @@ async function readPiece(handle: FileHandle, { offsetBytes, lengthBytes }: Exten
     }
     return bytes;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EIO') return undefined;
+    if (isLostData(error)) return undefined;
     throw error;
   }
 }
