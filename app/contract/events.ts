@@ -98,6 +98,7 @@ export const jobWarningCodes = [
   'takeover-impossible',
   'taken-over',
   'destination-repaired',
+  'disk-not-hidden',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [

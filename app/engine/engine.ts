@@ -223,9 +223,9 @@ export class Engine {
     await this.#changeMask(disk, { isMasked: false, skipsUnreadable: true });
   }
 
-  /** The other way round. */
+  /** The other way round, as far as the disk can be read. */
   async mask(disk: keyof DiskNames): Promise<void> {
-    await this.#changeMask(disk, { isMasked: true });
+    await this.#changeMask(disk, { isMasked: true, skipsUnreadable: true });
   }
 
   async #changeMask(disk: keyof DiskNames, how: Omit<WantedMask, 'disk'>): Promise<void> {

@@ -29,6 +29,7 @@ import { readMappedUsers } from '../substitution/mapped-users.ts';
 import { BypassWatch } from '../substitution/bypass-watch.ts';
 import type { Place } from '../substitution/mapped-volume.ts';
 import { jobPhases } from '../journal/job-phase.ts';
+import { Appearance } from './appearance.ts';
 import type { DiskOptions, FerryDisks } from './ferry-disks.ts';
 import { openDisks } from './ferry-disks.ts';
 import type { JobJournal } from './job-journal.ts';
@@ -42,6 +43,8 @@ export interface FerryOptions extends DiskOptions {
   readonly socketPath: string;
   /** The source is claimed and hidden, and nobody uses the virtual device yet. */
   readonly beforeUse: (source: OpenDisk) => Promise<void>;
+  /** A disk shows although it should not. */
+  readonly warnShown: (message: string) => void;
   /** What it takes for a successor to go on when this process is killed; undefined where none can. */
   readonly survival?: Survival | undefined;
 }
@@ -55,8 +58,7 @@ export interface Survival {
   readonly why: string;
 }
 
-interface FerryParts {
-  readonly job: string;
+interface FerryParts extends Pick<FerryOptions, 'job' | 'warnShown'> {
   readonly plan: Plan;
   readonly engine: Engine;
   readonly host: DeviceHost;
@@ -73,8 +75,7 @@ export class Ferry {
   readonly #host: DeviceHost;
   readonly #disks: FerryDisks;
   readonly #held: ReleaseStack;
-  /** A commit has been tried. */
-  #mayShowDestination = false;
+  readonly #appearance: Appearance;
   #directNumber: string | undefined;
   #lastReturn: Promise<unknown> = Promise.resolve();
 
@@ -98,6 +99,7 @@ export class Ferry {
     this.#host = parts.host;
     this.#disks = parts.disks;
     this.#held = parts.held;
+    this.#appearance = new Appearance(parts);
     // Whatever waits for the virtual device then gets an error instead of waiting for ever.
     this.engine.died().catch(() => this.#host.abort());
   }
@@ -124,9 +126,7 @@ export class Ferry {
    */
   async commit(): Promise<void> {
     await this.engine.flushDestination();
-    await this.engine.enterPhase(jobPhases.committing);
-    this.#mayShowDestination = true;
-    await this.engine.unmask('destination');
+    await this.#appearance.showDestination();
     await dropCache(this.#disks.destination);
     await this.engine.enterPhase(jobPhases.committed);
   }
@@ -216,20 +216,21 @@ export class Ferry {
    */
   returnWritten(): Promise<void> {
     // One after the other: the end of an earlier call must not be taken for the end of this one.
-    return this.#afterLastReturn(() => this.#return());
+    return this.#afterLastReturn(async () => {
+      await this.#return();
+      await this.#appearance.lookAtSource();
+    });
   }
 
   /**
    * The same while nobody writes, and the source is the truth then, also after a crash: from now on programs
    * recognise it, and its users may write to it without us. Those who stay on the virtual device for a while
-   * are mirrored still.
+   * are mirrored still. `isHeld`: users wait for it.
    */
-  returnAll(): Promise<void> {
+  returnAll({ isHeld }: { readonly isHeld: boolean }): Promise<void> {
     return this.#afterLastReturn(async () => {
       await this.#return();
-      await this.engine.enterPhase(jobPhases.undone);
-      // What a bad disk cannot deliver twice is left: the source must be let go all the same.
-      await this.engine.unmask('source').catch(() => this.engine.unmaskReadable('source'));
+      await this.#appearance.showSource(isHeld);
       await dropCache(this.#disks.source);
     });
   }
@@ -248,17 +249,9 @@ export class Ferry {
   }
 
   async #return(): Promise<void> {
-    await this.#hideDestination();
+    if (await this.#appearance.hideDestination()) await dropCache(this.#disks.destination);
     await this.engine.returnWritten(await this.#disks.sourceForWriting.fd());
     await dropCache(this.#disks.source);
-  }
-
-  /** What a commit that failed has begun to show. The journal still says that it is the truth. */
-  async #hideDestination(): Promise<void> {
-    if (!this.#mayShowDestination) return;
-    await this.engine.mask('destination');
-    await dropCache(this.#disks.destination);
-    this.#mayShowDestination = false;
   }
 
   /** The job has not started after all, and the source has everything: an image made for it is of no use. */
@@ -315,7 +308,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
   disks.keep();
-  return new Ferry({ job, plan, engine, host, device, disks, held });
+  return new Ferry({ job, plan, engine, host, device, disks, held, warnShown: options.warnShown });
 }
 
 /** The device stays as it is, with its users. */

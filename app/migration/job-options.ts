@@ -24,7 +24,7 @@ export interface JobOptions {
   readonly emit: (event: JobEvent) => void;
 }
 
-interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse'> {
+interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse' | 'warnShown'> {
   /** Why everything is copied. */
   readonly warn: (message: string) => void;
 }

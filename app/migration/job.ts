@@ -85,6 +85,7 @@ export class Job {
     this.#placement = placementFor(options, {
       plan,
       warn: (message) => this.#voice.warn('allocation-unknown', message),
+      warnShown: (message) => this.#voice.warn('disk-not-hidden', message),
       beforeGoingOn: (source) => this.#sample.beforeGoingOn(source),
       beforeUse: (source) => this.#sample.beforeUse(source),
     });

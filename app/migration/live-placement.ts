@@ -107,8 +107,8 @@ export class LivePlacement implements Placement {
   async goBack(ferry: Ferry): Promise<void> {
     await this.#moveFrom({ number: ferry.virtualNumber }, this.#plan.source.path, (users) =>
       users.isEmpty
-        ? ferry.returnAll()
-        : users.moveAfter(this.#sourceNumber, () => ferry.returnAll()),
+        ? ferry.returnAll({ isHeld: false })
+        : users.moveAfter(this.#sourceNumber, () => ferry.returnAll({ isHeld: true })),
     );
     await ferry.detach();
   }

@@ -71,7 +71,7 @@ export class PlainPlacement implements Placement {
 
   async goBack(ferry: Ferry): Promise<void> {
     await this.beforeCommit(ferry);
-    await ferry.returnAll();
+    await ferry.returnAll({ isHeld: false });
   }
 
   async settleOn(device: string): Promise<void> {

@@ -86,7 +86,7 @@ export class RemountPlacement implements Placement {
     } catch (error) {
       throw ferry.device.isAttached ? await afterFailure(error, () => this.#settleAgain(ferry)) : error;
     }
-    await ferry.returnAll();
+    await ferry.returnAll({ isHeld: false });
   }
 
   async settleOn(device: string): Promise<void> {

@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { runCommand } from '../../app/devices/command.ts';
 import { recognisedBy } from '../../app/devices/foreign-recognisers.ts';
+import { jobPhases } from '../../app/journal/job-phase.ts';
+import { requireRecord } from '../../app/migration/job-record.ts';
+import { readPhase } from '../../app/migration/read-journal.ts';
 import { findMount, mount, unmount } from './support/file-system.ts';
 import { identityMakers, makeIdentity, makeKnownDisk, makerOf } from './support/identities.ts';
 import type { LoopDisk } from './support/loop-disk.ts';
@@ -55,8 +58,8 @@ class Scene {
     return Migration.start(this.#scratch, disks, ...parameters);
   }
 
-  /** The job process kills itself at that step (support/mask-fault.cjs). */
-  startToDie(fault: string, ...parameters: string[]): Migration {
+  /** The job process kills itself at that step, or a disk refuses it (support/mask-fault.cjs). */
+  startToFail(fault: string, ...parameters: string[]): Migration {
     vi.stubEnv('NODE_OPTIONS', `--require ${maskFault}`);
     vi.stubEnv('MASK_FAULT', fault);
     const migration = this.start(...parameters);
@@ -170,7 +173,7 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
   });
 
   it.each(['wiped', 'hidden'])('starts again when it had not begun (%s)', async (fault) => {
-    await scene.startToDie(fault).end();
+    await scene.startToFail(fault).end();
     await scene.expectSeen(fault === 'wiped' ? scene.known : nothing, nothing);
     const recovered = Migration.recover(scratch, '--hold');
     await recovered.event('synchronized');
@@ -181,7 +184,7 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
   });
 
   it('erases nothing that has come to the destination since', async () => {
-    await scene.startToDie('wiped').end();
+    await scene.startToFail('wiped').end();
     await makeIdentity(scene.destination.path, makerOf('GPT'));
     const now = readFileSync(scene.destination.file);
     const recovered = Migration.recover(scratch);
@@ -193,7 +196,7 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
   });
 
   it('leaves a source that nobody has to vouch for when it had not begun', async () => {
-    await scene.startToDie('hidden').end();
+    await scene.startToFail('hidden').end();
     expect(await scene.unmask(scene.destination)).toMatchObject({ exitCode: 3 });
     expect(await scene.unmask(scene.source)).toMatchObject({ exitCode: 0 });
     await scene.expectSeen(scene.known, nothing);
@@ -201,7 +204,7 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
   });
 
   it('keeps apart what was written after it had been started again, and killed again', async () => {
-    await scene.startToDie('hidden').end();
+    await scene.startToFail('hidden').end();
     const second = Migration.recover(scratch, '--hold');
     await second.event('synchronized');
     await second.kill();
@@ -224,17 +227,53 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
   });
 
   it('shows the destination when its commit goes on', async () => {
-    await scene.startToDie('shown').end();
+    await scene.startToFail('shown').end();
     await scene.expectSeen(nothing, nothing);
     expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 0 });
     await scene.expectSeen(nothing, scene.known);
   });
 
   it('shows the source when its undo goes on', async () => {
-    const migration = scene.startToDie('shown', '--hold');
+    const migration = scene.startToFail('shown', '--hold');
     await migration.event('synchronized');
     await migration.ask('undo');
     await migration.end();
+    await scene.expectSeen(nothing, nothing);
+    expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+});
+
+describe.skipIf(!isRoot)('a disk that refuses to be shown or hidden (needs root)', () => {
+  let scratch: Scratch;
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scratch = scratchOf();
+    scene = await Scene.make(scratch, 'ext4');
+  });
+
+  it('does not keep what was written from going back, after a commit that failed', async () => {
+    const migration = scene.startToFail('commit-refused', '--hold');
+    await migration.event('synchronized');
+    await migration.ask('cutover');
+    await migration.event('decision');
+    await migration.ask('undo');
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    const { message } = await migration.event('warning', ({ code }) => code === 'disk-not-hidden');
+    expect(message).toContain(`${scene.destination.path}: hiding its identity failed: EIO`);
+    await scene.expectSeen(scene.known, nothing);
+  });
+
+  it('is not taken for the truth, when it is the source', async () => {
+    const migration = scene.startToFail('undo-refused', '--hold');
+    const job = await migration.job();
+    await migration.event('synchronized');
+    await migration.ask('undo');
+    await migration.event('decision');
+    await migration.kill();
+    const directory = join(scratch.stateDirectory, 'jobs', job);
+    expect(await readPhase(directory, await requireRecord(directory, job))).toBe(jobPhases.undoing);
     await scene.expectSeen(nothing, nothing);
     expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
     await scene.expectSeen(scene.known, nothing);

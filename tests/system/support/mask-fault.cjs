@@ -1,9 +1,15 @@
 /**
- * Loaded before the program (NODE_OPTIONS=--require): the job process is killed by itself at a step of the guard that
- * MASK_FAULT names. `wiped` and `hidden`: when the destination's identities, or the source's, have been written in
- * its start; `shown`: when the engine is told to show a disk, at the end.
+ * Loaded before the program (NODE_OPTIONS=--require): at a step of the guard that MASK_FAULT names, the job process
+ * kills itself, or a disk refuses.
+ *
+ * - `wiped`, `hidden`: killed when the destination's identities, or the source's, have been written in its start.
+ * - `sampled`: killed before the sample of the source is kept, when all that may be durable by then is.
+ * - `shown`: killed when the engine is told to show a disk, at the end.
+ * - `commit-refused`: the destination can be neither shown, for the first time, nor hidden again.
+ * - `undo-refused`: the source cannot be shown, for the first two times.
  */
 const fs = require('node:fs');
+const promises = require('node:fs/promises');
 const threads = require('node:worker_threads');
 const { syncBuiltinESMExports } = require('node:module');
 
@@ -20,12 +26,44 @@ fs.fdatasyncSync = (fd) => {
   if (count === syncs) die();
 };
 
-if (fault === 'shown' && !threads.isMainThread) {
+if (fault === 'sampled') {
+  const { rename } = promises;
+  promises.rename = async (from, to) => {
+    if (String(to).endsWith('/job.json')) {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      die();
+    }
+    await rename(from, to);
+  };
+}
+
+const [source, destination] = [0, 1];
+const ioError = -5;
+const refusals = {
+  'commit-refused': [
+    { disk: destination, isMasked: false, times: 1 },
+    { disk: destination, isMasked: true, times: Infinity },
+  ],
+  'undo-refused': [{ disk: source, isMasked: false, times: 2 }],
+};
+
+function isRefused({ disk, isMasked }) {
+  const refusal = refusals[fault]?.find((one) => one.disk === disk && one.isMasked === isMasked);
+  if (refusal === undefined || refusal.times === 0) return false;
+  refusal.times -= 1;
+  return true;
+}
+
+if (!threads.isMainThread) {
   const receive = threads.receiveMessageOnPort;
   threads.receiveMessageOnPort = (port) => {
-    const received = receive(port);
-    if (received?.message.kind === 'change-mask') die();
-    return received;
+    for (;;) {
+      const received = receive(port);
+      if (received?.message.kind !== 'change-mask') return received;
+      if (fault === 'shown') die();
+      if (!isRefused(received.message)) return received;
+      port.postMessage({ kind: 'mask-changed', errno: ioError });
+    }
   };
 }
 syncBuiltinESMExports();
