@@ -91,6 +91,7 @@ export const errorCodes = [
   'not-masked',
   'disk-stale',
   'mask-failed',
+  'source-stays-hidden',
   'identity-unreadable',
   'identity-not-hidden',
   'job-missing',

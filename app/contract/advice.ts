@@ -257,8 +257,8 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'If it is an old copy that may be erased, use it as a destination; "diskferry unmask {device}" makes it recognisable.',
   ),
   'disk-unmasked': refusedRecovery(
-    'Go on from a backup, or give up what was written during the job and use the source as it is now. Then remove ' +
-      "the job's directory.",
+    'Go on from a backup, or give up what was written during the job: "diskferry unmask {source} --i-know-it-is-stale" ' +
+      "if it is hidden. Remove the job's directory.",
   ),
   'not-masked': refused('Look with "diskferry devices" which disk it is.'),
   'disk-stale': refused(
@@ -267,6 +267,10 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'mask-failed': failed(
     'both',
     'Look at the kernel log (dmesg) and at the cable, and try again; keep both disks as they are until then.',
+  ),
+  'source-stays-hidden': failed(
+    'source',
+    'Check its cable and the kernel log (dmesg), then run "diskferry recover --undo {job}", which makes it recognisable again.',
   ),
   'identity-unreadable': refused('Look at the kernel log (dmesg) and at the cable, then try again.'),
   'identity-not-hidden': refused(

@@ -98,6 +98,15 @@ export class GuardPlaces {
   }
 }
 
+/** As they stand on a disk that nobody is to know, in place. `offsetBytes`: where on the disk they begin. */
+export function maskBytes(places: GuardPlaces, bytes: Uint8Array, offsetBytes: number): void {
+  for (let place = places.firstFrom(offsetBytes); place < places.count; place += 1) {
+    const at = places.offsetOf(place) - offsetBytes;
+    if (at + sectorBytes > bytes.length) return;
+    if (places.stateOf(place, bytes, at) === 'plain') invertSector(bytes, at);
+  }
+}
+
 /** Every bit of the sector that begins at `at`. */
 export function invertSector(bytes: Uint8Array, at: number): void {
   for (let index = at; index < at + sectorBytes; index += 1) bytes[index] = (bytes[index] as number) ^ inverted;

@@ -6,6 +6,7 @@
  * with the plan on the very file descriptor (invariant 9). Later uses go through that descriptor, never
  * through the path. What was acquired is released in reverse by the caller's stack, whatever fails.
  */
+import { present } from '../base/error.ts';
 import type { ReleaseStack } from '../base/release.ts';
 import type { Extent } from '../base/units.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
@@ -16,6 +17,7 @@ import { descriptorPath, openDisk, WritingHandle } from '../devices/open-disk.ts
 import { openPrivateDisk } from '../devices/private-disk.ts';
 import type { Foresight } from './foresight.ts';
 import { Guard } from './guard.ts';
+import type { StartTrace } from './start-trace.ts';
 
 export interface DiskOptions {
   readonly job: string;
@@ -26,16 +28,15 @@ export interface DiskOptions {
    * path.
    */
   readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
-  /** After a crash: the source is claimed, and as the job left it. */
-  readonly beforeGoingOn: (source: OpenDisk) => Promise<void>;
+  /** After a crash, when the source is claimed. True: it has been seen to be as the job left it. */
+  readonly beforeGoingOn: (source: OpenDisk) => Promise<boolean>;
   /** The job goes on after a crash: nobody uses either disk, and both are claimed whole. */
   readonly isRecovered: boolean;
-  /** Of a job whose users have been stopped for it: what was seen of the disks before. */
-  readonly foreseen?: Foresight | undefined;
-  /** Of a recovered job: somebody may have written to its virtual device. */
+  /** Of a new job: what was seen of the disks before anybody was interrupted. */
+  readonly foreseen: () => Foresight | undefined;
+  /** Of a recovered job: what has to last may be on its virtual device alone. */
   readonly mayHaveBeenUsed: boolean;
-  /** Of a recovered job: what was written goes back to the source. */
-  readonly goesBack: boolean;
+  readonly trace: StartTrace;
 }
 
 export interface FerryDisks {
@@ -70,6 +71,7 @@ export async function openDisks(options: DiskOptions, isTakenOver: boolean, held
   const guard = new Guard({
     source: { planned: plan.source, open: source, fd: await sourceForWriting.fd() },
     destination: { planned: plan.destination, open: destination, fd: destination.handle.fd },
+    trace: options.trace,
   });
   if (!isTakenOver) await hide(guard, options, source);
   const isNew = !isTakenOver && !options.isRecovered;
@@ -84,16 +86,16 @@ export async function openDisks(options: DiskOptions, isTakenOver: boolean, held
 
 async function hide(
   guard: Guard,
-  { isRecovered, beforeGoingOn, mayHaveBeenUsed, goesBack, foreseen }: DiskOptions,
+  { plan, isRecovered, beforeGoingOn, mayHaveBeenUsed, foreseen }: DiskOptions,
   source: OpenDisk,
 ): Promise<void> {
-  if (!isRecovered) {
-    await guard.begin(foreseen);
-    return;
+  if (isRecovered) {
+    const isSourceUnchanged = await beforeGoingOn(source);
+    await guard.beginAgain({ mayHaveBeenUsed, isSourceUnchanged });
+  } else {
+    const isAwaited = plan.way !== 'attach';
+    await guard.begin(present(foreseen(), 'a new job has looked ahead'), isAwaited);
   }
-  // Before anything is masked: what was kept of the source is of how the job left it.
-  await beforeGoingOn(source);
-  await guard.beginAgain({ mayHaveBeenUsed, goesBack });
 }
 
 function makeImage({ path, sizeBytes, toBeCreated }: PlannedDisk): NewImage | undefined {

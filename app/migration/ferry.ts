@@ -65,6 +65,8 @@ interface FerryParts extends Pick<FerryOptions, 'job' | 'warnShown'> {
   readonly device: VirtualDevice;
   readonly disks: FerryDisks;
   readonly held: ReleaseStack;
+  /** The journal says that the start has failed, and the source is the volume. */
+  readonly sayUnused: () => Promise<void>;
 }
 
 export class Ferry {
@@ -76,6 +78,7 @@ export class Ferry {
   readonly #disks: FerryDisks;
   readonly #held: ReleaseStack;
   readonly #appearance: Appearance;
+  readonly #sayUnused: () => Promise<void>;
   #directNumber: string | undefined;
   #lastReturn: Promise<unknown> = Promise.resolve();
 
@@ -100,6 +103,7 @@ export class Ferry {
     this.#disks = parts.disks;
     this.#held = parts.held;
     this.#appearance = new Appearance(parts);
+    this.#sayUnused = parts.sayUnused;
     // Whatever waits for the virtual device then gets an error instead of waiting for ever.
     this.engine.died().catch(() => this.#host.abort());
   }
@@ -273,6 +277,7 @@ export class Ferry {
   /** The same before anybody has used the virtual device: the source is the volume, as before the start. */
   async releaseUnused(): Promise<void> {
     try {
+      await this.#sayUnused();
       await this.#disks.takeBack();
     } finally {
       await this.release();
@@ -303,12 +308,17 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   const engine = await Engine.start({ ...setting, names, frontend: host.choice });
   held.add('the engine', () => engine.stop());
   if (takenOver === undefined) await options.beforeUse(source);
+  const isNew = takenOver === undefined && !options.isRecovered;
+  // Like an undo's: whoever finds the record then knows that the source is the volume, whether or not it shows.
+  const sayUnused = (): Promise<void> => (isNew ? engine.enterPhase(jobPhases.undone) : Promise.resolve());
+  const keepWord = held.add("the journal's word", sayUnused);
   // Its flags may become durable at once: never before there is a sample to tell that the source has been used since.
   if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
   disks.keep();
-  return new Ferry({ job, plan, engine, host, device, disks, held, warnShown: options.warnShown });
+  keepWord();
+  return new Ferry({ job, plan, engine, host, device, disks, held, sayUnused, warnShown: options.warnShown });
 }
 
 /** The device stays as it is, with its users. */

@@ -1,7 +1,7 @@
 /**
- * What the guard (guard.ts) will find on both disks of a job whose users have to stop, and that no program
- * will see anything afterwards: looked at while the users run, because six programs take their time. While
- * they are stopped the guard only compares what it finds on the claimed disks with this.
+ * What the guard (guard.ts) will find on both disks of a job, and that no program will see anything afterwards:
+ * looked at before anything is written and anybody is interrupted, because six programs take their time. The guard
+ * compares what it finds on the claimed disks with this.
  */
 import { DiskferryError } from '../base/error.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';

@@ -11,8 +11,8 @@
  *   undo, instead: the journal says so, then it is unmasked  known      nothing: it stays masked
  *
  * Always through the claimed descriptors. Each step is durable before the next, and each may be repeated.
- * What programs see of a disk afterwards is asked of those programs, of disks whose users have to stop before
- * they do (foresight.ts); if one still sees something, the source is as it was and the job is refused.
+ * What programs see of a disk afterwards is asked of them before anything is written (foresight.ts), and where
+ * nobody waits of the hidden source itself once more; if one still sees something, the job is refused.
  */
 import { afterFailure, DiskferryError } from '../base/error.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
@@ -25,6 +25,7 @@ import type { OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, dropCache } from '../devices/open-disk.ts';
 import type { Foresight } from './foresight.ts';
 import { isSameFinding, requireHidden, requireUnmasked, wipeBoth } from './foresight.ts';
+import type { StartTrace } from './start-trace.ts';
 
 /** A disk of a job, open. `fd` may write to it. */
 export interface GuardedDisk {
@@ -36,14 +37,16 @@ export interface GuardedDisk {
 export interface GuardOptions {
   readonly source: GuardedDisk;
   readonly destination: GuardedDisk;
+  /** Is told what the start does to the disks. */
+  readonly trace: StartTrace;
 }
 
 /** Of a job that goes on after a crash. */
 export interface GoingOn {
-  /** Somebody may have written to its virtual device. */
+  /** What has to last may be on its virtual device alone. */
   readonly mayHaveBeenUsed: boolean;
-  /** What was written goes back to the source. */
-  readonly goesBack: boolean;
+  /** It has been compared with its sample. */
+  readonly isSourceUnchanged: boolean;
 }
 
 export class Guard {
@@ -57,52 +60,63 @@ export class Guard {
   }
 
   /**
-   * From here on nobody recognises either disk. Throws `disk-masked` before anything is written when the
-   * source is already unrecognisable by another job, `device-changed` when it is not what was foreseen, and
-   * `identity-not-hidden` with the source as it was.
+   * From here on nobody recognises either disk. Throws before anything is written: `disk-masked` when the source is
+   * already unrecognisable by another job, `device-changed` when it is not what was foreseen. Throws
+   * `identity-not-hidden` with the source as it was. `isAwaited`: users wait meanwhile, so no program is asked.
    */
-  async begin(foreseen: Foresight | undefined): Promise<void> {
+  async begin(foreseen: Foresight, isAwaited: boolean): Promise<void> {
     const { source, destination } = this.#options;
     const onSource = this.#identitiesOn(source);
     requireUnmasked(source.planned, onSource);
-    if (foreseen !== undefined) requireForeseen(source.planned, isSameFinding(foreseen.source, onSource));
-    const onDestination = this.#identitiesOn(destination);
-    const before = foreseen?.destination ?? null;
-    await this.#wipeAll(before !== null && isSameFinding(before, onDestination));
+    requireForeseen(source.planned, isSameFinding(foreseen.source, onSource));
+    const before = foreseen.destination;
+    await this.#wipeAll(before !== null && isSameFinding(before, this.#identitiesOn(destination)));
     try {
       maskDisk(plainDiskOf(source), this.#places);
       await dropCache(source.open);
-      if (foreseen === undefined) requireHidden(source.planned, await seenOn(source));
+      if (!isAwaited) requireHidden(source.planned, await seenOn(source));
     } catch (error) {
       throw await afterFailure(error, () => this.takeBack());
     }
   }
 
   /**
-   * Of a job that goes on after a crash. When nobody can have used its virtual device, it died in its start,
-   * which is done again, but for the wiping: what is known on the destination may have come there since, so
-   * nothing of it is erased. Throws `device-changed`; going back needs nothing of the destination.
+   * Of a job that goes on after a crash. When it died in its start, that is done again, but for the wiping: what
+   * is known on the destination may have come there since, so nothing of it is erased. Throws `device-changed`.
    *
-   * Otherwise a disk that shows was made to show by somebody since, who may have used it: throws
-   * `disk-unmasked`.
+   * Otherwise a disk that shows was made to show by somebody since, who may have used it: throws `disk-unmasked`. But
+   * of a source that is as the job left it some places may show alone: a change that was cut off has left them so,
+   * or the disk could not deliver them. They are hidden again.
    */
-  async beginAgain({ mayHaveBeenUsed, goesBack }: GoingOn): Promise<void> {
+  async beginAgain({ mayHaveBeenUsed, isSourceUnchanged }: GoingOn): Promise<void> {
     const { source, destination } = this.#options;
     if (!mayHaveBeenUsed) {
-      if (!goesBack) requireUnknown(destination.planned, await seenOn(destination));
-      maskDisk(plainDiskOf(source), this.#places);
-      await dropCache(source.open);
+      requireUnknown(destination.planned, await seenOn(destination));
+      await this.#hide(source);
       return;
     }
-    const shown = [source, destination].find((disk) => this.#identitiesOn(disk).some(({ isMasked }) => !isMasked));
-    if (shown !== undefined) throw unmaskedSince(shown);
+    const onSource = this.#identitiesOn(source);
+    const isCutOff = isSourceUnchanged && onSource.some(({ isMasked }) => isMasked);
+    if (!isCutOff && shows(onSource)) throw unmaskedSince(source, source);
+    if (shows(this.#identitiesOn(destination))) throw unmaskedSince(destination, source);
+    await this.#hide(source);
   }
 
   /** The source is known again. Only before anything has been written to the virtual device. */
   async takeBack(): Promise<void> {
-    const { source } = this.#options;
-    unmaskDisk(plainDiskOf(source), this.#places);
-    await dropCache(source.open);
+    const { source, trace } = this.#options;
+    try {
+      unmaskDisk(plainDiskOf(source), this.#places);
+      await dropCache(source.open);
+      trace.sourceShows();
+    } catch (error) {
+      trace.sourceStaysHidden(error);
+      throw error;
+    }
+  }
+
+  async #hide(disk: GuardedDisk): Promise<void> {
+    if (maskDisk(plainDiskOf(disk), this.#places) > 0) await dropCache(disk.open);
   }
 
   #identitiesOn(disk: GuardedDisk): FoundIdentity[] {
@@ -114,7 +128,8 @@ export class Guard {
    * `suffices`: it is known already that no program sees anything then.
    */
   async #wipeAll(suffices: boolean): Promise<void> {
-    const { source, destination } = this.#options;
+    const { source, destination, trace } = this.#options;
+    trace.erasing();
     wipeBoth(plainDiskOf(destination), { source: source.planned, destination: destination.planned });
     await dropCache(destination.open);
     if (suffices || (await seenOn(destination)).length === 0) return;
@@ -149,7 +164,11 @@ function requireUnknown({ path }: PlannedDisk, seen: readonly string[]): void {
   throw new DiskferryError('device-changed', message, { context: { device: path } });
 }
 
-function unmaskedSince({ planned: { path } }: GuardedDisk): DiskferryError {
-  const message = `${path}: has been made recognisable since the job died, so it may have been used, and does not fit what has crossed`;
-  return new DiskferryError('disk-unmasked', message, { context: { device: path } });
+function shows(found: readonly FoundIdentity[]): boolean {
+  return found.some(({ isMasked }) => !isMasked);
+}
+
+function unmaskedSince({ planned: { path } }: GuardedDisk, source: GuardedDisk): DiskferryError {
+  const message = `${path}: has been made recognisable since the job died, so it may have been used and not fit the other disk`;
+  return new DiskferryError('disk-unmasked', message, { context: { device: path, source: source.planned.path } });
 }

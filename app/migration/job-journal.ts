@@ -34,6 +34,8 @@ export function journalFileBytes(sizeBytes: number): number {
 export class JobJournal {
   readonly path: string;
   readonly setting: JournalSetting;
+  /** Of a dead job's: something has crossed, durably. What was flushed on its virtual device is among it. */
+  readonly hasCrossed: boolean;
   readonly #handle: FileHandle;
 
   /** Durable, and open for the engine, when this resolves. Throws `state-directory-full` among others. */
@@ -54,8 +56,9 @@ export class JobJournal {
     return new JobJournal(path, handle, { fd: handle.fd, identity, logBytes, ...start });
   }
 
-  constructor(path: string, handle: FileHandle, setting: JournalSetting) {
+  constructor(path: string, handle: FileHandle, setting: JournalSetting, hasCrossed = false) {
     this.path = path;
+    this.hasCrossed = hasCrossed;
     this.#handle = handle;
     this.setting = setting;
   }

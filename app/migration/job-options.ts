@@ -24,7 +24,7 @@ export interface JobOptions {
   readonly emit: (event: JobEvent) => void;
 }
 
-interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse' | 'warnShown'> {
+interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse' | 'warnShown' | 'foreseen' | 'trace'> {
   /** Why everything is copied. */
   readonly warn: (message: string) => void;
 }
@@ -43,8 +43,7 @@ export function placementFor(
     if (warning !== undefined) warn(warning);
     return extents;
   };
-  const goesBack = recovered?.goesBack ?? false;
-  const life = { isRecovered, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record), survival };
+  const life = { isRecovered, mayHaveBeenUsed: mayHaveBeenUsed(record, journal.hasCrossed), survival };
   const ferry = { ...own, ...life, findFree, job, speed, socketPath, directory, journal };
   return makePlacement({ users, passphrase, ferry });
 }

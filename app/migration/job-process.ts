@@ -1,8 +1,8 @@
 /**
  * The job process: one job and its engine, in a process and a session of its own, started by a supervisor
  * (supervisor.ts) and by nobody else. Takes its order over the channel, makes the job's directory, listens on
- * its control socket, runs the job to its end, and removes the directory again unless the data is on both disks:
- * then the record stays, so that nobody starts over from the source unaware.
+ * its control socket, runs the job to its end, and removes the directory again unless the data is on both disks, or
+ * the source is still hidden: then the record stays, so that nobody starts over from the source unaware.
  *
  * It does not depend on who started it. When the supervisor is gone the job goes on, heard on its control
  * socket, and its events stay in the job's directory. What it says to people goes to stderr.
@@ -160,7 +160,7 @@ async function runInPlace(options: Omit<JobOptions, 'emit'>, events: EventLog): 
   } finally {
     await journal.close();
     await tryKeepHistory(record, directory);
-    if (job.dataIs !== 'both') await removeRecord(directory);
+    if (!job.mustBeRecovered) await removeRecord(directory);
   }
 }
 

@@ -131,11 +131,12 @@ export async function requireRecord(directory: string, job: string): Promise<Job
 }
 
 /**
- * Whether somebody may have written to the virtual device of a dead job. The sample is taken before anybody
- * can, unless users are moved live.
+ * Whether anything that has to last may be on the virtual device of a dead job alone. The sample is taken before
+ * anybody can use it, unless users are moved live; and what they have flushed there has crossed. Otherwise the job
+ * died in its start, and its source, whether hidden or not, is the volume.
  */
-export function mayHaveBeenUsed({ sourceSample, plan }: JobRecord): boolean {
-  return sourceSample !== null || plan.way === 'live';
+export function mayHaveBeenUsed({ sourceSample }: JobRecord, hasCrossed: boolean): boolean {
+  return sourceSample !== null || hasCrossed;
 }
 
 export async function readBootId(): Promise<string> {

@@ -29,10 +29,10 @@ import type { JobOptions } from './job-options.ts';
 import { placementFor } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
 import { makeReport } from './job-report.ts';
+import { JobStart } from './job-start.ts';
 import { statusOf } from './job-status.ts';
 import { JobVerification } from './job-verification.ts';
 import { JobVoice, takenOverText } from './job-voice.ts';
-import { KeptSample } from './kept-sample.ts';
 import { leaveVirtualDevice } from './leave-virtual-device.ts';
 import { LiveRecord } from './live-record.ts';
 import { trimMounted } from './free-space.ts';
@@ -49,7 +49,7 @@ export class Job {
   /** The record's, with both disks as they are named now. */
   readonly #plan: Plan;
   readonly #placement: Placement;
-  readonly #sample: KeptSample;
+  readonly #begins: JobStart;
   readonly #voice: JobVoice;
   readonly #startedMs = performance.now();
   readonly #choice = new Choice();
@@ -59,7 +59,8 @@ export class Job {
   readonly #live: LiveRecord;
   #state: JobState = 'starting';
   #speed: Speed;
-  #dataIs: DataPlace = 'untouched';
+  /** Once the virtual device is there. */
+  #dataIs: DataPlace = 'both';
   #ferry: Ferry | undefined;
   #watch: BypassWatch | undefined;
   #graduation: Graduation | undefined;
@@ -74,20 +75,18 @@ export class Job {
     this.#options = options;
     this.#record = options.record;
     this.#plan = plan;
-    if (recovered !== undefined) this.#dataIs = 'both';
     this.#goesBack = recovered?.goesBack ?? false;
     this.#speed = options.record.speed;
     this.#voice = new JobVoice({ job: options.record.job, source: plan.source, emit: options.emit });
     this.#decision = OpenDecision.of(options, this.#choice);
     this.#verification = new JobVerification(plan, this.#voice);
     this.#live = new LiveRecord(options.survival);
-    this.#sample = new KeptSample(options, plan);
+    this.#begins = new JobStart(options, plan);
     this.#placement = placementFor(options, {
       plan,
       warn: (message) => this.#voice.warn('allocation-unknown', message),
       warnShown: (message) => this.#voice.warn('disk-not-hidden', message),
-      beforeGoingOn: (source) => this.#sample.beforeGoingOn(source),
-      beforeUse: (source) => this.#sample.beforeUse(source),
+      ...this.#begins.parts,
     });
     this.#interruptions = new Interruptions({
       plan,
@@ -98,7 +97,12 @@ export class Job {
 
   /** Where the valid data is at the moment. */
   get dataIs(): DataPlace {
-    return this.#dataIs;
+    return this.#ferry === undefined ? this.#begins.dataIs : this.#dataIs;
+  }
+
+  /** It has not come to its end: another one has to go on with it. */
+  get mustBeRecovered(): boolean {
+    return this.dataIs === 'both' || this.#begins.isSourceHidden;
   }
 
   // ---- commands, from a signal or another terminal
@@ -189,8 +193,7 @@ export class Job {
 
   async #begin(): Promise<Ferry> {
     this.#voice.emit({ event: 'planned', plan: this.#plan });
-    if (this.#options.recovered === undefined)
-      await Promise.all([this.#sample.lookAhead(), this.#placement.lookAhead?.()]);
+    await this.#begins.lookAhead();
     const ferry = await this.#interruptions.during('start', () => this.#start());
     this.#saveLive('serving');
     this.#voice.emit({ event: 'attached', device: this.#placement.deviceOf(ferry) });
@@ -199,7 +202,6 @@ export class Job {
 
   /** Everybody stays where he is, and everything that was acknowledged is there (engine/live-map.ts). */
   async #takeOver({ isPaused, speed, phase }: LiveState): Promise<Ferry> {
-    this.#dataIs = 'both';
     [this.#isPaused, this.#speed] = [isPaused, speed];
     const ferry = await present(this.#placement.adopt?.(), 'a placement that can be taken over');
     this.#ferry = ferry;
@@ -216,9 +218,8 @@ export class Job {
 
   /** When the users cannot settle on the virtual device, all of it is taken back. */
   async #start(): Promise<Ferry> {
-    const ferry = await this.#placement.putIn();
+    const ferry = await this.#begins.putIn(this.#placement);
     this.#ferry = ferry;
-    this.#dataIs = 'both';
     ferry.engine.setSpeed(this.#speed);
     if (this.#options.recovered === undefined) await this.#settle(ferry);
     else await this.#settleAgain(ferry);
@@ -231,8 +232,7 @@ export class Job {
 
   async #settle(ferry: Ferry): Promise<void> {
     try {
-      await this.#placement.settle(ferry);
-      await this.#sample.whenSettled(ferry);
+      await this.#begins.settle(this.#placement, ferry);
     } catch (error) {
       try {
         await this.#goBack(ferry);

@@ -31,11 +31,15 @@ export class KeptSample {
     if (this.#plan.way !== 'live') this.#extents = await this.#extentsOf([]);
   }
 
-  /** After a crash, as soon as the source is claimed. Throws `source-changed`. */
-  async beforeGoingOn(source: OpenDisk): Promise<void> {
+  /**
+   * After a crash, as soon as the source is claimed. Throws `source-changed`. False: there is nothing to compare it
+   * with.
+   */
+  async beforeGoingOn(source: OpenDisk): Promise<boolean> {
     const { record, journal } = this.#options;
-    if (record.sourceSample !== null && journal.setting.phase === jobPhases.copying)
-      await requireSample(this.#plan.source.path, source, record.sourceSample);
+    if (record.sourceSample === null || journal.setting.phase !== jobPhases.copying) return false;
+    await requireSample(this.#plan.source, source, record.sourceSample);
+    return true;
   }
 
   /**
@@ -63,6 +67,7 @@ export class KeptSample {
 
   async #keep(source: OpenDisk, extents: readonly Extent[]): Promise<void> {
     const { record, directory } = this.#options;
-    await keepInRecord(directory, { ...record, sourceSample: await takeSample(source, extents) });
+    const sourceSample = await takeSample(source, { extents, volumeBytes: this.#plan.source.sizeBytes });
+    await keepInRecord(directory, { ...record, sourceSample });
   }
 }

@@ -3,8 +3,8 @@
  * again. One implementation for each way (plain-placement.ts, remount-placement.ts, live-placement.ts); the
  * job calls the steps in this order and owns the commit between them:
  *
- *   lookAhead → putIn → settle → beforeCommit → (commit) → afterCommit → (all goes) → settleOn the destination
- *                          └─────────┴─ goBack → (all goes) → settleOn the source
+ *   putIn → settle → beforeCommit → (commit) → afterCommit → (all goes) → settleOn the destination
+ *              └─────────┴─ goBack → (all goes) → settleOn the source
  *
  * All that goes are the engine and the claims.
  *
@@ -23,8 +23,6 @@ import { PlainPlacement } from './plain-placement.ts';
 import { RemountPlacement } from './remount-placement.ts';
 
 export interface Placement {
-  /** What can be looked at before anybody is interrupted. Absent where nobody will be stopped. */
-  lookAhead?(): Promise<void>;
   /**
    * The virtual device is there, for the users to settle on. Of a job that goes on after a crash nobody has
    * the volume, and when this fails nobody gets it: the source alone is not it any more.

@@ -7,8 +7,6 @@ import type { Users } from '../substitution/users.ts';
 import type { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { Ferry } from './ferry.ts';
 import type { FerryOptions } from './ferry.ts';
-import type { Foresight } from './foresight.ts';
-import { foresee } from './foresight.ts';
 import type { Placement } from './placement.ts';
 
 export interface StoppedUsers {
@@ -20,15 +18,9 @@ export interface StoppedUsers {
 export class PlainPlacement implements Placement {
   readonly staysOn = null;
   readonly #options: StoppedUsers;
-  #foreseen: Foresight | undefined;
 
   constructor(options: StoppedUsers) {
     this.#options = options;
-  }
-
-  async lookAhead(): Promise<void> {
-    const { plan } = this.#options.ferry;
-    if (plan.way === 'remount') this.#foreseen = await foresee(plan);
   }
 
   async putIn(): Promise<Ferry> {
@@ -36,7 +28,7 @@ export class PlainPlacement implements Placement {
     if (this.#options.ferry.isRecovered) return Ferry.bringUp(this.#options.ferry);
     try {
       await this.#stopUsers(path);
-      return await Ferry.bringUp({ ...this.#options.ferry, foreseen: this.#foreseen });
+      return await Ferry.bringUp(this.#options.ferry);
     } catch (error) {
       throw await afterFailure(error, () => this.settleOn(path));
     }

@@ -32,7 +32,7 @@ export async function openJournal(directory: string, record: JobRecord): Promise
   const { recovered, ...found } = await openFound(directory, record);
   countAllAsWritten(recovered);
   const maps = { flags: recovered.flags.toBytes(), written: recovered.written.toBytes() };
-  return new JobJournal(found.path, found.handle, { ...found.setting, maps });
+  return new JobJournal(found.path, found.handle, { ...found.setting, maps }, hasCrossed(recovered));
 }
 
 /**
@@ -44,9 +44,17 @@ export async function takeOverJournal(directory: string, record: JobRecord): Pro
   return new JobJournal(path, handle, { ...setting, isBehind: true });
 }
 
-/** What the job is about, for who only wants to know. */
-export async function readPhase(directory: string, record: JobRecord): Promise<JobPhase> {
-  return (await readJournal(join(directory, journalName), record)).phase;
+/** What the job is about, and whether anything has crossed, for who only wants to know. */
+export async function readWord(
+  directory: string,
+  record: JobRecord,
+): Promise<{ readonly phase: JobPhase; readonly hasCrossed: boolean }> {
+  const recovered = await readJournal(join(directory, journalName), record);
+  return { phase: recovered.phase, hasCrossed: hasCrossed(recovered) };
+}
+
+function hasCrossed({ flags }: RecoveredJournal): boolean {
+  return flags.setCount > 0;
 }
 
 interface FoundJournal {

@@ -12,7 +12,7 @@ import type { JobPhase } from '../journal/job-phase.ts';
 import { findDisk } from './disk-places.ts';
 import type { JobJournal } from './job-journal.ts';
 import type { JobRecord } from './job-record.ts';
-import { readBootId, requireRecord } from './job-record.ts';
+import { mayHaveBeenUsed, readBootId, requireRecord } from './job-record.ts';
 import { openJournal } from './read-journal.ts';
 import { clearRemains } from './remains.ts';
 import { isAlive } from './recorded-jobs.ts';
@@ -51,13 +51,22 @@ const continuations: Readonly<Record<JobPhase, Continuation>> = {
   [jobPhases.undone]: 'finish-on-source',
 };
 
+export interface FoundState {
+  readonly job: string;
+  readonly phase: JobPhase;
+  readonly goesBack: boolean;
+  readonly mayHaveBeenUsed: boolean;
+}
+
 /** Throws `job-state` when an undo is asked for and it is too late. */
-export function decideContinuation(phase: JobPhase, goesBack: boolean, job: string): Continuation {
+export function decideContinuation({ job, phase, goesBack, mayHaveBeenUsed: wasUsed }: FoundState): Continuation {
   const byItself = continuations[phase];
   if (!goesBack) return byItself;
   if (byItself === 'finish-on-destination')
     throw new DiskferryError('job-state', `${job}: cannot undo: the destination has taken the source's place`);
-  return byItself === 'go-on' ? 'go-back' : byItself;
+  if (byItself !== 'go-on') return byItself;
+  // Nothing is to go back, so the destination, which may have been used since, is not even opened.
+  return wasUsed ? 'go-back' : 'finish-on-source';
 }
 
 export async function prepareRecovery({ job, directory, goesBack }: RecoverRequest): Promise<RecoverableJob> {
@@ -67,7 +76,9 @@ export async function prepareRecovery({ job, directory, goesBack }: RecoverReque
   const plan = await findDisks(inventory, record);
   const journal = await openJournal(directory, record);
   try {
-    const continuation = decideContinuation(journal.setting.phase, goesBack, job);
+    const { hasCrossed, setting } = journal;
+    const found = { job, phase: setting.phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed) };
+    const continuation = decideContinuation(found);
     await clearRemains(inventory, { directory, record });
     return { directory, record, plan, journal, continuation };
   } catch (error) {

@@ -14,8 +14,6 @@ import {
 import { linearTable } from '../devices/dm-table.ts';
 import { MappedVolume } from '../substitution/mapped-volume.ts';
 import { Ferry } from './ferry.ts';
-import type { Foresight } from './foresight.ts';
-import { foresee } from './foresight.ts';
 import type { Placement } from './placement.ts';
 import type { StoppedUsers } from './plain-placement.ts';
 
@@ -25,7 +23,6 @@ export class RemountPlacement implements Placement {
   /** Our device, as long as it is ours to remove. */
   #isShimThere = false;
   #volume: MappedVolume | undefined;
-  #foreseen: Foresight | undefined;
 
   constructor(options: StoppedUsers) {
     this.#options = options;
@@ -34,11 +31,6 @@ export class RemountPlacement implements Placement {
 
   get staysOn(): string {
     return `/dev/mapper/${this.#name}`;
-  }
-
-  async lookAhead(): Promise<void> {
-    const { plan } = this.#options.ferry;
-    if (plan.way === 'remount') this.#foreseen = await foresee(plan);
   }
 
   async putIn(): Promise<Ferry> {
@@ -105,7 +97,7 @@ export class RemountPlacement implements Placement {
   }
 
   async #bringUp(): Promise<Ferry> {
-    const ferry = await Ferry.bringUp({ ...this.#options.ferry, foreseen: this.#foreseen });
+    const ferry = await Ferry.bringUp(this.#options.ferry);
     try {
       await this.#makeShim(ferry);
       return ferry;

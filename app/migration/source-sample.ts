@@ -7,6 +7,8 @@
  * The parts are the first MiB of the disk, of each of its partitions, and of what device-mapper lays on it,
  * where file systems keep what they rewrite at each mount, and the last MiB of the disk. What cannot be read when
  * the sample is taken is left out of it: a disk with bad places is to be moved all the same.
+ *
+ * It is the same whether the disk is hidden or shows: what identifies it counts as hidden.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -15,6 +17,8 @@ import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import { kibibyte, mebibyte } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';
+import type { PlannedDisk } from '../contract/plan.ts';
+import { GuardPlaces, maskBytes } from '../devices/guard-places.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { isLostData } from '../devices/lost-data.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
@@ -48,7 +52,12 @@ export function extentsToSample(inventory: Inventory, { majorMinor, sizeBytes, b
     .map((offsetBytes) => ({ offsetBytes, lengthBytes: Math.min(partBytes, sizeBytes - offsetBytes) }));
 }
 
-export async function takeSample(disk: OpenDisk, extents: readonly Extent[]): Promise<SourceSample> {
+/** `volumeBytes`: of the volume that lies on it, by which the guard's places are known. */
+export async function takeSample(
+  disk: OpenDisk,
+  { extents, volumeBytes }: { readonly extents: readonly Extent[]; readonly volumeBytes: number },
+): Promise<SourceSample> {
+  const places = new GuardPlaces(volumeBytes);
   // Others may have read the disk before its last user had written everything.
   await dropCache(disk);
   const handle = await openPath(descriptorPath(disk.base), constants.O_RDONLY);
@@ -58,6 +67,7 @@ export async function takeSample(disk: OpenDisk, extents: readonly Extent[]): Pr
     for (const extent of extents.flatMap(piecesOf)) {
       const bytes = await readPiece(handle, extent);
       if (bytes === undefined) continue;
+      maskBytes(places, bytes, extent.offsetBytes);
       hash.update(bytes);
       taken.push(extent);
     }
@@ -92,8 +102,12 @@ async function readPiece(handle: FileHandle, { offsetBytes, lengthBytes }: Exten
 }
 
 /** Throws `source-changed`, also where what was sampled cannot be read any more: then nobody can say. */
-export async function requireSample(path: string, disk: OpenDisk, before: SourceSample): Promise<void> {
-  const now = await takeSample(disk, before.extents);
+export async function requireSample(
+  { path, sizeBytes }: Pick<PlannedDisk, 'path' | 'sizeBytes'>,
+  disk: OpenDisk,
+  before: SourceSample,
+): Promise<void> {
+  const now = await takeSample(disk, { extents: before.extents, volumeBytes: sizeBytes });
   if (now.sha256 === before.sha256) return;
   const why =
     now.extents.length < before.extents.length

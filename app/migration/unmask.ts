@@ -17,7 +17,7 @@ import { requireDisk } from './disk-checks.ts';
 import { findDisk } from './disk-places.ts';
 import type { JobRecord } from './job-record.ts';
 import { mayHaveBeenUsed, readBootId } from './job-record.ts';
-import { readPhase } from './read-journal.ts';
+import { readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
 
@@ -108,7 +108,8 @@ async function isVolume(dead: Owner | undefined): Promise<boolean> {
   if (dead === undefined) return false;
   const { directory, record, role } = dead;
   try {
-    return holdsNewest(role, await readPhase(directory, record), mayHaveBeenUsed(record));
+    const { phase, hasCrossed } = await readWord(directory, record);
+    return holdsNewest(role, phase, mayHaveBeenUsed(record, hasCrossed));
   } catch (error) {
     // Without its journal nobody knows.
     if (error instanceof DiskferryError) return false;

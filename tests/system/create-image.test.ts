@@ -6,6 +6,7 @@ import type { Plan } from '../../app/contract/plan.ts';
 import { Ferry } from '../../app/migration/ferry.ts';
 import { gatherFacts } from '../../app/migration/facts.ts';
 import { decidePlan } from '../../app/migration/plan.ts';
+import { StartTrace } from '../../app/migration/start-trace.ts';
 import { findMount, makeFileSystem, mount, unmount } from './support/file-system.ts';
 import { makeImage, makeLoopDisk } from './support/loop-disk.ts';
 import { makeJobOptions } from './support/made-job.ts';
@@ -28,8 +29,8 @@ async function makePlan(destinationPath: string): Promise<Plan> {
 }
 
 const unrecovered = {
-  ...{ isRecovered: false, mayHaveBeenUsed: false, goesBack: false },
-  ...{ beforeGoingOn: () => Promise.resolve(), beforeUse: () => Promise.resolve() },
+  ...{ isRecovered: false, mayHaveBeenUsed: false, foreseen: () => undefined, warnShown: () => undefined },
+  ...{ beforeGoingOn: () => Promise.resolve(false), beforeUse: () => Promise.resolve() },
 };
 
 /** A start that fails when the image has been made; `meanwhile` happens before. */
@@ -41,7 +42,8 @@ async function failToStart(destinationPath: string, meanwhile: () => void): Prom
   };
   const plan = await makePlan(destinationPath);
   const { record, journal } = await makeJobOptions({ job: 'test', plan, directory });
-  await expect(Ferry.bringUp({ ...record, directory, journal, findFree, ...unrecovered })).rejects.toThrow(
+  const trace = new StartTrace(record);
+  await expect(Ferry.bringUp({ ...record, directory, journal, findFree, trace, ...unrecovered })).rejects.toThrow(
     'a failure for the test',
   );
   await journal.close();

@@ -3,15 +3,16 @@
  * known, after the commit exactly the destination, after an undo exactly the source. Looked at are copies of
  * the images, as another machine would see them.
  */
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { gibibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { recognisedBy } from '../../app/devices/foreign-recognisers.ts';
 import { jobPhases } from '../../app/journal/job-phase.ts';
 import { requireRecord } from '../../app/migration/job-record.ts';
-import { readPhase } from '../../app/migration/read-journal.ts';
+import { readWord } from '../../app/migration/read-journal.ts';
 import { findMount, mount, unmount } from './support/file-system.ts';
 import { identityMakers, makeIdentity, makeKnownDisk, makerOf } from './support/identities.ts';
 import type { LoopDisk } from './support/loop-disk.ts';
@@ -60,11 +61,7 @@ class Scene {
 
   /** The job process kills itself at that step, or a disk refuses it (support/mask-fault.cjs). */
   startToFail(fault: string, ...parameters: string[]): Migration {
-    vi.stubEnv('NODE_OPTIONS', `--require ${maskFault}`);
-    vi.stubEnv('MASK_FAULT', fault);
-    const migration = this.start(...parameters);
-    vi.unstubAllEnvs();
-    return migration;
+    return failing(fault, () => this.start(...parameters));
   }
 
   unmask(disk: LoopDisk, ...parameters: string[]): ReturnType<typeof runCli> {
@@ -78,6 +75,14 @@ class Scene {
     ];
     expect([one, other]).toEqual([onSource, onDestination]);
   }
+}
+
+function failing(fault: string, start: () => Migration): Migration {
+  vi.stubEnv('NODE_OPTIONS', `--require ${maskFault}`);
+  vi.stubEnv('MASK_FAULT', fault);
+  const migration = start();
+  vi.unstubAllEnvs();
+  return migration;
 }
 
 /** On a machine that has a copy of this disk and no other. */
@@ -157,7 +162,7 @@ describe.skipIf(!isRoot).each(types)('a job that moves %s (needs root)', (name) 
     await scene.expectSeen(scene.known, nothing);
     const recovered = Migration.recover(scratch);
     expect(await recovered.end()).toMatchObject({ exitCode: 3 });
-    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'source-changed', dataIs: 'both' });
+    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'disk-unmasked', dataIs: 'both' });
     await scene.expectSeen(scene.known, nothing);
     rmSync(join(scratch.stateDirectory, 'jobs'), { recursive: true });
   });
@@ -193,6 +198,34 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
     expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
     expect(readFileSync(scene.destination.file).equals(now)).toBe(true);
     expect(await seenAlone(scratch, scene.source)).toEqual(scene.known);
+  });
+
+  it('goes back to a destination that is in use by now without touching it', async () => {
+    await scene.startToFail('wiped').end();
+    await makeIdentity(scene.destination.path, makerOf('ext4'));
+    const target = await scratch.makeDirectory('in-use');
+    await mount(scene.destination.path, target);
+    expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
+    await unmount(target);
+    expect(await seenAlone(scratch, scene.source)).toEqual(scene.known);
+  });
+
+  it('keeps no flag before it has a sample to tell that the source has been used since', async () => {
+    // So much is free that it is recorded at once.
+    const large = { sizeBytes: 3 * gibibyte };
+    const source = await makeLoopDisk(scratch, 'large', large);
+    await makeIdentity(source.path, makerOf('ext4'));
+    const destination = await makeLoopDisk(scratch, 'larger', large);
+    const disks = { source: source.path, destination: destination.path };
+    const migration = failing('sampled', () => Migration.start(scratch, disks));
+    const job = await migration.job();
+    await migration.end();
+    const directory = join(scratch.stateDirectory, 'jobs', job);
+    const record = await requireRecord(directory, job);
+    expect(record.sourceSample).toBeNull();
+    expect(await readWord(directory, record)).toEqual({ phase: jobPhases.copying, hasCrossed: false });
+    expect(await scene.unmask(source)).toMatchObject({ exitCode: 0 });
+    expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
   });
 
   it('leaves a source that nobody has to vouch for when it had not begun', async () => {
@@ -244,6 +277,39 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
   });
 });
 
+describe.skipIf(!isRoot)('a start that fails when the disks have been written (needs root)', () => {
+  let scratch: Scratch;
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scratch = scratchOf();
+    scene = await Scene.make(scratch, 'ext4');
+  });
+
+  it('says what it has erased, and leaves the source as it was', async () => {
+    const migration = scene.startToFail('start-fails');
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    expect(migration.events.at(-1)).toMatchObject({
+      ...{ event: 'failed', code: 'engine-died', dataIs: 'source' },
+      message: expect.stringContaining(`what identified ${scene.destination.path} was erased by then`) as string,
+    });
+    await scene.expectSeen(scene.known, nothing);
+    expect(readdirSync(join(scratch.stateDirectory, 'jobs'))).toEqual([]);
+  });
+
+  it('can be taken back later when the source refuses to be shown', async () => {
+    const migration = scene.startToFail('start-fails-hidden');
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    expect(migration.events.at(-1)).toMatchObject({
+      ...{ event: 'failed', code: 'source-stays-hidden', dataIs: 'source' },
+      advice: expect.stringContaining(`diskferry recover --undo ${await migration.job()}`) as string,
+    });
+    await scene.expectSeen(nothing, nothing);
+    expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+});
+
 describe.skipIf(!isRoot)('a disk that refuses to be shown or hidden (needs root)', () => {
   let scratch: Scratch;
   let scene: Scene;
@@ -273,7 +339,8 @@ describe.skipIf(!isRoot)('a disk that refuses to be shown or hidden (needs root)
     await migration.event('decision');
     await migration.kill();
     const directory = join(scratch.stateDirectory, 'jobs', job);
-    expect(await readPhase(directory, await requireRecord(directory, job))).toBe(jobPhases.undoing);
+    const word = await readWord(directory, await requireRecord(directory, job));
+    expect(word.phase).toBe(jobPhases.undoing);
     await scene.expectSeen(nothing, nothing);
     expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
     await scene.expectSeen(scene.known, nothing);
@@ -297,7 +364,20 @@ describe.skipIf(!isRoot)('a job whose users have to stop (needs root)', () => {
     await scene.expectSeen(nothing, scene.known);
   });
 
-  it('is refused with nothing written when something would stay known', async () => {
+  it('is refused with nothing written when something would stay known, also where nobody has to stop', async () => {
+    const scratch = scratchOf();
+    const scene = await Scene.make(scratch, 'ext4');
+    const before = [scene.source, scene.destination].map(({ file }) => readFileSync(file));
+    vi.stubEnv('PATH', `${await makeLiar(scratch)}:${process.env['PATH'] ?? ''}`);
+    const migration = scene.start();
+    vi.unstubAllEnvs();
+    expect(await migration.end()).toMatchObject({ exitCode: 3 });
+    expect(migration.events.at(-1)).toMatchObject({ code: 'identity-not-hidden', dataIs: 'untouched' });
+    const after = [scene.source, scene.destination].map(({ file }) => readFileSync(file));
+    expect(after.every((bytes, index) => bytes.equals(before[index] ?? Buffer.of()))).toBe(true);
+  });
+
+  it('is refused with nothing written when something would stay known, and its users go on', async () => {
     const scratch = scratchOf();
     const scene = await Scene.make(scratch, 'ext4');
     const target = await scratch.makeDirectory('mounted');

@@ -5,6 +5,7 @@
  * - `wiped`, `hidden`: killed when the destination's identities, or the source's, have been written in its start.
  * - `sampled`: killed before the sample of the source is kept, when all that may be durable by then is.
  * - `shown`: killed when the engine is told to show a disk, at the end.
+ * - `start-fails`, `start-fails-hidden`: the engine dies in the start; with the second, the source then refuses writes.
  * - `commit-refused`: the destination can be neither shown, for the first time, nor hidden again.
  * - `undo-refused`: the source cannot be shown, for the first two times.
  */
@@ -25,6 +26,14 @@ fs.fdatasyncSync = (fd) => {
   count += 1;
   if (count === syncs) die();
 };
+
+if (fault === 'start-fails-hidden' && threads.isMainThread) {
+  const { writeSync } = fs;
+  fs.writeSync = (fd, bytes, ...rest) => {
+    if (count >= 2 && bytes.length >= 512) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+    return writeSync(fd, bytes, ...rest);
+  };
+}
 
 if (fault === 'sampled') {
   const { rename } = promises;
@@ -53,6 +62,8 @@ function isRefused({ disk, isMasked }) {
   refusal.times -= 1;
   return true;
 }
+
+if (!threads.isMainThread && fault?.startsWith('start-fails')) throw new Error('an engine that dies in its start');
 
 if (!threads.isMainThread) {
   const receive = threads.receiveMessageOnPort;

@@ -1,0 +1,70 @@
+/**
+ * The start of a job, up to where its users are on the virtual device: what is looked at before anybody is
+ * interrupted, what is kept of the source when nobody uses it any more, and what has been done to the disks when it
+ * fails. In the words of the placement that it goes through (placement.ts).
+ */
+import type { DataPlace } from '../contract/advice.ts';
+import type { Plan } from '../contract/plan.ts';
+import type { Ferry, FerryOptions } from './ferry.ts';
+import type { Foresight } from './foresight.ts';
+import { foresee } from './foresight.ts';
+import type { JobOptions } from './job-options.ts';
+import { KeptSample } from './kept-sample.ts';
+import type { Placement } from './placement.ts';
+import { StartTrace } from './start-trace.ts';
+
+export class JobStart {
+  readonly #plan: Plan;
+  /** Nobody has begun it before. */
+  readonly #isNew: boolean;
+  readonly #sample: KeptSample;
+  readonly #trace: StartTrace;
+  #foreseen: Foresight | undefined;
+
+  /** `plan` is the record's, with both disks as they are named now. */
+  constructor(options: JobOptions, plan: Plan) {
+    this.#plan = plan;
+    this.#isNew = options.recovered === undefined && options.survival?.live.found === undefined;
+    this.#sample = new KeptSample(options, plan);
+    this.#trace = new StartTrace({ job: options.record.job, plan });
+  }
+
+  /** What the ferry needs to know of it. */
+  get parts(): Pick<FerryOptions, 'beforeGoingOn' | 'beforeUse' | 'foreseen' | 'trace'> {
+    return {
+      trace: this.#trace,
+      foreseen: () => this.#foreseen,
+      beforeGoingOn: (source) => this.#sample.beforeGoingOn(source),
+      beforeUse: (source) => this.#sample.beforeUse(source),
+    };
+  }
+
+  /** Of a start that has failed. */
+  get dataIs(): DataPlace {
+    return this.#isNew ? this.#trace.dataIs : 'both';
+  }
+
+  /** It has failed, and nobody recognises the source any more. */
+  get isSourceHidden(): boolean {
+    return this.#trace.isSourceHidden;
+  }
+
+  /** Nothing is written, and nobody interrupted. Throws `disk-masked` and `identity-not-hidden`. */
+  async lookAhead(): Promise<void> {
+    if (!this.#isNew) return;
+    [this.#foreseen] = await Promise.all([foresee(this.#plan), this.#sample.lookAhead()]);
+  }
+
+  async putIn(placement: Placement): Promise<Ferry> {
+    try {
+      return await placement.putIn();
+    } catch (error) {
+      throw this.#isNew ? this.#trace.told(error) : error;
+    }
+  }
+
+  async settle(placement: Placement, ferry: Ferry): Promise<void> {
+    await placement.settle(ferry);
+    await this.#sample.whenSettled(ferry);
+  }
+}

@@ -1,0 +1,140 @@
+/** The guard at the start of a job and when one goes on, on image files: what is refused, and what is written. */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { mebibyte } from '../../../app/base/units.ts';
+import type { Plan, PlannedDisk } from '../../../app/contract/plan.ts';
+import type { FoundIdentity } from '../../../app/devices/disk-mask.ts';
+import { findIdentities, maskDisk, plainDisk } from '../../../app/devices/disk-mask.ts';
+import { GuardPlaces } from '../../../app/devices/guard-places.ts';
+import { Guard } from '../../../app/migration/guard.ts';
+import type { GuardedDisk } from '../../../app/migration/guard.ts';
+import { requireSample, takeSample } from '../../../app/migration/source-sample.ts';
+import { StartTrace } from '../../../app/migration/start-trace.ts';
+
+const sizeBytes = 4 * mebibyte;
+const places = new GuardPlaces(sizeBytes);
+const backup = sizeBytes - 512;
+const plain = Buffer.from('EFI PART');
+const masked = plain.map((value) => value ^ 0xff);
+
+let folder: string;
+let source: GuardedDisk;
+let destination: GuardedDisk;
+let trace: StartTrace;
+let guard: Guard;
+
+async function makeDisk(name: string): Promise<GuardedDisk> {
+  const path = join(folder, name);
+  await writeFile(path, new Uint8Array(sizeBytes));
+  const handle = await open(path, 'r+');
+  const planned = { path, kind: 'file', toBeCreated: false, sizeBytes, logicalBlockBytes: 512 } as PlannedDisk;
+  return { planned, fd: handle.fd, open: { handle, base: handle, isDirect: false, close: () => handle.close() } };
+}
+
+async function put(disk: GuardedDisk, bytes: Uint8Array, ...offsets: number[]): Promise<void> {
+  for (const at of offsets) await disk.open.handle.write(bytes, 0, bytes.length, at);
+}
+
+/** `o`: shows, `x`: hidden. */
+function look({ planned, fd }: GuardedDisk): string {
+  const found = findIdentities(plainDisk(fd, planned.path, 512), places);
+  return found.map(({ isMasked }) => (isMasked ? 'x' : 'o')).join('');
+}
+
+const gpt: FoundIdentity[] = [512, backup].map((offsetBytes) => ({ type: 'gpt', offsetBytes, isMasked: false }));
+const foreseen = { source: gpt, destination: [] };
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diskferry-guard-'));
+  [source, destination] = [await makeDisk('source'), await makeDisk('destination')];
+  const plan = { source: source.planned, destination: destination.planned } as Plan;
+  trace = new StartTrace({ job: 'test', plan });
+  guard = new Guard({ source, destination, trace });
+  await put(source, plain, 512, backup);
+});
+
+afterEach(async () => {
+  for (const disk of [source, destination]) await disk.open.close();
+  await rm(folder, { recursive: true });
+});
+
+describe('the start of a job', () => {
+  test('hides the source', async () => {
+    await guard.begin(foreseen, true);
+    expect(look(source)).toBe('xx');
+    expect(trace.dataIs).toBe('source');
+  });
+
+  test.each([
+    ['is not what was foreseen', { ...foreseen, source: gpt.slice(1) }, plain, 'device-changed'],
+    ['is hidden already', foreseen, masked, 'disk-masked'],
+  ])('writes nothing, and says so, when the source %s', async (_, expected, bytes, code) => {
+    await put(source, bytes, 512, backup);
+    await put(destination, plain, 512);
+    const before = [source, destination].map(({ planned }) => readFileSync(planned.path));
+    await expect(guard.begin(expected, true)).rejects.toMatchObject({ code });
+    expect(trace.dataIs).toBe('untouched');
+    const after = [source, destination].map(({ planned }) => readFileSync(planned.path));
+    expect(after.every((bytes, index) => bytes.equals(before[index] ?? Buffer.of()))).toBe(true);
+  });
+
+  test('is known to have left the source hidden when it cannot be taken back', async () => {
+    await guard.begin(foreseen, true);
+    const reading = await open(source.planned.path, 'r');
+    const broken = new Guard({ source: { ...source, fd: reading.fd }, destination, trace });
+    await expect(broken.takeBack()).rejects.toMatchObject({ code: 'mask-failed' });
+    expect([trace.isSourceHidden, look(source)]).toEqual([true, 'xx']);
+    await guard.takeBack();
+    expect([trace.isSourceHidden, look(source)]).toEqual([false, 'oo']);
+    await reading.close();
+  });
+});
+
+describe('a job that goes on', () => {
+  const isSourceUnchanged = true;
+
+  test.each([true, false])('is refused when somebody has shown its source (compared: %s)', async (isCompared) => {
+    const going = { mayHaveBeenUsed: true, isSourceUnchanged: isCompared };
+    await expect(guard.beginAgain(going)).rejects.toMatchObject({ code: 'disk-unmasked' });
+    expect(look(source)).toBe('oo');
+  });
+
+  test('hides again what shows in part of a source that is as it was', async () => {
+    await put(source, masked, 512);
+    await guard.beginAgain({ mayHaveBeenUsed: true, isSourceUnchanged });
+    expect(look(source)).toBe('xx');
+  });
+
+  test('is refused when the source shows in part, and nobody knows whether it is as it was', async () => {
+    await put(source, masked, 512);
+    const going = { mayHaveBeenUsed: true, isSourceUnchanged: false };
+    await expect(guard.beginAgain(going)).rejects.toMatchObject({ code: 'disk-unmasked' });
+    expect(look(source)).toBe('xo');
+  });
+
+  test('is refused when anything shows on the destination: it may have been made anew', async () => {
+    await put(source, masked, 512, backup);
+    await put(destination, masked, backup);
+    await put(destination, plain, 512);
+    await expect(guard.beginAgain({ mayHaveBeenUsed: true, isSourceUnchanged })).rejects.toMatchObject({
+      code: 'disk-unmasked',
+      context: { device: destination.planned.path, source: source.planned.path },
+    });
+    expect(look(destination)).toBe('ox');
+  });
+});
+
+describe("the source's sample", () => {
+  const extents = [0, sizeBytes - mebibyte].map((offsetBytes) => ({ offsetBytes, lengthBytes: mebibyte }));
+
+  test('is the same whether the source shows or not, and another one when something else has changed', async () => {
+    const sample = await takeSample(source.open, { extents, volumeBytes: sizeBytes });
+    maskDisk(plainDisk(source.fd, source.planned.path, 512), places);
+    expect(await takeSample(source.open, { extents, volumeBytes: sizeBytes })).toEqual(sample);
+    await put(source, Buffer.from([1]), 4096);
+    await expect(requireSample(source.planned, source.open, sample)).rejects.toMatchObject({ code: 'source-changed' });
+  });
+});
