@@ -20,7 +20,7 @@ export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
   both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
   destination: 'Your data is whole on the destination.',
   'in-place': 'Your data is whole where it was.',
-  unknown: 'Where no job has begun, nothing has been changed; where the data of a job is, its own last line says.',
+  unknown: 'Where no job has begun, no data has been changed; where the data of a job is, its own last line says.',
 };
 
 export interface Advice {
@@ -265,7 +265,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'Run "diskferry recover" if its job died, else use the other disk of it. To use this one all the same, add --i-know-it-is-stale.',
   ),
   'mask-failed': failed(
-    'both',
+    'unknown',
     'Look at the kernel log (dmesg) and at the cable, and try again; keep both disks as they are until then.',
   ),
   'source-stays-hidden': failed(

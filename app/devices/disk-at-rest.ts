@@ -6,10 +6,11 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { PlannedDisk } from '../contract/plan.ts';
-import type { FoundIdentity } from './disk-mask.ts';
+import type { FoundIdentity, PlainDisk } from './disk-mask.ts';
 import { findIdentities, plainDisk, unmaskDisk } from './disk-mask.ts';
 import { GuardPlaces } from './guard-places.ts';
 import { dropCache, openDisk, openFile, openPath } from './open-disk.ts';
+import { volumeSizes } from './volume-size.ts';
 
 export type DiskAtRest = Pick<PlannedDisk, 'path' | 'kind' | 'logicalBlockBytes'>;
 
@@ -24,11 +25,20 @@ export async function hiddenOn(disk: DiskAtRest, volumeSizes: readonly number[])
 }
 
 /** At the places of a volume, hidden or not. The disk may be in use. */
-export async function identitiesAtRest(disk: DiskAtRest, places: GuardPlaces): Promise<FoundIdentity[]> {
+export function identitiesAtRest(disk: DiskAtRest, places: GuardPlaces): Promise<FoundIdentity[]> {
+  return looking(disk, (plain) => findIdentities(plain, places));
+}
+
+/** Of the volumes that what identifies the disk tells of, hidden or not. */
+export function volumeSizesAtRest(disk: DiskAtRest & Pick<PlannedDisk, 'sizeBytes'>): Promise<number[]> {
+  return looking(disk, (plain) => volumeSizes(plain, new GuardPlaces(disk.sizeBytes)));
+}
+
+async function looking<T>(disk: DiskAtRest, look: (plain: PlainDisk) => T): Promise<T> {
   const { path, logicalBlockBytes } = disk;
   const handle = await openToLook(disk);
   try {
-    return findIdentities(plainDisk(handle.fd, path, logicalBlockBytes), places);
+    return look(plainDisk(handle.fd, path, logicalBlockBytes));
   } finally {
     await handle.close();
   }
@@ -52,6 +62,9 @@ export async function showDisk(disk: PlannedDisk, volumeSizes: readonly number[]
   }
 }
 
-export async function showIfHidden(disk: PlannedDisk, volumeSizes: readonly number[]): Promise<void> {
-  if ((await hiddenOn(disk, volumeSizes)).length > 0) await showDisk(disk, volumeSizes);
+/** True: it was hidden. */
+export async function showIfHidden(disk: PlannedDisk, volumeSizes: readonly number[]): Promise<boolean> {
+  if ((await hiddenOn(disk, volumeSizes)).length === 0) return false;
+  await showDisk(disk, volumeSizes);
+  return true;
 }

@@ -75,7 +75,7 @@ type Code = 'mask-failed' | 'identity-unreadable';
 /** Everything on the disk by which a program could know it, or could when it is unmasked. */
 export function findIdentities(disk: PlainDisk, places: GuardPlaces): FoundIdentity[] {
   const found: FoundIdentity[] = [];
-  visit(disk, places, (place, state, bytes, at) => {
+  visitPlaces(disk, places, (place, state, bytes, at) => {
     const type = places.typeOf(place, bytes, at);
     if (state !== 'other' && type !== null)
       found.push({ type, offsetBytes: places.offsetOf(place), isMasked: state === 'masked' });
@@ -96,7 +96,7 @@ export function unmaskDisk(disk: PlainDisk, places: GuardPlaces): number {
 
 /** What identifies it, masked or not, is gone for good. */
 export function wipeDisk(disk: PlainDisk, places: GuardPlaces): number {
-  return visit(disk, places, (_place, state, bytes, at) => {
+  return visitPlaces(disk, places, (_place, state, bytes, at) => {
     if (state === 'other') return false;
     bytes.fill(0, at, at + sectorBytes);
     return true;
@@ -109,13 +109,19 @@ function invertWhere(disk: PlainDisk, places: GuardPlaces, wanted: PlaceState): 
     invertSector(bytes, at);
     return true;
   };
-  return visit(disk, places, invert, wanted === 'plain' ? 'upwards' : 'downwards');
+  return visitPlaces(disk, places, invert, wanted === 'plain' ? 'upwards' : 'downwards');
 }
 
 /** Whether the block that holds the place's sector, at `at`, has been changed and must be written. */
-type Look = (place: number, state: PlaceState, bytes: Uint8Array, at: number) => boolean;
+export type Look = (place: number, state: PlaceState, bytes: Uint8Array, at: number) => boolean;
 
-function visit(disk: PlainDisk, places: GuardPlaces, look: Look, order: 'upwards' | 'downwards' = 'upwards'): number {
+/** Shows each to `look`, and writes those that it has changed. Returns how many. */
+export function visitPlaces(
+  disk: PlainDisk,
+  places: GuardPlaces,
+  look: Look,
+  order: 'upwards' | 'downwards' = 'upwards',
+): number {
   const { bytes } = new BufferPool(pageBytes, (view) => addon().misalignmentBytes(view));
   const block = bytes.subarray(0, disk.logicalBlockBytes);
   let [changed, unreadable] = [0, 0];

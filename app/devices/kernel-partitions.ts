@@ -10,7 +10,7 @@
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
 import { probeContent } from './content.ts';
-import { listPartitions, matchParts } from './partition-table.ts';
+import { areParts, listPartitions, matchParts } from './partition-table.ts';
 import { readAttribute } from './sysfs-files.ts';
 import { readSysfsDevices } from './sysfs.ts';
 
@@ -22,6 +22,8 @@ export async function updatePartitions(path: string, majorMinor: string): Promis
   if (!hasNodes && !takesPartitions(majorMinor)) return;
   const { partitionTableType } = await probeContent(path);
   const table = partitionTableType === null ? [] : await listPartitions(path);
+  // Somebody has told it already, and may use them by now.
+  if (areParts(table, nodesOf(majorMinor))) return;
   // All go before any comes: partx --update cannot add one where an old one still lies.
   const what = `updating the partitions of ${path}`;
   if (hasNodes) await runCommand('partx', ['--delete', path], what);

@@ -53,9 +53,14 @@ export function matchParts<Node extends Place>(
   const entries = table.filter(({ isExtended }) => !isExtended);
   if (nodes === null)
     return entries.map(({ offsetBytes, sizeBytes }) => ({ offsetBytes, sizeBytes, node: null }));
-  const parts = withoutExtended(table, nodes);
-  if (placesOf(parts) === placesOf(entries)) return parts;
+  if (areParts(table, nodes)) return withoutExtended(table, nodes);
   throw new AllocationUnknown("the kernel's partitions are not those of the partition table: run partprobe");
+}
+
+/** Whether the kernel's partitions are those of the table. */
+export function areParts(table: readonly TableEntry[], nodes: readonly Place[]): boolean {
+  const entries = table.filter(({ isExtended }) => !isExtended);
+  return placesOf(withoutExtended(table, nodes)) === placesOf(entries);
 }
 
 /** The kernel gives an extended partition a node of its first one or two sectors. */

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs';
 import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
-import type { PlannedMount } from '../contract/plan.ts';
+import type { Plan, PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
 import { showIfHidden } from '../devices/disk-at-rest.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
@@ -13,6 +13,7 @@ import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { filesOf } from './job-report.ts';
 import type { RecoverableJob } from './recovery.ts';
+import { showPartitions } from './show-partitions.ts';
 
 export async function finishRecovered(
   { plan, record, continuation }: RecoverableJob,
@@ -23,7 +24,7 @@ export async function finishRecovered(
   if (isOnDestination) emit({ event: 'committed' });
   const truth = isOnDestination ? plan.destination : plan.source;
   const { path, kind } = truth;
-  await showIfHidden(truth, [plan.source.sizeBytes]);
+  if (await showIfHidden(truth, [plan.source.sizeBytes])) await showBothPartitions(plan, emit);
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   // Where the machine has mounted all of it by itself, its users were started as well.
   if (missing.length > 0) {
@@ -37,6 +38,11 @@ export async function finishRecovered(
   };
   if (isOnDestination) emit({ event: 'finished', verified: false, report });
   else emit({ event: 'undone', report });
+}
+
+async function showBothPartitions({ source, destination }: Plan, emit: (event: EventBody) => void): Promise<void> {
+  for (const message of await showPartitions(source, destination))
+    emit({ event: 'warning', code: 'partitions-not-updated', message });
 }
 
 function isMountedFrom({ target }: PlannedMount, path: string): boolean {

@@ -14,12 +14,11 @@ import { DiskferryError, present } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
 import type { JobReport } from '../contract/events.ts';
-import type { Plan, Speed } from '../contract/plan.ts';
+import type { Plan, PlannedDisk, Speed } from '../contract/plan.ts';
 import type { LivePhase, LiveState } from '../engine/live-files.ts';
 import type { BypassWatch } from '../substitution/bypass-watch.ts';
 import { Choice } from './choice.ts';
 import type { ChoiceName } from './choice.ts';
-import { showPartitions } from './destination-partitions.ts';
 import type { Ferry } from './ferry.ts';
 import { Graduation } from './graduation.ts';
 import { Interruptions } from './interruptions.ts';
@@ -38,6 +37,7 @@ import { LiveRecord } from './live-record.ts';
 import { trimMounted } from './free-space.ts';
 import { OpenDecision } from './open-decision.ts';
 import type { Placement } from './placement.ts';
+import { showPartitions } from './show-partitions.ts';
 
 const letGoPollMs = 500;
 
@@ -378,8 +378,7 @@ export class Job {
     this.#voice.emit({ event: 'committed' });
     await leaveVirtualDevice(this.#placement, ferry, this.#voice);
     await this.#voice.releasing(() => ferry.release());
-    const oldPartitions = await showPartitions(this.#plan.destination);
-    if (oldPartitions !== undefined) this.#voice.warn('partitions-not-updated', oldPartitions);
+    await this.#showPartitions(this.#plan.destination, this.#plan.source);
     await this.#placement.settleOn(this.#plan.destination.path);
     return true;
   }
@@ -424,8 +423,13 @@ export class Job {
       }
     }
     await this.#voice.releasing(() => ferry.release());
+    await this.#showPartitions(this.#plan.source);
     await this.#placement.settleOn(this.#plan.source.path);
     return performance.now() - awaySinceMs;
+  }
+
+  async #showPartitions(...disks: readonly PlannedDisk[]): Promise<void> {
+    for (const warning of await showPartitions(...disks)) this.#voice.warn('partitions-not-updated', warning);
   }
 
   /**

@@ -6,7 +6,7 @@
 import { DiskferryError } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
-import { hiddenOn, showDisk } from '../devices/disk-at-rest.ts';
+import { hiddenOn, showDisk, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
 import { lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import type { Inventory } from '../devices/inventory.ts';
@@ -20,6 +20,7 @@ import { mayHaveBeenUsed, readBootId } from './job-record.ts';
 import { readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
+import { showPartitions } from './show-partitions.ts';
 
 export interface UnmaskRequest {
   readonly path: string;
@@ -34,6 +35,8 @@ export interface Unmasked {
   readonly types: readonly string[];
   /** What programs know the disk by now, such as `blkid sees ext4`. */
   readonly recognisedBy: readonly string[];
+  /** What people should do besides. */
+  readonly warnings: readonly string[];
 }
 
 type Role = 'source' | 'destination';
@@ -59,13 +62,15 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   const living = await ownerOf(inventory, disk, await findLivingJobs(stateDirectory));
   if (living !== undefined) throw isMoved(disk, living);
   const dead = await ownerOf(inventory, disk, await findDeadJobs(stateDirectory));
-  const sizes = [sizeBytes, ...(dead === undefined ? [] : [dead.record.plan.source.sizeBytes])];
+  const recorded = dead === undefined ? [] : [dead.record.plan.source.sizeBytes];
+  const sizes = [...new Set([sizeBytes, ...recorded, ...(await volumeSizesAtRest(disk))])];
   const types = await hiddenOn(disk, sizes);
   if (types.length === 0) throw notMasked(disk);
   if (!acceptsStale && !(await isVolume(dead))) throw stale(disk, dead);
   await showDisk(disk, sizes);
+  const warnings = await showPartitions(disk);
   const node = kind === 'block' ? path : null;
-  return { device: path, types, recognisedBy: await recognisedBy({ node, path }) };
+  return { device: path, types, recognisedBy: await recognisedBy({ node, path }), warnings };
 }
 
 async function ownerOf(

@@ -5,7 +5,6 @@
  */
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { gibibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
@@ -17,6 +16,7 @@ import { findMount, mount, unmount } from './support/file-system.ts';
 import { identityMakers, makeIdentity, makeKnownDisk, makerOf } from './support/identities.ts';
 import type { LoopDisk } from './support/loop-disk.ts';
 import { attachLoopDisk, makeLoopDisk } from './support/loop-disk.ts';
+import { failing } from './support/mask-fault.ts';
 import { Migration, runCli } from './support/migration.ts';
 import type { Scratch } from './support/scratch.ts';
 import { useScratch } from './support/scratch.ts';
@@ -26,7 +26,6 @@ const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
 const types = isSoak ? Object.keys(identityMakers) : ['GPT'];
 
-const maskFault = fileURLToPath(new URL('support/mask-fault.cjs', import.meta.url));
 const nothing: readonly string[] = [];
 
 /** Two disks of a job, and what programs know each by when it stands alone. */
@@ -75,14 +74,6 @@ class Scene {
     ];
     expect([one, other]).toEqual([onSource, onDestination]);
   }
-}
-
-function failing(fault: string, start: () => Migration): Migration {
-  vi.stubEnv('NODE_OPTIONS', `--require ${maskFault}`);
-  vi.stubEnv('MASK_FAULT', fault);
-  const migration = start();
-  vi.unstubAllEnvs();
-  return migration;
 }
 
 /** On a machine that has a copy of this disk and no other. */

@@ -2,12 +2,13 @@
  * After a job the kernel shows the partitions that lie on the destination now. The kernel of the tests need
  * not know partition tables: the nodes are made by partx, here as in Diskferry.
  */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { readInventory } from '../../app/devices/inventory.ts';
 import { makeImage } from './support/loop-disk.ts';
-import { Migration } from './support/migration.ts';
+import { failing } from './support/mask-fault.ts';
+import { Migration, runCli } from './support/migration.ts';
 import type { PartitionRange } from './support/partition-table.ts';
 import { writePartitionTable } from './support/partition-table.ts';
 import { useScratch } from './support/scratch.ts';
@@ -48,10 +49,18 @@ async function partitionsOf(path: string): Promise<PartitionRange[]> {
 }
 
 async function migrate(source: string, destination: string): Promise<void> {
-  const migration = Migration.start(scratchOf(), { source, destination });
-  expect(await migration.end()).toMatchObject({ exitCode: 0 });
+  await expectUpdated(Migration.start(scratchOf(), { source, destination }), 0);
+}
+
+async function expectUpdated(migration: Migration, exitCode: number): Promise<void> {
+  expect(await migration.end()).toMatchObject({ exitCode });
   const codes = migration.eventsNamed('warning').map(({ code }) => code);
   expect(codes).not.toContain('partitions-not-updated');
+}
+
+/** What a udev that reads tables again does while the disk is hidden. */
+async function forgetPartitions(path: string): Promise<void> {
+  await runCommand('partx', ['--delete', path], 'forgetting partitions');
 }
 
 describe.skipIf(!isRoot)("the destination's partitions, to the kernel (needs root)", () => {
@@ -76,5 +85,40 @@ describe.skipIf(!isRoot)("the destination's partitions, to the kernel (needs roo
     const destination = await attachPartitioned('destination.img', oldParts);
     await migrate(source, destination);
     expect(await partitionsOf(destination)).toEqual([]);
+  });
+});
+
+describe.skipIf(!isRoot)("the source's partitions, to the kernel (needs root)", () => {
+  let source: string;
+  let destination: string;
+
+  beforeEach(async () => {
+    source = await attachPartitioned('source.img', newParts);
+    destination = await attach('destination.img');
+  });
+
+  test('are gone after the commit, and come back with unmask', async () => {
+    await migrate(source, destination);
+    expect(await partitionsOf(source)).toEqual([]);
+    const parameters = ['unmask', source, '--i-know-it-is-stale', '--state-dir', scratchOf().stateDirectory];
+    expect(await runCli(...parameters)).toMatchObject({ exitCode: 0 });
+    expect(await partitionsOf(source)).toEqual(newParts);
+  });
+
+  test('are there after an undo', async () => {
+    const migration = Migration.start(scratchOf(), { source, destination }, '--hold');
+    await migration.event('synchronized');
+    await forgetPartitions(source);
+    await migration.ask('undo');
+    await expectUpdated(migration, 8);
+    expect(await partitionsOf(source)).toEqual(newParts);
+  });
+
+  test('are there when recover ends a job that had died in its start', async () => {
+    const migration = failing('hidden', () => Migration.start(scratchOf(), { source, destination }));
+    await migration.end();
+    await forgetPartitions(source);
+    await expectUpdated(Migration.recover(scratchOf(), '--undo'), 8);
+    expect(await partitionsOf(source)).toEqual(newParts);
   });
 });

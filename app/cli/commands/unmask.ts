@@ -1,5 +1,6 @@
 /** `diskferry unmask`: makes a disk that a job has hidden recognisable again. Says which, and what it is now. */
 import type { Command } from 'commander';
+import type { Unmasked } from '../../migration/unmask.ts';
 import { unmask } from '../../migration/unmask.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
 
@@ -24,5 +25,15 @@ async function show(path: string, options: UnmaskOptions): Promise<void> {
   const stateDirectory = stateDirectoryOf(options.stateDir);
   const done = await unmask({ path, stateDirectory, acceptsStale: options.iKnowItIsStale === true });
   if (options.json === true) process.stdout.write(`${JSON.stringify(done)}\n`);
-  else process.stderr.write(`${path}: is recognised again (${done.types.join(', ')}); nothing else on it has changed.\n`);
+  else for (const line of linesOf(done)) process.stderr.write(`${line}\n`);
+}
+
+/** For people. */
+export function linesOf({ device, types, recognisedBy, warnings }: Unmasked): string[] {
+  const what = types.join(', ');
+  const success =
+    recognisedBy.length > 0
+      ? `${device}: is recognised again (${what}); nothing else on it has changed.`
+      : `${device}: shows again what was hidden (${what}), but no program here recognises the disk by it.`;
+  return [success, ...warnings.map((warning) => `${device}: ${warning}.`)];
 }
