@@ -120,6 +120,7 @@ export type CopyScope = z.infer<typeof copyScopeSchema>;
 
 export const planWarningCodes = [
   'recover-after-crash',
+  'not-found-again',
   'state-not-durable',
   'source-hidden',
   'destination-not-empty',

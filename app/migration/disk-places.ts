@@ -7,7 +7,7 @@
 import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
-import type { BlockDevice } from '../devices/block-device.ts';
+import type { BlockDevice, MapperIdentity } from '../devices/block-device.ts';
 import { isAbsent, readBlockFacts, readDiskFacts } from '../devices/disk-facts.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { Inventory } from '../devices/inventory.ts';
@@ -46,8 +46,12 @@ function placeOfDevice({ loop, partition, mapper }: BlockDevice): DiskPlace {
         ? null
         : { path: loop.path, inode: loop.file?.inode ?? null, offsetBytes: loop.offsetBytes },
     partitionBytes: partition?.offsetBytes ?? null,
-    mapperUuid: mapper?.uuid ?? null,
+    mapperUuid: mapperUuidOf(mapper),
   };
+}
+
+function mapperUuidOf(mapper: MapperIdentity | null): string | null {
+  return mapper === null || mapper.uuid === '' ? null : mapper.uuid;
 }
 
 export interface DiskToFind {
@@ -60,8 +64,15 @@ export interface DiskToFind {
 
 /** The disk as it is named now. Throws `disk-not-found`, also when two could be it. */
 export function findDisk(inventory: Inventory, wanted: DiskToFind): PlannedDisk {
-  const found = wanted.disk.kind === 'file' ? findFile(inventory, wanted) : findBlock(inventory, wanted);
-  const { path, identity } = found;
+  return wanted.disk.kind === 'file'
+    ? asNamedNow(findFile(inventory, wanted), wanted)
+    : chooseDisk(
+        inventory.devices.filter((device) => isIt(device, wanted)),
+        wanted,
+      );
+}
+
+function asNamedNow({ path, identity }: DiskFacts, wanted: DiskToFind): PlannedDisk {
   // Its content has changed with the job; what must be as it was is compared elsewhere (source-sample.ts).
   return { ...wanted.disk, path, toBeCreated: false, identity: { ...identity, content: null } };
 }
@@ -76,14 +87,26 @@ function findFile(inventory: Inventory, { role, disk, isSameBoot }: DiskToFind):
   return facts;
 }
 
-function findBlock(inventory: Inventory, wanted: DiskToFind): DiskFacts {
+/** Of the block devices that could be it. Throws `disk-not-found` unless that is one. */
+export function chooseDisk([first, second]: readonly BlockDevice[], wanted: DiskToFind): PlannedDisk {
   const { role, disk } = wanted;
-  const found = inventory.devices.filter((device) => isIt(device, wanted));
-  const [first, second] = found;
   if (first === undefined) throw notFound(role, `${disk.path}: no disk here is the one that the job moved`);
   if (second !== undefined)
     throw notFound(role, `${disk.path}: ${first.path} and ${second.path} both look like the one that the job moved`);
-  return readBlockFacts(first, first.path);
+  return asNamedNow(readBlockFacts(first, first.path), wanted);
+}
+
+/** Nothing but what lies in it tells which disk it is, once the machine has been started anew. */
+export function isNameless({ loop, mapper, serial, wwn }: BlockDevice): boolean {
+  return loop === null && mapperUuidOf(mapper) === null && serial === null && wwn === null;
+}
+
+/** As far as that can be told of a disk without a name whose content is hidden. */
+export function couldBeNameless(device: BlockDevice, { disk, place }: DiskToFind): boolean {
+  const [recorded, now] = [disk.identity, placeOfDevice(device)];
+  const wasNameless = recorded?.inode === null && recorded.serial === null && recorded.wwn === null;
+  const isPlace = now.partitionBytes === place.partitionBytes && place.loop === null && place.mapperUuid === null;
+  return wasNameless && isPlace && isNameless(device) && device.sizeBytes === disk.sizeBytes;
 }
 
 function isIt(device: BlockDevice, { disk, place, isSameBoot }: DiskToFind): boolean {

@@ -2,6 +2,8 @@
 import prettyBytes from 'pretty-bytes';
 import type { CopyScope, FrontendName, PlanWarning, Way } from '../contract/plan.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
+import { findDevice } from '../devices/inventory.ts';
+import { isNameless } from './disk-places.ts';
 import type { Facts } from './facts.ts';
 import type { CheckedDisks } from './preflight.ts';
 import { statePlaceWarning } from './state-checks.ts';
@@ -18,6 +20,7 @@ export interface WarningInput {
 export function findWarnings(input: WarningInput): PlanWarning[] {
   return [
     recoverAfterCrash(),
+    notFoundAgain(input),
     stateNotDurable(input),
     destinationNotEmpty(input),
     stopsUsers(input),
@@ -41,6 +44,21 @@ function recoverAfterCrash(): Finding {
   };
 }
 
+/** What is in it cannot tell either, because it is hidden then. */
+function notFoundAgain({ facts: { inventory }, checked: { source, shape } }: WarningInput): Finding {
+  const nameless = [source, shape].filter(({ storage }) => {
+    const device = storage.kind === 'block' ? findDevice(inventory, storage.majorMinor) : undefined;
+    return device !== undefined && isNameless(device);
+  });
+  if (nameless.length === 0) return undefined;
+  return {
+    code: 'not-found-again',
+    message:
+      `${nameless.map(({ path }) => path).join(' and ')}: no serial number and no WWN is told. If the machine restarts ` +
+      'during the job, "diskferry recover" may not find such a disk again: what was written meanwhile is lost then.',
+  };
+}
+
 function stateNotDurable({ facts, checked: { source, destination } }: WarningInput): Finding {
   const { inventory, stateDirectory: state } = facts;
   return statePlaceWarning({ inventory, state, source, destination });
@@ -48,14 +66,18 @@ function stateNotDurable({ facts, checked: { source, destination } }: WarningInp
 
 function destinationNotEmpty({ facts: { hiddenOnDestination: hidden }, checked: { destination } }: WarningInput): Finding {
   const content = destination?.content;
-  const retired = hidden.length === 0 ? null : `${hidden.join(', ')}, hidden by an earlier job`;
+  const isHidden = hidden.length > 0;
+  const retired = isHidden ? `${hidden.join(', ')}, hidden by an earlier job` : null;
   const what = content?.fileSystemType ?? content?.partitionTableType ?? retired;
   if (destination === null || what === null) return undefined;
   return {
     code: 'destination-not-empty',
-    message: `${destination.path} holds data (${what}) that will be erased.`,
+    message: `${destination.path} holds data (${what}) that will be erased.${isHidden ? mayBeNewest : ''}`,
   };
 }
+
+const mayBeNewest =
+  ' If a job of another machine or state directory died with it, nothing else holds what was written during that job.';
 
 function stopsUsers({ way, usesDeviceMapper, facts, checked }: WarningInput): Finding {
   if (way !== 'remount') return undefined;

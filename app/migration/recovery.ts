@@ -4,16 +4,16 @@
  * written to any disk here; each refusal is one line.
  */
 import { DiskferryError } from '../base/error.ts';
-import type { Plan, PlannedDisk } from '../contract/plan.ts';
+import type { Plan } from '../contract/plan.ts';
 import { readInventory } from '../devices/inventory.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
-import { findDisk } from './disk-places.ts';
 import type { JobJournal } from './job-journal.ts';
 import type { JobRecord } from './job-record.ts';
 import { mayHaveBeenUsed, readBootId, requireRecord } from './job-record.ts';
 import { openJournal } from './read-journal.ts';
+import { findRecorded } from './recorded-disk.ts';
 import { clearRemains } from './remains.ts';
 import { isAlive } from './recorded-jobs.ts';
 
@@ -87,9 +87,9 @@ export async function prepareRecovery({ job, directory, goesBack }: RecoverReque
   }
 }
 
-async function findDisks(inventory: Inventory, { plan, places, bootId }: JobRecord): Promise<Plan> {
-  const isSameBoot = bootId === (await readBootId());
-  const find = (role: 'source' | 'destination'): PlannedDisk =>
-    findDisk(inventory, { role, disk: plan[role], place: places[role], isSameBoot });
-  return { ...plan, source: find('source'), destination: find('destination') };
+async function findDisks(inventory: Inventory, record: JobRecord): Promise<Plan> {
+  const bootId = await readBootId();
+  const source = await findRecorded(inventory, { record, role: 'source', bootId });
+  const destination = await findRecorded(inventory, { record, role: 'destination', bootId });
+  return { ...record.plan, source, destination };
 }

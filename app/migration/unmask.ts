@@ -14,11 +14,11 @@ import { readInventory } from '../devices/inventory.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
-import { findDisk } from './disk-places.ts';
 import type { JobRecord } from './job-record.ts';
 import { mayHaveBeenUsed, readBootId } from './job-record.ts';
 import { readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
+import { findRecorded } from './recorded-disk.ts';
 import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
 import { showPartitions } from './show-partitions.ts';
 
@@ -82,7 +82,7 @@ async function ownerOf(
   for (const { job, directory, record } of jobs) {
     if ('defect' in record) continue;
     for (const role of ['source', 'destination'] as const) {
-      if (isDiskOf({ job, directory, record, role }, { inventory, disk, bootId }))
+      if (await isDiskOf({ job, directory, record, role }, { inventory, disk, bootId }))
         return { job, directory, record, role };
     }
   }
@@ -95,11 +95,9 @@ interface Here {
   readonly bootId: string;
 }
 
-function isDiskOf({ record, role }: Owner, { inventory, disk, bootId }: Here): boolean {
-  const { plan, places } = record;
-  const isSameBoot = record.bootId === bootId;
+async function isDiskOf({ record, role }: Owner, { inventory, disk, bootId }: Here): Promise<boolean> {
   try {
-    const found = findDisk(inventory, { role, disk: plan[role], place: places[role], isSameBoot }).identity;
+    const { identity: found } = await findRecorded(inventory, { record, role, bootId });
     const { identity } = disk;
     return found?.majorMinor === identity?.majorMinor && found?.inode === identity?.inode;
   } catch (error) {

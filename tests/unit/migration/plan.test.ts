@@ -34,6 +34,17 @@ function mounted(...mounts: Partial<MountedVolume>[]): Partial<Facts> {
   return { inventory };
 }
 
+/** A destination that tells neither a serial number nor a WWN. */
+const namelessDevice = { ...destinationDevice, serial: null, wwn: null };
+const withNames = makeInventory();
+const nameless: Partial<Facts> = {
+  inventory: {
+    ...withNames,
+    devices: withNames.devices.map((device) => (device.path === namelessDevice.path ? namelessDevice : device)),
+  },
+  destination: diskFacts(namelessDevice),
+};
+
 function warningCodes(values: Partial<Facts>): string[] {
   return plan(values).warnings.map(({ code }) => code);
 }
@@ -183,6 +194,7 @@ describe('warnings', () => {
   test.each<[string, Partial<Facts>]>([
     ['recover-after-crash', {}],
     ['source-hidden', {}],
+    ['not-found-again', nameless],
     ['stops-users', mounted({ target: '/mnt' })],
     ['destination-not-empty', { destination: diskFacts(destinationDevice, { content: ext4 }) }],
     ['destination-not-empty', { hiddenOnDestination: ['ext4'] }],
@@ -208,6 +220,8 @@ describe('warnings', () => {
   test.each<[string, Partial<Facts>]>([
     ['stops-users', {}],
     ['destination-not-empty', {}],
+    ['not-found-again', {}],
+    ['not-found-again', { source: imageFacts('/a.img', 1) }],
     ['physical-block-size', {}],
     [
       'gpt-backup-header',
