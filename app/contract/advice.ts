@@ -257,8 +257,8 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'If it is an old copy that may be erased, use it as a destination; "diskferry unmask {device}" makes it recognisable.',
   ),
   'disk-unmasked': refusedRecovery(
-    'Go on from a backup, or give up what was written during the job: "diskferry unmask {source} --i-know-it-is-stale" ' +
-      "if it is hidden. Remove the job's directory.",
+    'Go on from a backup, or give up what the job wrote: use the source alone (if hidden, "diskferry unmask {source}") and ' +
+      "remove the job's directory.",
   ),
   'not-masked': refused('Look with "diskferry devices" which disk it is.'),
   'disk-stale': refused(

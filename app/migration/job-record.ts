@@ -19,8 +19,8 @@ import { sourceSampleSchema } from './source-sample.ts';
 import { orNothing } from './refused-access.ts';
 
 const recordName = 'job.json';
-/** Grows with each change that an older program would misunderstand. */
-const recordVersion = 1;
+/** Grows with each change that an older program would misunderstand. 2: both disks are hidden. */
+const recordVersion = 2;
 const identityBytes = 16;
 /** Another one after each start of the machine. */
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
@@ -145,8 +145,10 @@ export async function readBootId(): Promise<string> {
 
 function parseRecord(path: string, found: unknown): JobRecord | UnreadableRecord {
   const { data } = z.object({ version: z.number() }).safeParse(found);
-  if (data !== undefined && data.version > recordVersion)
-    return { defect: `${path}: was written by a newer version of Diskferry` };
+  if (data !== undefined && data.version !== recordVersion) {
+    const which = data.version > recordVersion ? 'a newer' : 'an older';
+    return { defect: `${path}: was written by ${which} version of Diskferry, which alone can end the job` };
+  }
   return jobRecordSchema.parse(found);
 }
 

@@ -117,7 +117,8 @@ describe('the record of a job', () => {
     ['has been cut off', (text: string) => text.slice(0, text.length / 2)],
     ['is garbage', () => '\0\0\0\0'],
     ['is of another kind', () => '{"startedMs":1}'],
-    ['is of a newer version', (text: string) => text.replace('"version":1', '"version":2')],
+    ['is of a newer version', (text: string) => text.replace('"version":2', '"version":3')],
+    ['is of an older version', (text: string) => text.replace('"version":2', '"version":1')],
   ])('refuses every move, and says why, when it %s', async (_, damage) => {
     await leaveRecord();
     writeFileSync(recordPath(), damage(readFileSync(recordPath(), 'utf8')));
