@@ -1,7 +1,7 @@
 /**
  * The identity of a disk that no engine serves: looked for, and made visible again. For `diskferry unmask`, and
- * for the end of a job that died when one disk was the truth already. The disk is claimed while it is written;
- * what hides nothing is not even claimed, because its users may be on it already.
+ * for the end of a job that died when one disk was the truth already. The disk is claimed while it is written, but
+ * where users that are moved live may be on it; what hides nothing is not even opened for writing.
  */
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import type { PlannedDisk } from '../contract/plan.ts';
 import type { FoundIdentity, PlainDisk } from './disk-mask.ts';
 import { findIdentities, plainDisk, unmaskDisk } from './disk-mask.ts';
 import { GuardPlaces } from './guard-places.ts';
+import type { Claim } from './open-disk.ts';
 import { dropCache, openDisk, openFile, openPath } from './open-disk.ts';
 import { volumeSizes } from './volume-size.ts';
 
@@ -50,9 +51,15 @@ export async function openToLook({ path, kind }: DiskAtRest): Promise<FileHandle
   return (await openFile(path, constants.O_RDONLY)).handle;
 }
 
+export interface ShowOptions {
+  readonly volumeSizes: readonly number[];
+  /** `shared`: device-mapper devices may lie on it and stay there. */
+  readonly claim?: Claim;
+}
+
 /** Durable when it resolves. Throws `device-in-use` when somebody has it, `mask-failed`. */
-export async function showDisk(disk: PlannedDisk, volumeSizes: readonly number[]): Promise<void> {
-  const open = await openDisk(disk, 'write');
+export async function showDisk(disk: PlannedDisk, { volumeSizes, claim }: ShowOptions): Promise<void> {
+  const open = await openDisk(disk, 'write', claim);
   try {
     const plain = plainDisk(open.handle.fd, disk.path, disk.logicalBlockBytes);
     for (const size of volumeSizes) unmaskDisk(plain, new GuardPlaces(size));
@@ -63,8 +70,8 @@ export async function showDisk(disk: PlannedDisk, volumeSizes: readonly number[]
 }
 
 /** True: it was hidden. */
-export async function showIfHidden(disk: PlannedDisk, volumeSizes: readonly number[]): Promise<boolean> {
-  if ((await hiddenOn(disk, volumeSizes)).length === 0) return false;
-  await showDisk(disk, volumeSizes);
+export async function showIfHidden(disk: PlannedDisk, options: ShowOptions): Promise<boolean> {
+  if ((await hiddenOn(disk, options.volumeSizes)).length === 0) return false;
+  await showDisk(disk, options);
   return true;
 }

@@ -24,7 +24,8 @@ export async function finishRecovered(
   if (isOnDestination) emit({ event: 'committed' });
   const truth = isOnDestination ? plan.destination : plan.source;
   const { path, kind } = truth;
-  if (await showIfHidden(truth, [plan.source.sizeBytes])) await showBothPartitions(plan, emit);
+  const claim = plan.way === 'live' ? 'shared' : 'exclusive';
+  if (await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim })) await showBothPartitions(plan, emit);
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   // Where the machine has mounted all of it by itself, its users were started as well.
   if (missing.length > 0) {

@@ -67,7 +67,7 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   const types = await hiddenOn(disk, sizes);
   if (types.length === 0) throw notMasked(disk);
   if (!acceptsStale && !(await isVolume(dead))) throw stale(disk, dead);
-  await showDisk(disk, sizes);
+  await showDisk(disk, { volumeSizes: sizes });
   const warnings = await showPartitions(disk);
   const node = kind === 'block' ? path : null;
   return { device: path, types, recognisedBy: await recognisedBy({ node, path }), warnings };

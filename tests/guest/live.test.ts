@@ -11,6 +11,7 @@ import { ownDevices, tableOf } from '../../app/devices/device-mapper.ts';
 import { devicesUnder } from '../../app/devices/dm-table.ts';
 import type { LoopDisk } from '../system/support/loop-disk.ts';
 import { makeLoopDisk } from '../system/support/loop-disk.ts';
+import { failing } from '../system/support/mask-fault.ts';
 import { Migration } from '../system/support/migration.ts';
 import { useScratch } from '../system/support/scratch.ts';
 import type { Volume } from './busy-volumes.ts';
@@ -46,6 +47,12 @@ async function graduatedWhole(migration: Migration): Promise<void> {
   await migration.event('graduated', ({ directBytes }) => directBytes === plan.source.sizeBytes);
 }
 
+/** LVM sees one physical volume, whatever we have done with its copies. */
+async function expectOneVolume(path: string): Promise<void> {
+  const found = await lvm('pvs', '--noheadings', '--options', 'pv_name', '--select', `vg_name=${group}`);
+  expect(found.trim()).toBe(path);
+}
+
 describe.skipIf(isElsewhere)('a physical volume with three busy LVs', () => {
   const names = ['one', 'two', 'three'].map((name) => `${group}-${name}`);
 
@@ -73,12 +80,6 @@ describe.skipIf(isElsewhere)('a physical volume with three busy LVs', () => {
     const past = numberOf({ path: `/dev/mapper/diskferry-${await migration.job()}-direct` });
     for (const name of direct)
       expect(devicesUnder(await tableOf(name)).sort()).toEqual([past, through].sort());
-  }
-
-  /** LVM sees one physical volume, whatever we have done with its copies. */
-  async function expectOneVolume(path: string): Promise<void> {
-    const found = await lvm('pvs', '--noheadings', '--options', 'pv_name', '--select', `vg_name=${group}`);
-    expect(found.trim()).toBe(path);
   }
 
   /** False when so small a volume has crossed before the word came; then all of it is direct. */
@@ -144,6 +145,22 @@ describe.skipIf(isElsewhere)('a physical volume with three busy LVs', () => {
     expect(await numbersBelow(...names)).toEqual(names.map(() => numberOf(source)));
     await expectOneVolume(source.path);
     await checkAll(volumes);
+  });
+});
+
+describe.skipIf(isElsewhere)('a physical volume whose job died before any user was moved', () => {
+  it.each(['wiped', 'hidden'])('goes on as it was, and recover --undo ends the job (%s)', async (fault) => {
+    const [source, destination] = [await makeDisk('source', 64), await makeDisk('destination', 64)];
+    const volumes = [{ name: 'one', options: ['--size', '32M'] }];
+    await makeVolumeGroup(scratch(), group, { disks: [source.path], volumes });
+    const volume = await mountVolume(scratch(), `/dev/mapper/${group}-one`, 'ext4');
+    await failing(fault, () => start(source, destination)).end();
+    await whileBusy(scratch(), [volume], async () => {
+      expect(await Migration.recover(scratch(), '--undo').end()).toMatchObject({ exitCode: 8 });
+    });
+    expect(await numbersBelow(`${group}-one`)).toEqual([numberOf(source)]);
+    await expectOneVolume(source.path);
+    await checkAll([volume]);
   });
 });
 

@@ -244,7 +244,7 @@ describe('a mounted volume', () => {
     expect(migration.events.at(-1)).toMatchObject({
       event: 'failed',
       code: 'mapping-failed',
-      dataIs: 'untouched',
+      dataIs: 'source',
     });
     expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
     await unmount(volume.target);

@@ -4,7 +4,7 @@ import type { PlannedDisk } from '../../../app/contract/plan.ts';
 import type { BlockDevice } from '../../../app/devices/block-device.ts';
 import { noContent } from '../../../app/devices/block-device.ts';
 import type { JobRecord } from '../../../app/migration/job-record.ts';
-import type { SampleTest } from '../../../app/migration/recorded-disk.ts';
+import type { SampleTest, Wanted } from '../../../app/migration/recorded-disk.ts';
 import { findRecorded } from '../../../app/migration/recorded-disk.ts';
 import { blockDevice, inventoryOf } from '../devices/made-inventory.ts';
 import { diskFacts } from './made-facts.ts';
@@ -20,10 +20,15 @@ function recordOf(device: BlockDevice, values: Partial<JobRecord> = {}): JobReco
   return { bootId: 'before', plan: { source: disk, destination: disk }, places, sourceSample, ...values } as JobRecord;
 }
 
+interface Search extends Pick<Wanted, 'record' | 'role'> {
+  /** Those that have the sample. */
+  readonly same: readonly string[];
+}
+
 /** What there is after the restart: all of it hidden. */
 function find(
   devices: readonly BlockDevice[],
-  { record = recordOf(before), role = 'source', same = ['/dev/sdc'] } = {},
+  { record = recordOf(before), role = 'source', same = ['/dev/sdc'] }: Partial<Search> = {},
 ): Promise<PlannedDisk> {
   const hasSample: SampleTest = ({ path }, sample) => Promise.resolve(sample.sha256 === 'a' && same.includes(path));
   const inventory = inventoryOf({ devices: [...devices], mounts: [], swaps: [] });
