@@ -9,6 +9,7 @@ import type { Ferry, FerryOptions } from './ferry.ts';
 import type { Foresight } from './foresight.ts';
 import { foresee } from './foresight.ts';
 import type { JobOptions } from './job-options.ts';
+import { mayHaveBeenUsed } from './job-record.ts';
 import { KeptSample } from './kept-sample.ts';
 import type { Placement } from './placement.ts';
 import { StartTrace } from './start-trace.ts';
@@ -17,6 +18,7 @@ export class JobStart {
   readonly #plan: Plan;
   /** Nobody has begun it before. */
   readonly #isNew: boolean;
+  readonly #wasUsed: boolean;
   readonly #sample: KeptSample;
   readonly #trace: StartTrace;
   #foreseen: Foresight | undefined;
@@ -24,9 +26,12 @@ export class JobStart {
   /** `plan` is the record's, with both disks as they are named now. */
   constructor(options: JobOptions, plan: Plan) {
     this.#plan = plan;
-    this.#isNew = options.recovered === undefined && options.survival?.live.found === undefined;
+    const { record, journal, recovered, survival } = options;
+    const isTakenOver = survival?.live.found !== undefined;
+    this.#isNew = recovered === undefined && !isTakenOver;
+    this.#wasUsed = isTakenOver || mayHaveBeenUsed(record, journal.hasCrossed);
     this.#sample = new KeptSample(options, plan);
-    this.#trace = new StartTrace({ job: options.record.job, plan });
+    this.#trace = new StartTrace({ job: record.job, plan });
   }
 
   /** What the ferry needs to know of it. */
@@ -41,12 +46,13 @@ export class JobStart {
 
   /** Of a start that has failed. */
   get dataIs(): DataPlace {
-    return this.#isNew ? this.#trace.dataIs : 'both';
+    if (this.#isNew) return this.#trace.dataIs;
+    return this.#wasUsed ? 'both' : 'source';
   }
 
-  /** It has failed, and nobody recognises the source any more. */
-  get isSourceHidden(): boolean {
-    return this.#trace.isSourceHidden;
+  /** Whether the record must stay when the start has failed: of a job that had begun, and of a source that is hidden. */
+  get mustBeRecovered(): boolean {
+    return !this.#isNew || this.#trace.isSourceHidden;
   }
 
   /** Nothing is written, and nobody interrupted. Throws `disk-masked` and `identity-not-hidden`. */

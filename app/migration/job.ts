@@ -102,7 +102,7 @@ export class Job {
 
   /** It has not come to its end: another one has to go on with it. */
   get mustBeRecovered(): boolean {
-    return this.dataIs === 'both' || this.#begins.isSourceHidden;
+    return this.#ferry === undefined ? this.#begins.mustBeRecovered : this.#dataIs === 'both';
   }
 
   // ---- commands, from a signal or another terminal

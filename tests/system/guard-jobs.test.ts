@@ -185,7 +185,7 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
     const now = readFileSync(scene.destination.file);
     const recovered = Migration.recover(scratch);
     expect(await recovered.end()).toMatchObject({ exitCode: 3 });
-    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'device-changed' });
+    expect(recovered.events.at(-1)).toMatchObject({ event: 'failed', code: 'device-changed', dataIs: 'source' });
     expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
     expect(readFileSync(scene.destination.file).equals(now)).toBe(true);
     expect(await seenAlone(scratch, scene.source)).toEqual(scene.known);
