@@ -99,6 +99,7 @@ export const jobWarningCodes = [
   'taken-over',
   'destination-repaired',
   'disk-not-hidden',
+  'places-unreadable',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [

@@ -35,6 +35,20 @@ export function volumeSizesAtRest(disk: DiskAtRest & Pick<PlannedDisk, 'sizeByte
   return looking(disk, (plain) => volumeSizes(plain, new GuardPlaces(disk.sizeBytes)));
 }
 
+/** How many places of a volume the disk cannot deliver, so that nobody knows whether they hide something. */
+export function unreadablePlaces(disk: DiskAtRest, volumeBytes: number): Promise<number> {
+  return looking(disk, (plain) => {
+    let count = 0;
+    const read: PlainDisk['read'] = (bytes, at) => {
+      const isRead = plain.read(bytes, at);
+      if (!isRead) count += 1;
+      return isRead;
+    };
+    findIdentities({ ...plain, read }, new GuardPlaces(volumeBytes));
+    return count;
+  });
+}
+
 async function looking<T>(disk: DiskAtRest, look: (plain: PlainDisk) => T): Promise<T> {
   const { path, logicalBlockBytes } = disk;
   const handle = await openToLook(disk);

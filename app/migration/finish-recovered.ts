@@ -7,7 +7,7 @@ import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
 import type { Plan, PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
-import { showIfHidden } from '../devices/disk-at-rest.ts';
+import { showIfHidden, unreadablePlaces } from '../devices/disk-at-rest.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
@@ -26,6 +26,7 @@ export async function finishRecovered(
   const { path, kind } = truth;
   const claim = plan.way === 'live' ? 'shared' : 'exclusive';
   if (await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim })) await showBothPartitions(plan, emit);
+  await tellUnreadable(plan, { isOnDestination, emit });
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   // Where the machine has mounted all of it by itself, its users were started as well.
   if (missing.length > 0) {
@@ -39,6 +40,22 @@ export async function finishRecovered(
   };
   if (isOnDestination) emit({ event: 'finished', verified: false, report });
   else emit({ event: 'undone', report });
+}
+
+interface Told {
+  readonly isOnDestination: boolean;
+  readonly emit: (event: EventBody) => void;
+}
+
+/** What could not be read was left as it is, and may be hidden still. */
+async function tellUnreadable({ source, destination }: Plan, { isOnDestination, emit }: Told): Promise<void> {
+  const [truth, other] = isOnDestination ? [destination, source] : [source, destination];
+  const count = await unreadablePlaces(truth, source.sizeBytes);
+  if (count === 0) return;
+  const message =
+    `${truth.path}: cannot be read in ${count} of the places by which programs know a disk; ` +
+    `what belongs there may still be on ${other.path}`;
+  emit({ event: 'warning', code: 'places-unreadable', message });
 }
 
 async function showBothPartitions({ source, destination }: Plan, emit: (event: EventBody) => void): Promise<void> {

@@ -1,0 +1,86 @@
+/** The end of a job that died when one disk was the truth already, on image files. */
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import type * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { mebibyte } from '../../../app/base/units.ts';
+import type { EventBody } from '../../../app/contract/events.ts';
+import type { PlannedDisk } from '../../../app/contract/plan.ts';
+import { finishRecovered } from '../../../app/migration/finish-recovered.ts';
+import type { RecoverableJob } from '../../../app/migration/recovery.ts';
+
+/** Where the disk has lost what was there. */
+const bad = vi.hoisted(() => new Set<number>());
+
+vi.mock('node:fs', async (importOriginal) => {
+  const real = await importOriginal<typeof fs>();
+  const readSync = (fd: number, bytes: Uint8Array, from: number, length: number, at: number): number => {
+    if (bad.has(at)) throw Object.assign(new Error('ENODATA'), { code: 'ENODATA' });
+    return real.readSync(fd, bytes, from, length, at);
+  };
+  return { ...real, readSync };
+});
+
+const sizeBytes = 2 * mebibyte;
+const backup = sizeBytes - 512;
+const plain = Buffer.from('EFI PART');
+const masked = Buffer.alloc(512, 0xff).fill(plain.map((value) => value ^ 0xff), 0, 8);
+
+let folder: string;
+
+function disk(name: string): PlannedDisk {
+  const path = join(folder, name);
+  return { path, kind: 'file', toBeCreated: false, sizeBytes, logicalBlockBytes: 512, identity: null } as PlannedDisk;
+}
+
+async function finish(continuation: RecoverableJob['continuation']): Promise<EventBody[]> {
+  const plan = { source: disk('source'), destination: disk('destination'), mounts: [], way: 'attach' };
+  const events: EventBody[] = [];
+  const dead = { plan, record: { startedMs: 0, users: {} }, continuation } as unknown as RecoverableJob;
+  await finishRecovered(dead, (event) => events.push(event));
+  return events;
+}
+
+async function at(name: string, offset: number): Promise<string> {
+  const handle = await open(join(folder, name));
+  const { buffer } = await handle.read(Buffer.alloc(8), 0, 8, offset);
+  await handle.close();
+  return buffer.toString('latin1');
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diskferry-finish-'));
+  bad.clear();
+  for (const name of ['source', 'destination']) {
+    await writeFile(join(folder, name), new Uint8Array(sizeBytes));
+    const handle = await open(join(folder, name), 'r+');
+    for (const offset of [512, backup]) await handle.write(masked, 0, masked.length, offset);
+    await handle.close();
+  }
+});
+
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+test.each([
+  ['finish-on-destination', 'destination', 'source', 'finished'],
+  ['finish-on-source', 'source', 'destination', 'undone'],
+] as const)('%s shows that disk alone', async (continuation, shown, hidden, last) => {
+  const events = await finish(continuation);
+  expect(events.at(-1)?.event).toBe(last);
+  expect(events.filter(({ event }) => event === 'warning')).toEqual([]);
+  for (const offset of [512, backup])
+    expect([await at(shown, offset), await at(hidden, offset)]).toEqual(['EFI PART', masked.toString('latin1', 0, 8)]);
+});
+
+test('a place that cannot be read is left, and told', async () => {
+  bad.add(backup);
+  const events = await finish('finish-on-destination');
+  expect(await at('destination', 512)).toBe('EFI PART');
+  expect(events.find(({ event }) => event === 'warning')).toMatchObject({
+    code: 'places-unreadable',
+    message: expect.stringMatching(/destination: cannot be read in 1 of the places .* still be on .*source$/) as string,
+  });
+});
