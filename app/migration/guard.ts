@@ -169,6 +169,6 @@ function shows(found: readonly FoundIdentity[]): boolean {
 }
 
 function unmaskedSince({ planned: { path } }: GuardedDisk, source: GuardedDisk): DiskferryError {
-  const message = `${path}: has been made recognisable since the job died, so it may have been used and not fit the other disk`;
-  return new DiskferryError('disk-unmasked', message, { context: { device: path, source: source.planned.path } });
+  const why = 'has been made recognisable since the job died, so it may have been used and not fit the other disk';
+  return new DiskferryError('disk-unmasked', `${path}: ${why}`, { context: { device: path, source: source.planned.path } });
 }

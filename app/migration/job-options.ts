@@ -24,7 +24,10 @@ export interface JobOptions {
   readonly emit: (event: JobEvent) => void;
 }
 
-interface OwnParts extends Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse' | 'warnShown' | 'foreseen' | 'trace'> {
+interface OwnParts
+  extends
+    Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse'>,
+    Pick<FerryOptions, 'warnShown' | 'foreseen' | 'trace'> {
   /** Why everything is copied. */
   readonly warn: (message: string) => void;
 }

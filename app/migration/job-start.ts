@@ -50,7 +50,7 @@ export class JobStart {
     return this.#wasUsed ? 'both' : 'source';
   }
 
-  /** Whether the record must stay when the start has failed: of a job that had begun, and of a source that is hidden. */
+  /** Whether the record must stay when the start has failed: the job had begun before, or its source is hidden. */
   get mustBeRecovered(): boolean {
     return !this.#isNew || this.#trace.isSourceHidden;
   }

@@ -51,11 +51,12 @@ function notFoundAgain({ facts: { inventory }, checked: { source, shape } }: War
     return device !== undefined && isNameless(device);
   });
   if (nameless.length === 0) return undefined;
+  const paths = nameless.map(({ path }) => path).join(' and ');
   return {
     code: 'not-found-again',
     message:
-      `${nameless.map(({ path }) => path).join(' and ')}: no serial number and no WWN is told. If the machine restarts ` +
-      'during the job, "diskferry recover" may not find such a disk again: what was written meanwhile is lost then.',
+      `${paths}: no serial number and no WWN is told. If the machine restarts during the job, "diskferry recover" ` +
+      'may not find such a disk again: what was written meanwhile is lost then.',
   };
 }
 

@@ -77,7 +77,7 @@ describe('the source', () => {
     expect(told).toEqual(['mask source', 'undone', 'unmask source where it can be read']);
   });
 
-  test.each([true, false])('that cannot be shown is not the truth: it is hidden, the journal goes back (%s)', async (isHeld) => {
+  test.each([true, false])('that cannot be shown is not the truth (users are held: %s)', async (isHeld) => {
     failing = ['unmask source', 'unmask source where it can be read'];
     await expect(appearance.showSource(isHeld)).rejects.toThrow(maskFailed);
     expect(told.slice(-2)).toEqual(['mask source', 'undoing']);
