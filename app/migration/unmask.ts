@@ -52,7 +52,7 @@ interface Owner {
 /** Throws `not-masked`, `disk-stale`, `device-in-use`, or what opening it gave. */
 export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskRequest): Promise<Unmasked> {
   const inventory = await readInventory({ probes: false, votes: false });
-  const facts = await lookCloser(requireDisk(readDiskFacts(inventory, path)));
+  const facts = await lookCloser(requireDisk(readDiskFacts(inventory, path)), { findsWriters: false });
   const { kind, sizeBytes, logicalBlockBytes, physicalBlockBytes, model, serial, bus, content, identity } = facts;
   const block = logicalBlockBytes ?? sectorBytes;
   const disk: PlannedDisk = {

@@ -1,11 +1,15 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Plan } from '../../../app/contract/plan.ts';
+import { invertSector } from '../../../app/devices/guard-places.ts';
 import { requireBeginning } from '../../../app/migration/job-order.ts';
 
 let directory: string;
+/** An image that holds the start of an ext4. */
+let image: string;
+const imageBytes = 1024 * 1024;
 
 /** In the place of systemctl: knows one unit that runs. */
 const systemctl = `#!/bin/sh
@@ -20,6 +24,10 @@ beforeEach(() => {
   const path = join(directory, 'systemctl');
   writeFileSync(path, systemctl);
   chmodSync(path, 0o755);
+  image = join(directory, 'volume.img');
+  const bytes = Buffer.alloc(imageBytes);
+  bytes.writeUInt16LE(0xef53, 1024 + 56);
+  writeFileSync(image, bytes);
   vi.stubEnv('PATH', `${directory}:${process.env['PATH'] ?? ''}`);
 });
 afterEach(() => {
@@ -27,9 +35,9 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-const source = { path: '/dev/sdb' };
+const source = () => ({ path: image, kind: 'file', sizeBytes: imageBytes, logicalBlockBytes: 512 });
 const plan = (way: Plan['way']) =>
-  ({ way, source, needsRoot: false, stateDirectory: join(directory, 'state') }) as unknown as Plan;
+  ({ way, source: source(), needsRoot: false, stateDirectory: join(directory, 'state') }) as unknown as Plan;
 
 describe('requireBeginning', () => {
   test('lets units be stopped that run', async () => {
@@ -46,6 +54,14 @@ describe('requireBeginning', () => {
 
   test('stops nothing for a volume that is not mounted', async () => {
     const beginning = requireBeginning(plan('attach'), { units: ['db.service'] });
-    await expect(beginning).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('/dev/sdb') });
+    await expect(beginning).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(image) });
+  });
+
+  test('moves no source that an earlier job has hidden', async () => {
+    const bytes = readFileSync(image);
+    invertSector(bytes, 1024);
+    writeFileSync(image, bytes);
+    const beginning = requireBeginning(plan('remount'), { units: ['db.service'] });
+    await expect(beginning).rejects.toMatchObject({ code: 'disk-masked', message: expect.stringContaining('ext4') });
   });
 });
