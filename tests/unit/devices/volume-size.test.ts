@@ -21,7 +21,9 @@ function makeDisk(blockBytes: number, namedBytes = volumeBytes): { disk: PlainDi
       bytes.set(content.subarray(at, at + bytes.length));
       return true;
     },
-    write: (bytes, at) => void content.set(bytes, at),
+    write: (bytes, at) => {
+      content.set(bytes, at);
+    },
   };
   return { disk, content };
 }
