@@ -61,6 +61,14 @@ export class SimGuard {
     return [...this.#sectors].find((sector) => isSignature(stamps[sector] as number));
   }
 
+  /** As it is done when the disk is the truth: whatever is masked shows. */
+  unmaskDisk(disk: SimDisk): void {
+    for (const sector of this.#sectors) {
+      const stamp = ~disk.stampOf(sector) >>> 0;
+      if (isSignature(stamp)) disk.write(sector, Uint32Array.of(stamp), true);
+    }
+  }
+
   /** As it is done before a job goes on: whatever shows is masked. */
   maskDisk(disk: SimDisk): void {
     for (const sector of this.#sectors) {

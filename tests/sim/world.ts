@@ -23,6 +23,7 @@ import type { UndoEnd, UndoFailure } from '../../app/engine/undo.ts';
 import type { VerifyEnd } from '../../app/engine/verification.ts';
 import { FlagMap } from '../../app/flags/flag-map.ts';
 import type { UnreadableBlocks } from '../../app/flags/unreadable-blocks.ts';
+import type { JobPhase } from '../../app/journal/job-phase.ts';
 import { jobPhases } from '../../app/journal/job-phase.ts';
 import type { JournalIdentity } from '../../app/journal/layout.ts';
 import { layoutOf } from '../../app/journal/layout.ts';
@@ -231,7 +232,9 @@ export class World {
         return this.#runUntilPowerCut();
       } catch (error) {
         if (!(error instanceof PowerCut)) throw error;
-        this.#goOn(present(this.#left, 'what the power cut has left'));
+        const left = present(this.#left, 'what the power cut has left');
+        if (left.phase === jobPhases.undone) return this.#finishOnSource();
+        this.#goOn(left);
       }
     }
   }
@@ -385,25 +388,52 @@ export class World {
     // A change of tables would leave nothing under way at the moment when undo begins.
     if (this.#mapper.directSectors > 0) this.#goDirectTo(0);
     this.#runUntil('nothing is direct any more', () => !this.#isGraduating);
-    if (this.#answerTo((done) => this.#engine.enter(jobPhases.undoing, done)) < 0) return 'not undone';
+    if (this.#enter(jobPhases.undoing) < 0) return 'not undone';
     this.#io.allowWritesToSource();
     // A commit that has failed may have begun to show it.
     if (this.#changeMask({ disk: destination, isMasked: true }) < 0) return 'not undone';
     const { leavesBeforeUndo, requestsDuringUndo } = this.scenario;
     if (leavesBeforeUndo) this.#letConsumerGo();
+    const isHeld = this.#guardRandom.chance(0.5);
     for (let tries = 0; tries < triesMax; tries += 1) {
       if (!this.#isReturned()) continue;
+      if (isHeld) {
+        this.#letConsumerGo();
+        if (this.#isReturned() && this.#isSourceShown()) return this.#undone();
+        if (!leavesBeforeUndo) this.#consumer.start();
+        continue;
+      }
       if (this.#changeMask({ disk: source, isMasked: false }) < 0) continue;
       if (!this.#consumer.isStopped) this.#serve(this.#random.low(0, requestsDuringUndo));
       this.#letConsumerGo();
-      if (this.#isReturned()) {
-        this.#checkPlace(this.#source, this.#model.tick(), 'the undone disk lost something');
-        this.#checkIdentities({ shown: this.#source, hidden: this.#destination });
-        return 'undone';
-      }
+      if (this.#isReturned()) return this.#undone();
       if (!leavesBeforeUndo) this.#consumer.start();
     }
     return 'not undone';
+  }
+
+  #undone(): Outcome {
+    this.#checkPlace(this.#source, this.#model.tick(), 'the undone disk lost something');
+    this.#checkIdentities({ shown: this.#source, hidden: this.#destination });
+    return 'undone';
+  }
+
+  /**
+   * The journal says that the source is the truth, then it shows. When that fails the journal takes it back, because
+   * the consumer goes on and the source may refuse what he writes (migration/appearance.ts).
+   */
+  #isSourceShown(): boolean {
+    if (this.#enter(jobPhases.undone) < 0) return false;
+    if (this.#changeMask({ disk: source, isMasked: false }) === 0) return true;
+    this.#changeMask({ disk: source, isMasked: true, skipsUnreadable: true });
+    this.#enter(jobPhases.undoing);
+    return false;
+  }
+
+  /** As recover does when the journal says that the source is the truth: only the mask is left to be changed. */
+  #finishOnSource(): Outcome {
+    this.#guard.unmaskDisk(this.#source);
+    return this.#undone();
   }
 
   /**
@@ -448,6 +478,10 @@ export class World {
 
   #flushDestination(): number {
     return this.#answerTo((done) => this.#engine.router.flushDestination(done));
+  }
+
+  #enter(phase: JobPhase): number {
+    return this.#answerTo((done) => this.#engine.enter(phase, done));
   }
 
   #changeMask(wanted: WantedMask): number {
@@ -612,7 +646,8 @@ export class World {
     const result = recoverJournal(reader, this.#identity);
     if (result.kind === 'refused')
       throw new Violation(`after a power cut the journal is refused: ${result.reason}`);
-    const isDeclared = !this.#io.isSourceWritten || result.phase === jobPhases.undoing;
+    const phases: readonly JobPhase[] = [jobPhases.undoing, jobPhases.undone];
+    const isDeclared = !this.#io.isSourceWritten || phases.includes(result.phase);
     if (!isDeclared) throw new Violation('the source was written before the journal said so');
     return result;
   }
@@ -624,16 +659,17 @@ export class World {
     }
   }
 
-  #checkLeft(source: Uint32Array, destination: Uint32Array, { flags }: RecoveredJournal): void {
+  #checkLeft(source: Uint32Array, destination: Uint32Array, left: RecoveredJournal): void {
     for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
-      const disk = flags.isSet(Math.floor(sector / blockSectors)) ? destination : source;
+      if (left.phase === jobPhases.undone && this.#lost.has(sector)) continue;
+      const disk = isOnDestination(left, sector) ? destination : source;
       this.#model.checkDurable(sector, disk[sector] as number, 'a power cut loses what was flushed');
     }
   }
 
-  #settle(source: Uint32Array, destination: Uint32Array, { flags }: RecoveredJournal): void {
+  #settle(source: Uint32Array, destination: Uint32Array, left: RecoveredJournal): void {
     for (let sector = 0; sector < this.scenario.sectorCount; sector += 1) {
-      const disk = flags.isSet(Math.floor(sector / blockSectors)) ? destination : source;
+      const disk = isOnDestination(left, sector) ? destination : source;
       this.#model.settle(sector, disk[sector] as number);
     }
   }
@@ -682,6 +718,10 @@ export class World {
       throw new Violation('copying failed for no reason');
     if (failure?.operation === 'the last reads') this.#checkRest();
   }
+}
+
+function isOnDestination({ flags, phase }: RecoveredJournal, sector: number): boolean {
+  return phase !== jobPhases.undone && flags.isSet(Math.floor(sector / blockSectors));
 }
 
 /** What a direct flush may lose only the consumer hears of. */
