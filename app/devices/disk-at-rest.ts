@@ -6,23 +6,65 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { PlannedDisk } from '../contract/plan.ts';
-import type { FoundIdentity, PlainDisk } from './disk-mask.ts';
+import type { FoundIdentity, PlainDisk, ReadableDisk } from './disk-mask.ts';
 import { findIdentities, plainDisk, unmaskDisk } from './disk-mask.ts';
 import { GuardPlaces } from './guard-places.ts';
 import type { Claim } from './open-disk.ts';
 import { dropCache, openDisk, openFile, openPath } from './open-disk.ts';
+import { readByProgram } from './read-by-program.ts';
 import { volumeSizes } from './volume-size.ts';
 
 export type DiskAtRest = Pick<PlannedDisk, 'path' | 'kind' | 'logicalBlockBytes'>;
 
 /**
  * The types of what is hidden on the disk, as libblkid names them. A volume knows the sectors at its own end,
- * which is not that of a larger disk: hence several sizes.
+ * which is not that of a larger disk: hence several sizes. For anybody who plans, so a program reads it.
  */
 export async function hiddenOn(disk: DiskAtRest, volumeSizes: readonly number[]): Promise<string[]> {
-  const all = volumeSizes.map((size) => identitiesAtRest(disk, new GuardPlaces(size)));
-  const found = (await Promise.all(all)).flat();
+  const all = volumeSizes.map((size) => new GuardPlaces(size));
+  const plain = await readPlaces(disk, all);
+  const found = all.flatMap((places) => findIdentities(plain, places));
   return [...new Set(found.filter(({ isMasked }) => isMasked).map(({ type }) => type))];
+}
+
+/** Places nearer to each other than that are read together. */
+const runBytesMax = 128 * 1024;
+
+async function readPlaces(disk: DiskAtRest, all: readonly GuardPlaces[]): Promise<ReadableDisk> {
+  const { path, logicalBlockBytes } = disk;
+  const blocks = new Map<number, Uint8Array>();
+  for (const wanted of groupsOf(all, logicalBlockBytes)) await readGroup(disk, wanted, blocks);
+  const read: ReadableDisk['read'] = (bytes, at) => {
+    const found = blocks.get(at / logicalBlockBytes);
+    if (found !== undefined) bytes.set(found);
+    return found !== undefined;
+  };
+  return { path, logicalBlockBytes, read };
+}
+
+/** The numbers of the logical blocks that have places, ascending, by groups that are read in one piece. */
+function groupsOf(all: readonly GuardPlaces[], logicalBlockBytes: number): number[][] {
+  const offsets = all.flatMap((places) => Array.from({ length: places.count }, (_, place) => places.offsetOf(place)));
+  const blocks = [...new Set(offsets.map((offset) => Math.floor(offset / logicalBlockBytes)))];
+  const groups: number[][] = [];
+  for (const block of blocks.sort((one, other) => one - other)) {
+    const group = groups.at(-1);
+    const first = group?.[0] ?? -Infinity;
+    if (group !== undefined && (block + 1 - first) * logicalBlockBytes <= runBytesMax) group.push(block);
+    else groups.push([block]);
+  }
+  return groups;
+}
+
+/** Block by block where the disk cannot deliver all of the piece. */
+async function readGroup(disk: DiskAtRest, wanted: readonly number[], blocks: Map<number, Uint8Array>): Promise<void> {
+  const [first = 0] = wanted;
+  const piece = await readByProgram(disk, { first, count: (wanted.at(-1) ?? first) + 1 - first });
+  for (const block of wanted) {
+    const at = (block - first) * disk.logicalBlockBytes;
+    const found = piece?.subarray(at, at + disk.logicalBlockBytes) ?? (await readByProgram(disk, { first: block, count: 1 }));
+    if (found !== undefined) blocks.set(block, found);
+  }
 }
 
 /** At the places of a volume, hidden or not. The disk may be in use. */

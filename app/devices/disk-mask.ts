@@ -9,20 +9,24 @@
  */
 import { fdatasyncSync, readSync, writeSync } from 'node:fs';
 import { BufferPool, pageBytes } from '../base/buffer-pool.ts';
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { BugError, DiskferryError, messageOf } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import { addon } from '../../native/binding.ts';
 import { isLostData } from './lost-data.ts';
 import type { GuardPlaces, PlaceState } from './guard-places.ts';
 import { invertSector } from './guard-places.ts';
 
-/** What the mask is changed on: a disk, or in tests the record of what happens to one. */
-export interface PlainDisk {
+/** What is looked at: a disk, or what has been read of one. */
+export interface ReadableDisk {
   /** For messages. */
   readonly path: string;
   readonly logicalBlockBytes: number;
   /** `bytes` is aligned for direct I/O, and whole logical blocks long. False: the disk cannot deliver them. */
   read(bytes: Uint8Array, offsetBytes: number): boolean;
+}
+
+/** What the mask is changed on: a disk, or in tests the record of what happens to one. */
+export interface PlainDisk extends ReadableDisk {
   write(bytes: Uint8Array, offsetBytes: number): void;
   sync(): void;
 }
@@ -73,15 +77,24 @@ export function plainDisk(fd: number, path: string, logicalBlockBytes: number): 
 type Code = 'mask-failed' | 'identity-unreadable';
 
 /** Everything on the disk by which a program could know it, or could when it is unmasked. */
-export function findIdentities(disk: PlainDisk, places: GuardPlaces): FoundIdentity[] {
+export function findIdentities(disk: ReadableDisk, places: GuardPlaces): FoundIdentity[] {
   const found: FoundIdentity[] = [];
-  visitPlaces(disk, places, (place, state, bytes, at) => {
+  const look: Look = (place, state, bytes, at) => {
     const type = places.typeOf(place, bytes, at);
     if (state !== 'other' && type !== null)
       found.push({ type, offsetBytes: places.offsetOf(place), isMasked: state === 'masked' });
     return false;
-  });
+  };
+  const write = (): never => {
+    throw new BugError('a disk that is only looked at is not written');
+  };
+  visitPlaces({ ...readingOf(disk), write, sync: write }, places, look);
   return found;
+}
+
+function readingOf(disk: ReadableDisk): ReadableDisk {
+  const { path, logicalBlockBytes } = disk;
+  return { path, logicalBlockBytes, read: (bytes, at) => disk.read(bytes, at) };
 }
 
 /** No program knows the disk any more. Returns how many places have changed. */

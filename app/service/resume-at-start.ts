@@ -4,8 +4,8 @@
  * so a person looks first ("diskferry recover"). Everything that `recover` refuses is refused here as well,
  * and changes nothing.
  *
- * Between block devices a person looks, too. Both disks look like the volume to a system that starts; it may
- * have checked or mounted either before us, and of the destination `recover` could not tell.
+ * Between block devices a person looks, too: what udev and systemd make of disks that lose and regain their
+ * identity has not been tried enough.
  *
  * A file system that files lie on may come later: such a job is tried again when the machine's disks change.
  */
@@ -15,23 +15,21 @@ import type { RecordedJob } from '../migration/recorded-jobs.ts';
 import type { Jobs } from './jobs.ts';
 import { hasCommands } from './jobs.ts';
 
-export type Verdict = 'resume' | 'same-boot' | 'has-commands' | 'disks-seen' | 'record-unreadable';
+export type Verdict = 'resume' | 'same-boot' | 'has-commands' | 'block-devices' | 'record-unreadable';
 
 export function decideResume({ record }: Pick<RecordedJob, 'record'>, bootId: string): Verdict {
   if ('defect' in record) return 'record-unreadable';
   if (record.bootId === bootId) return 'same-boot';
   if (hasCommands({ record })) return 'has-commands';
   const { source, destination } = record.plan;
-  return source.kind === 'file' && destination.kind === 'file' ? 'resume' : 'disks-seen';
+  return source.kind === 'file' && destination.kind === 'file' ? 'resume' : 'block-devices';
 }
 
 /** Each begins with the job's name. */
 const sayings: Readonly<Record<Exclude<Verdict, 'resume'>, string>> = {
   'same-boot': 'has died since this machine was started; "diskferry recover" goes on with it',
   'has-commands': 'was broken off, and stops and starts its users by commands; "diskferry recover" runs them',
-  'disks-seen':
-    'was broken off when the machine went down; the system may have checked or mounted one of its disks while it ' +
-    'started. Once you know that it has not, "diskferry recover" goes on',
+  'block-devices': 'was broken off when the machine went down, and moves a disk; "diskferry recover" goes on with it',
   'record-unreadable': 'has died, and its record cannot be read; "diskferry recover" says why',
 };
 

@@ -67,6 +67,12 @@ class Scene {
     return runCli('unmask', disk.path, '--state-dir', this.#scratch.stateDirectory, ...parameters);
   }
 
+  /** Or none. */
+  async expectOneSeen(one: 'source' | 'destination'): Promise<void> {
+    const other = one === 'source' ? this.destination : this.source;
+    expect(await seenAlone(this.#scratch, other)).toEqual(nothing);
+  }
+
   async expectSeen(onSource: readonly string[], onDestination: readonly string[]): Promise<void> {
     const [one, other] = [
       await seenAlone(this.#scratch, this.source),
@@ -263,6 +269,55 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
     await migration.ask('undo');
     await migration.end();
     await scene.expectSeen(nothing, nothing);
+    expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+});
+
+/** A partition table has several places, at both ends; in soak all steps, and some where no step is left. */
+const writes = isSoak ? [1, 2, 3, 4, 5, 6, 7] : [3];
+const turns = isSoak ? Array.from({ length: 40 }, (_, index) => 4 * index + 1) : [41];
+
+describe.skipIf(!isRoot)('a job that is killed between two places of one disk (needs root)', () => {
+  let scratch: Scratch;
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scratch = scratchOf();
+    scene = await Scene.make(scratch, 'GPT');
+  });
+
+  it.each(writes)('begins again after write %i of its start', async (nth) => {
+    await scene.startToFail(`write-${nth}`, '--hold').end();
+    await scene.expectOneSeen('source');
+    const recovered = Migration.recover(scratch, '--hold');
+    await recovered.event('synchronized');
+    await scene.expectSeen(nothing, nothing);
+    await recovered.ask('cutover');
+    expect(await recovered.end()).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(nothing, scene.known);
+  });
+
+  it.each(writes)('goes back to the source after write %i of its start', async (nth) => {
+    await scene.startToFail(`write-${nth}`, '--hold').end();
+    expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
+    await scene.expectSeen(scene.known, nothing);
+  });
+
+  it.each(turns)('has the destination alone shown, killed in turn %i of its commit', async (nth) => {
+    const migration = scene.startToFail(`turn-${nth}`);
+    if ((await migration.end()).exitCode === 0) return;
+    await scene.expectOneSeen('destination');
+    expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 0 });
+    await scene.expectSeen(nothing, scene.known);
+  });
+
+  it.each(turns)('has the source alone shown, killed in turn %i of its undo', async (nth) => {
+    const migration = scene.startToFail(`turn-${nth}`, '--hold');
+    await migration.event('synchronized');
+    await migration.ask('undo');
+    if ((await migration.end()).exitCode === 8) return;
+    await scene.expectOneSeen('source');
     expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
     await scene.expectSeen(scene.known, nothing);
   });

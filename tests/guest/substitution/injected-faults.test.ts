@@ -183,7 +183,7 @@ async function removeWhatIsNamed(): Promise<void> {
   const warnings = jobs.events
     .flatMap((event) => (event.event === 'warning' ? [event.message] : []))
     .join('\n');
-  for (const name of (await ownDevices()).filter((one) => /-(source|destination)$/.test(one))) {
+  for (const name of (await ownDevices()).filter((one) => /-(source|destination|direct)$/.test(one))) {
     expect(warnings).toContain(name);
     await removeMapped(name);
   }

@@ -4,6 +4,8 @@
  *
  * - `wiped`, `hidden`: killed when the destination's identities, or the source's, have been written in its start.
  * - `sampled`: killed before the sample of the source is kept, when all that may be durable by then is.
+ * - `write-N`: killed before the guard's Nth write to a disk in its start, `turn-N`: in the engine's Nth turn after it
+ *   has been told to change a mask. Both in the middle of the places that one disk has.
  * - `shown`: killed when the engine is told to show a disk, at the end.
  * - `start-fails`, `start-fails-hidden`: the engine dies in the start; with the second, the source then refuses writes.
  * - `commit-refused`: the destination can be neither shown, for the first time, nor hidden again.
@@ -47,6 +49,31 @@ if (fault === 'sampled') {
   };
 }
 
+const [, step, nth] = /^(write|turn)-(\d+)$/.exec(fault ?? '') ?? [];
+let left = Number(nth);
+
+if (step === 'write' && threads.isMainThread) {
+  const { writeSync } = fs;
+  fs.writeSync = (fd, bytes, ...rest) => {
+    if (bytes.length >= 512 && isDisk(fd) && --left === 0) die();
+    return writeSync(fd, bytes, ...rest);
+  };
+}
+
+let isChanging = false;
+if (step === 'turn' && !threads.isMainThread) {
+  const { dlopen } = process;
+  process.dlopen = (module, ...rest) => {
+    dlopen.call(process, module, ...rest);
+    const { Ring } = module.exports;
+    const { submitAndWait } = Ring.prototype;
+    Ring.prototype.submitAndWait = function (...parameters) {
+      if (isChanging && --left === 0) die();
+      return submitAndWait.apply(this, parameters);
+    };
+  };
+}
+
 const [source, destination] = [0, 1];
 const ioError = -5;
 const refusals = {
@@ -73,6 +100,7 @@ if (!threads.isMainThread) {
       const received = receive(port);
       if (received?.message.kind !== 'change-mask') return received;
       if (fault === 'shown') die();
+      isChanging = true;
       if (!isRefused(received.message)) return received;
       port.postMessage({ kind: 'mask-changed', errno: ioError });
     }

@@ -20,8 +20,8 @@ test.each([
   ['another boot', { record: ofBoot('earlier') }, 'resume'],
   ['another boot with units', { record: ofBoot('earlier', { units: ['db'] }) }, 'resume'],
   ['another boot with commands', { record: ofBoot('earlier', { stopCommand: 'stop db' }) }, 'has-commands'],
-  ['another boot to a block device', { record: ofBoot('earlier', {}, ['file', 'block']) }, 'disks-seen'],
-  ['another boot from a block device', { record: ofBoot('earlier', {}, ['block', 'file']) }, 'disks-seen'],
+  ['another boot to a block device', { record: ofBoot('earlier', {}, ['file', 'block']) }, 'block-devices'],
+  ['another boot from a block device', { record: ofBoot('earlier', {}, ['block', 'file']) }, 'block-devices'],
   ['this boot', { record: ofBoot('now') }, 'same-boot'],
   ['a record that cannot be read', { record: { defect: 'torn' } }, 'record-unreadable'],
 ])('a job of %s', (_, dead, verdict) => {
