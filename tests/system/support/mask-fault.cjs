@@ -66,10 +66,11 @@ if (step === 'turn' && !threads.isMainThread) {
   process.dlopen = (module, ...rest) => {
     dlopen.call(process, module, ...rest);
     const { Ring } = module.exports;
-    const { submitAndWait } = Ring.prototype;
-    Ring.prototype.submitAndWait = function (...parameters) {
-      if (isChanging && --left === 0) die();
-      return submitAndWait.apply(this, parameters);
+    module.exports.Ring = class extends Ring {
+      submitAndWait(...parameters) {
+        if (isChanging && --left === 0) die();
+        return super.submitAndWait(...parameters);
+      }
     };
   };
 }
