@@ -55,7 +55,8 @@ async function acquire(
   const place = { device: identity.majorMinor, startSector: 0 };
   const segments = linearTable(place, sizeBytes / sectorBytes);
   const device = await createMapped({ name, segments, readOnly: access === 'read', audience: 'private' });
-  held.add(name, () => removeMapped(name));
+  // Once more, because what stays keeps the disk itself from its users.
+  held.add(name, () => removeMapped(name).catch(() => removeMapped(name)));
   await requireSameBelow(name, identity);
   const handle = await openPath(device.path, mode | constants.O_EXCL | constants.O_DIRECT);
   held.add('the private device', () => handle.close());

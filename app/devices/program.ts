@@ -161,8 +161,8 @@ export async function runProgramHead(
     if (length >= bytesMax) break;
   }
   // Leaving the loop has closed its stdout; a program that had more to say ends by that, which is what we
-  // want.
-  child.kill('SIGKILL');
+  // want. One that has said less than that ends by itself, and is not to look as if it had been killed.
+  if (length >= bytesMax) child.kill('SIGKILL');
   const [end] = await Promise.allSettled([ended]);
   if (length === 0 && end.status === 'rejected') throw end.reason;
   return Buffer.concat(pieces).subarray(0, bytesMax);
