@@ -16,7 +16,7 @@ import type { RecoverableJob } from './recovery.ts';
 import { showPartitions } from './show-partitions.ts';
 
 export async function finishRecovered(
-  { plan, record, continuation }: RecoverableJob,
+  { plan, absent, record, continuation }: RecoverableJob,
   emit: (event: EventBody) => void,
 ): Promise<void> {
   const isOnDestination = continuation === 'finish-on-destination';
@@ -25,7 +25,8 @@ export async function finishRecovered(
   const truth = isOnDestination ? plan.destination : plan.source;
   const { path, kind } = truth;
   const claim = plan.way === 'live' ? 'shared' : 'exclusive';
-  if (await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim })) await showBothPartitions(plan, emit);
+  const isShown = await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim });
+  if (isShown) await showPartitionsOf(plan, absent, emit);
   await tellUnreadable(plan, { isOnDestination, emit });
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   // Where the machine has mounted all of it by itself, its users were started as well.
@@ -58,8 +59,13 @@ async function tellUnreadable({ source, destination }: Plan, { isOnDestination, 
   emit({ event: 'warning', code: 'places-unreadable', message });
 }
 
-async function showBothPartitions({ source, destination }: Plan, emit: (event: EventBody) => void): Promise<void> {
-  for (const message of await showPartitions(source, destination))
+async function showPartitionsOf(
+  { source, destination }: Plan,
+  absent: RecoverableJob['absent'],
+  emit: (event: EventBody) => void,
+): Promise<void> {
+  const disks = [absent.includes('source') ? [] : source, absent.includes('destination') ? [] : destination].flat();
+  for (const message of await showPartitions(...disks))
     emit({ event: 'warning', code: 'partitions-not-updated', message });
 }
 

@@ -36,8 +36,8 @@ import type { JobRecord } from './job-record.ts';
 import { makeJobDirectory, newJobRecord, requireRecord, writeJobRecord } from './job-record.ts';
 import { outliveFaults } from './outlive-faults.ts';
 import { takeOverJournal } from './read-journal.ts';
-import type { RecoverableJob } from './recovery.ts';
-import { prepareRecovery } from './recovery.ts';
+import type { JudgedJob, RecoverableJob } from './recovery.ts';
+import { judgeDeadJob, prepareRecovery, whereDataIs } from './recovery.ts';
 
 /** A supervisor that does not read is told no more progress than this; the other events are few. */
 const unsentMax = 64;
@@ -104,10 +104,14 @@ async function takeOver(order: JobOrder): Promise<void> {
 /** What keeps a dead job from going on changes nothing about it. */
 async function recover({ recovers: job, directory, goesBack, hold }: RecoverOrder): Promise<void> {
   let dead: RecoverableJob;
+  let judged: JudgedJob | undefined;
   try {
-    dead = await prepareRecovery({ job, directory, goesBack });
+    judged = await judgeDeadJob({ job, directory, goesBack });
+    dead = await prepareRecovery(judged);
   } catch (error) {
-    tellSupervisor({ kind: 'event', event: failedEvent(error, { job }) });
+    await judged?.journal.close();
+    const dataIs = judged === undefined ? undefined : whereDataIs(judged);
+    tellSupervisor({ kind: 'event', event: failedEvent(error, { job, dataIs }) });
     return;
   }
   const record = { ...dead.record, hold };

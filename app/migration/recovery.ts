@@ -1,10 +1,14 @@
 /**
- * What must be before a dead job can go on: its record can be read, it runs nowhere, both disks are found
- * whatever they are called now, its journal is whole, and what it has left in the kernel is gone. Nothing is
- * written to any disk here; each refusal is one line.
+ * What must be before a dead job can go on: its record can be read, it runs nowhere, its journal is whole, the
+ * disks that it still needs are found whatever they are called now, and what it has left in the kernel is gone.
+ * Nothing is written to any disk here; each refusal is one line.
+ *
+ * What is left to do is judged before any disk is looked for: where one disk is the truth already, the other may
+ * be broken, or gone for good, and must not keep its users from theirs.
  */
-import { DiskferryError } from '../base/error.ts';
-import type { Plan } from '../contract/plan.ts';
+import { afterFailure, DiskferryError } from '../base/error.ts';
+import type { DataPlace } from '../contract/advice.ts';
+import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { readInventory } from '../devices/inventory.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { jobPhases } from '../journal/job-phase.ts';
@@ -27,14 +31,33 @@ export type Continuation =
   | 'finish-on-destination'
   | 'finish-on-source';
 
-export interface RecoverableJob {
+type Role = 'source' | 'destination';
+
+const needed: Readonly<Record<Continuation, readonly Role[]>> = {
+  'go-on': ['source', 'destination'],
+  'go-back': ['source', 'destination'],
+  'finish-on-destination': ['destination'],
+  'finish-on-source': ['source'],
+};
+
+export interface JudgedJob {
+  readonly job: string;
   readonly directory: string;
   readonly record: JobRecord;
-  /** With both disks as they are named now. */
-  readonly plan: Plan;
+  /** Open. */
   readonly journal: JobJournal;
   readonly continuation: Continuation;
+  readonly mayHaveBeenUsed: boolean;
 }
+
+export interface FoundDisks {
+  /** With the disks as they are named now; those that are absent as they were recorded. */
+  readonly plan: Plan;
+  /** Not found, and not needed any more. Another disk may have its name now. */
+  readonly absent: readonly Role[];
+}
+
+export interface RecoverableJob extends Omit<JudgedJob, 'job' | 'mayHaveBeenUsed'>, FoundDisks {}
 
 export interface RecoverRequest {
   readonly job: string;
@@ -69,27 +92,65 @@ export function decideContinuation({ job, phase, goesBack, mayHaveBeenUsed: wasU
   return wasUsed ? 'go-back' : 'finish-on-source';
 }
 
-export async function prepareRecovery({ job, directory, goesBack }: RecoverRequest): Promise<RecoverableJob> {
+/** Opens its journal, which the caller closes. Throws what keeps anybody from knowing what is left to do. */
+export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest): Promise<JudgedJob> {
   const record = await requireRecord(directory, job);
   if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
-  const inventory = await readInventory({ probes: true, votes: false });
-  const plan = await findDisks(inventory, record);
   const journal = await openJournal(directory, record);
   try {
     const { hasCrossed, setting } = journal;
     const found = { job, phase: setting.phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed) };
-    const continuation = decideContinuation(found);
-    await clearRemains(inventory, { directory, record });
-    return { directory, record, plan, journal, continuation };
+    return { ...found, directory, record, journal, continuation: decideContinuation(found) };
   } catch (error) {
-    await journal.close();
-    throw error;
+    throw await afterFailure(error, () => journal.close());
   }
 }
 
-async function findDisks(inventory: Inventory, record: JobRecord): Promise<Plan> {
-  const bootId = await readBootId();
-  const source = await findRecorded(inventory, { record, role: 'source', bootId });
-  const destination = await findRecorded(inventory, { record, role: 'destination', bootId });
-  return { ...record.plan, source, destination };
+/** For who is told that it cannot go on. Undefined: as with every such refusal. */
+export function whereDataIs(judged: Pick<JudgedJob, 'continuation' | 'mayHaveBeenUsed'>): DataPlace | undefined {
+  switch (judged.continuation) {
+    case 'finish-on-destination':
+      return 'destination';
+    case 'finish-on-source':
+      return 'source';
+    case 'go-on':
+    case 'go-back':
+      return judged.mayHaveBeenUsed ? undefined : 'source';
+  }
+}
+
+export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob> {
+  const { directory, record, journal, continuation } = judged;
+  const inventory = await readInventory({ probes: true, votes: false });
+  const disks = await findDisks(inventory, judged, await readBootId());
+  await clearRemains(inventory, { directory, record });
+  return { directory, record, journal, continuation, ...disks };
+}
+
+/** Throws `disk-not-found` for one that is needed. */
+export async function findDisks(
+  inventory: Inventory,
+  { job, record, continuation, mayHaveBeenUsed: wasUsed }: Omit<JudgedJob, 'directory' | 'journal'>,
+  bootId: string,
+): Promise<FoundDisks> {
+  const absent: Role[] = [];
+  const find = async (role: Role): Promise<PlannedDisk> => {
+    try {
+      return await findRecorded(inventory, { record, role, bootId });
+    } catch (error) {
+      if (!(error instanceof DiskferryError) || error.code !== 'disk-not-found') throw error;
+      if (needed[continuation].includes(role)) throw wasUsed ? error : notNeededToGoBack(error, job);
+      absent.push(role);
+      return record.plan[role];
+    }
+  };
+  const [source, destination] = [await find('source'), await find('destination')];
+  return { plan: { ...record.plan, source, destination }, absent };
+}
+
+function notNeededToGoBack(cause: DiskferryError, job: string): DiskferryError {
+  const { code, message, context } = cause;
+  if (context['role'] !== 'destination') return cause;
+  const way = `nothing had been moved yet, and "diskferry recover --undo ${job}" ends the job without this disk`;
+  return new DiskferryError(code, `${message}; ${way}`, { context, cause });
 }

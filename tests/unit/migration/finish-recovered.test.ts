@@ -34,10 +34,14 @@ function disk(name: string): PlannedDisk {
   return { path, kind: 'file', toBeCreated: false, sizeBytes, logicalBlockBytes: 512, identity: null } as PlannedDisk;
 }
 
-async function finish(continuation: RecoverableJob['continuation']): Promise<EventBody[]> {
+async function finish(
+  continuation: RecoverableJob['continuation'],
+  absent: RecoverableJob['absent'] = [],
+): Promise<EventBody[]> {
   const plan = { source: disk('source'), destination: disk('destination'), mounts: [], way: 'attach' };
   const events: EventBody[] = [];
-  const dead = { plan, record: { startedMs: 0, users: {} }, continuation } as unknown as RecoverableJob;
+  const record = { startedMs: 0, users: {} };
+  const dead = { plan, absent, record, continuation } as unknown as RecoverableJob;
   await finishRecovered(dead, (event) => events.push(event));
   return events;
 }

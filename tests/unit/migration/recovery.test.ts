@@ -1,8 +1,13 @@
-/** How a dead job goes on: every phase, asked to go back or not, in its start or after it. */
+/** How a dead job goes on: every phase, asked to go back or not, in its start or after it; and with which disks. */
 import { describe, expect, test } from 'vitest';
+import type { PlannedDisk } from '../../../app/contract/plan.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
+import type { JobRecord } from '../../../app/migration/job-record.ts';
 import { mayHaveBeenUsed } from '../../../app/migration/job-record.ts';
-import { decideContinuation } from '../../../app/migration/recovery.ts';
+import type { Continuation, FoundDisks } from '../../../app/migration/recovery.ts';
+import { decideContinuation, findDisks, whereDataIs } from '../../../app/migration/recovery.ts';
+import { blockDevice, inventoryOf } from '../devices/made-inventory.ts';
+import { diskFacts } from './made-facts.ts';
 
 const { copying, undoing, committing, committed, undone } = jobPhases;
 const job = 'sdb-1234';
@@ -37,4 +42,62 @@ describe('a dead job', () => {
     ]);
     expect(asked).toEqual([false, true, true, true]);
   });
+});
+
+const nowhere = { loop: null, partitionBytes: null, mapperUuid: null };
+const disks = {
+  source: blockDevice('8:16', { path: '/dev/sdb', serial: 'S' }),
+  destination: blockDevice('8:32', { path: '/dev/sdc', serial: 'D' }),
+};
+
+function planned(role: keyof typeof disks): PlannedDisk {
+  return { ...diskFacts(disks[role]), toBeCreated: false } as unknown as PlannedDisk;
+}
+
+const record = {
+  ...{ bootId: 'before', sourceSample: null, places: { source: nowhere, destination: nowhere } },
+  plan: { source: planned('source'), destination: planned('destination') },
+} as unknown as JobRecord;
+
+/** On a machine that has that one disk of the two, under another name. */
+function findWith(role: keyof typeof disks, continuation: Continuation, wasUsed = true): Promise<FoundDisks> {
+  const inventory = inventoryOf({ devices: [{ ...disks[role], path: '/dev/sdx' }], mounts: [], swaps: [] });
+  return findDisks(inventory, { job, record, continuation, mayHaveBeenUsed: wasUsed }, 'now');
+}
+
+describe('a dead job of which one disk is there', () => {
+  test.each([
+    ['source', 'finish-on-source', 'destination', '/dev/sdc'],
+    ['destination', 'finish-on-destination', 'source', '/dev/sdb'],
+  ] as const)('ends on that one, the %s, when it is the truth', async (role, continuation, other, recordedPath) => {
+    const { plan, absent } = await findWith(role, continuation);
+    expect([plan[role].path, plan[other].path, absent]).toEqual(['/dev/sdx', recordedPath, [other]]);
+  });
+
+  test.each([
+    ['source', 'go-on'],
+    ['source', 'go-back'],
+    ['source', 'finish-on-destination'],
+    ['destination', 'go-on'],
+    ['destination', 'go-back'],
+    ['destination', 'finish-on-source'],
+  ] as const)('needs another one than the %s to %s', async (role, continuation) => {
+    await expect(findWith(role, continuation)).rejects.toMatchObject({ code: 'disk-not-found' });
+  });
+
+  test('can be ended without its destination when nothing had been moved', async () => {
+    await expect(findWith('source', 'go-on', false)).rejects.toThrow(/recover --undo sdb-1234" ends the job without/);
+    await expect(findWith('destination', 'go-on', false)).rejects.toThrow(/is the one that the job moved$/);
+  });
+});
+
+test.each([
+  ['finish-on-destination', true, 'destination'],
+  ['finish-on-source', true, 'source'],
+  ['go-on', false, 'source'],
+  // As advice.ts says: on both together.
+  ['go-on', true, undefined],
+  ['go-back', true, undefined],
+] as const)('who is refused to %s (used: %s) is told where the data is', (continuation, wasUsed, expected) => {
+  expect(whereDataIs({ continuation, mayHaveBeenUsed: wasUsed })).toBe(expected);
 });
