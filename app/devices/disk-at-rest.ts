@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { PlannedDisk } from '../contract/plan.ts';
 import type { FoundIdentity, PlainDisk, ReadableDisk } from './disk-mask.ts';
-import { findIdentities, plainDisk, unmaskDisk } from './disk-mask.ts';
+import { findIdentities, plainDisk, RefusedPlaces, unmaskDisk } from './disk-mask.ts';
 import { GuardPlaces } from './guard-places.ts';
 import type { Claim } from './open-disk.ts';
 import { dropCache, openDisk, openFile, openPath } from './open-disk.ts';
@@ -77,18 +77,33 @@ export function volumeSizesAtRest(disk: DiskAtRest & Pick<PlannedDisk, 'sizeByte
   return looking(disk, (plain) => volumeSizes(plain, new GuardPlaces(disk.sizeBytes)));
 }
 
-/** How many places of a volume the disk cannot deliver, so that nobody knows whether they hide something. */
-export function unreadablePlaces(disk: DiskAtRest, volumeBytes: number): Promise<number> {
+/** Places of a volume that are not as they must be on a disk that shows. */
+export interface PlacesLeft {
+  /** The disk cannot deliver them, so nobody knows whether they hide something. */
+  readonly unreadable: number;
+  readonly hidden: number;
+}
+
+export function placesLeft(disk: DiskAtRest, volumeBytes: number): Promise<PlacesLeft> {
   return looking(disk, (plain) => {
-    let count = 0;
+    let unreadable = 0;
     const read: PlainDisk['read'] = (bytes, at) => {
       const isRead = plain.read(bytes, at);
-      if (!isRead) count += 1;
+      if (!isRead) unreadable += 1;
       return isRead;
     };
-    findIdentities({ ...plain, read }, new GuardPlaces(volumeBytes));
-    return count;
+    const found = findIdentities({ ...plain, read }, new GuardPlaces(volumeBytes));
+    return { unreadable, hidden: found.filter(({ isMasked }) => isMasked).length };
   });
+}
+
+/** For people; undefined: there are none. */
+export function tellPlacesLeft({ unreadable, hidden }: PlacesLeft): string | undefined {
+  const told = [
+    ...(unreadable === 0 ? [] : [`cannot be read in ${unreadable}`]),
+    ...(hidden === 0 ? [] : [`refuses to be written, and so stays hidden, in ${hidden}`]),
+  ];
+  return told.length === 0 ? undefined : `${told.join(' and ')} of the places by which programs know a disk`;
 }
 
 async function looking<T>(disk: DiskAtRest, look: (plain: PlainDisk) => T): Promise<T> {
@@ -113,16 +128,36 @@ export interface ShowOptions {
   readonly claim?: Claim;
 }
 
-/** Durable when it resolves. Throws `device-in-use` when somebody has it, `mask-failed`. */
+/**
+ * Durable when it resolves, as far as the disk can be written: places may stay hidden (`placesLeft`), but no primary
+ * of what identifies it. Throws `device-in-use` when somebody has it, `mask-failed`.
+ */
 export async function showDisk(disk: PlannedDisk, { volumeSizes, claim }: ShowOptions): Promise<void> {
   const open = await openDisk(disk, 'write', claim);
   try {
     const plain = plainDisk(open.handle.fd, disk.path, disk.logicalBlockBytes);
-    for (const size of volumeSizes) unmaskDisk(plain, new GuardPlaces(size));
+    const failures = volumeSizes.flatMap((size) => showVolume(plain, new GuardPlaces(size)) ?? []);
     await dropCache(open);
+    if (failures[0] !== undefined) throw failures[0];
   } finally {
     await open.close();
   }
+}
+
+/** Returns why nobody would know it. */
+function showVolume(plain: PlainDisk, places: GuardPlaces): RefusedPlaces | undefined {
+  try {
+    unmaskDisk(plain, places);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RefusedPlaces)) throw error;
+    return lacksPrimary(findIdentities(plain, places)) ? error : undefined;
+  }
+}
+
+/** Whether of something of which there are several on the disk the first is hidden. `found`: in the disk's order. */
+export function lacksPrimary(found: readonly FoundIdentity[]): boolean {
+  return found.some(({ type, isMasked }, index) => isMasked && found.findIndex((one) => one.type === type) === index);
 }
 
 /** True: it was hidden. */

@@ -5,7 +5,8 @@
  * that can be gone on from. When it returns, all is durable. A place that cannot be read is left as it is.
  *
  * Masking begins at the disk's start and unmasking at its end: the primary of what there are several of goes
- * first and comes last, so that whoever knows the disk by it finds the rest as it must be.
+ * first and comes last, so that whoever knows the disk by it finds the rest as it must be. Unmasking goes on behind
+ * a place that cannot be written: one bad sector, such as the backup's, must not keep the primary hidden.
  */
 import { fdatasyncSync, readSync, writeSync } from 'node:fs';
 import { BufferPool, pageBytes } from '../base/buffer-pool.ts';
@@ -76,6 +77,9 @@ export function plainDisk(fd: number, path: string, logicalBlockBytes: number): 
 
 type Code = 'mask-failed' | 'identity-unreadable';
 
+/** Places could not be written; what could be is durable. */
+export class RefusedPlaces extends DiskferryError {}
+
 /** Everything on the disk by which a program could know it, or could when it is unmasked. */
 export function findIdentities(disk: ReadableDisk, places: GuardPlaces): FoundIdentity[] {
   const found: FoundIdentity[] = [];
@@ -102,7 +106,7 @@ export function maskDisk(disk: PlainDisk, places: GuardPlaces): number {
   return invertWhere(disk, places, 'plain');
 }
 
-/** It is known again as it was. */
+/** It is known again as it was. Throws RefusedPlaces when some cannot be written; all the others are done then. */
 export function unmaskDisk(disk: PlainDisk, places: GuardPlaces): number {
   return invertWhere(disk, places, 'masked');
 }
@@ -122,7 +126,10 @@ function invertWhere(disk: PlainDisk, places: GuardPlaces, wanted: PlaceState): 
     invertSector(bytes, at);
     return true;
   };
-  return visitPlaces(disk, places, invert, wanted === 'plain' ? 'upwards' : 'downwards');
+  const changed = visitPlaces(disk, places, invert, wanted === 'plain' ? 'upwards' : 'downwards');
+  // A run that was killed may have changed them, and flushed nothing.
+  if (changed === 0) disk.sync();
+  return changed;
 }
 
 /** Whether the block that holds the place's sector, at `at`, has been changed and must be written. */
@@ -137,6 +144,7 @@ export function visitPlaces(
 ): number {
   const { bytes } = new BufferPool(pageBytes, (view) => addon().misalignmentBytes(view));
   const block = bytes.subarray(0, disk.logicalBlockBytes);
+  const refusals: unknown[] = [];
   let [changed, unreadable] = [0, 0];
   for (let index = 0; index < places.count; index += 1) {
     const place = order === 'upwards' ? index : places.count - 1 - index;
@@ -149,12 +157,23 @@ export function visitPlaces(
     }
     const at = offset - start;
     if (!look(place, places.stateOf(place, block, at), block, at)) continue;
-    disk.write(block, start);
-    changed += 1;
+    try {
+      disk.write(block, start);
+      changed += 1;
+    } catch (error) {
+      if (order === 'upwards') throw error;
+      refusals.push(error);
+    }
   }
   if (unreadable > 0 && unreadable === places.count) throw nothingReadable(disk);
   if (changed > 0) disk.sync();
+  if (refusals.length > 0) throw refused(disk, refusals);
   return changed;
+}
+
+function refused({ path }: PlainDisk, [first, ...others]: readonly unknown[]): RefusedPlaces {
+  const more = others.length === 0 ? '' : `, and so did ${others.length} more of the places by which it is known`;
+  return new RefusedPlaces('mask-failed', `${messageOf(first)}${more}`, { context: { device: path }, cause: first });
 }
 
 function nothingReadable({ path }: PlainDisk): DiskferryError {

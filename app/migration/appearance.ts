@@ -6,29 +6,29 @@
  * Data goes before appearance: a disk that cannot be hidden or shown as it should never keeps what was written
  * from going back to the source.
  */
-import { afterFailure, DiskferryError } from '../base/error.ts';
+import { afterFailure } from '../base/error.ts';
 import type { Engine } from '../engine/engine.ts';
 import { jobPhases } from '../journal/job-phase.ts';
+import type { ShownDestination } from './shown-destination.ts';
 
 export type MaskingEngine = Pick<Engine, 'enterPhase' | 'mask' | 'unmask' | 'unmaskReadable'>;
 
 export interface AppearanceOptions {
   readonly engine: MaskingEngine;
-  /** What people must know of a disk that shows although it should not. */
-  readonly warnShown: (message: string) => void;
+  readonly shown: ShownDestination;
 }
 
 export class Appearance {
   readonly #engine: MaskingEngine;
-  readonly #warnShown: (message: string) => void;
+  readonly #shown: ShownDestination;
   /** A commit has been tried. */
   #mayShowDestination = false;
   /** Its users may be there, and write past us. */
   #showsSource = false;
 
-  constructor({ engine, warnShown }: AppearanceOptions) {
+  constructor({ engine, shown }: AppearanceOptions) {
     this.#engine = engine;
-    this.#warnShown = warnShown;
+    this.#shown = shown;
   }
 
   /** The journal says that the destination is the truth, and nothing leads back after a crash. */
@@ -45,13 +45,7 @@ export class Appearance {
   async hideDestination(): Promise<boolean> {
     if (!this.#mayShowDestination) return false;
     this.#mayShowDestination = false;
-    try {
-      await this.#engine.mask('destination');
-    } catch (error) {
-      if (!isMaskFailure(error)) throw error;
-      const when = 'before the next start of the machine, or both may be taken for the volume';
-      this.#warnShown(`${error.message}; the undo goes on. Disconnect this disk when it has ended, and ${when}`);
-    }
+    await this.#shown.hiddenBy(() => this.#engine.mask('destination'));
     return true;
   }
 
@@ -85,8 +79,4 @@ export class Appearance {
       await this.#engine.enterPhase(jobPhases.undoing);
     }
   }
-}
-
-function isMaskFailure(error: unknown): error is DiskferryError {
-  return error instanceof DiskferryError && error.code === 'mask-failed';
 }

@@ -16,7 +16,9 @@ import type { Claim, Known, OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, openDisk, WritingHandle } from '../devices/open-disk.ts';
 import { openPrivateDisk } from '../devices/private-disk.ts';
 import type { Foresight } from './foresight.ts';
+import type { GoingOn } from './guard.ts';
 import { Guard } from './guard.ts';
+import type { ShownDestination } from './shown-destination.ts';
 import type { StartTrace } from './start-trace.ts';
 
 export interface DiskOptions {
@@ -28,15 +30,14 @@ export interface DiskOptions {
    * path.
    */
   readonly findFree: (descriptor: string) => Promise<readonly Extent[]>;
-  /** After a crash, when the source is claimed. True: it has been seen to be as the job left it. */
-  readonly beforeGoingOn: (source: OpenDisk) => Promise<boolean>;
+  /** After a crash, when the source is claimed: compares it with what the job had left. */
+  readonly beforeGoingOn: (source: OpenDisk) => Promise<GoingOn>;
   /** The job goes on after a crash: nobody uses either disk, and both are claimed whole. */
   readonly isRecovered: boolean;
   /** Of a new job: what was seen of the disks before anybody was interrupted. */
   readonly foreseen: () => Foresight | undefined;
-  /** Of a recovered job: what has to last may be on its virtual device alone. */
-  readonly mayHaveBeenUsed: boolean;
   readonly trace: StartTrace;
+  readonly shown: ShownDestination;
 }
 
 export interface FerryDisks {
@@ -72,6 +73,7 @@ export async function openDisks(options: DiskOptions, isTakenOver: boolean, held
     source: { planned: plan.source, open: source, fd: await sourceForWriting.fd() },
     destination: { planned: plan.destination, open: destination, fd: destination.handle.fd },
     trace: options.trace,
+    shown: options.shown,
   });
   if (!isTakenOver) await hide(guard, options, source);
   const isNew = !isTakenOver && !options.isRecovered;
@@ -86,12 +88,11 @@ export async function openDisks(options: DiskOptions, isTakenOver: boolean, held
 
 async function hide(
   guard: Guard,
-  { plan, isRecovered, beforeGoingOn, mayHaveBeenUsed, foreseen }: DiskOptions,
+  { plan, isRecovered, beforeGoingOn, foreseen }: DiskOptions,
   source: OpenDisk,
 ): Promise<void> {
   if (isRecovered) {
-    const isSourceUnchanged = await beforeGoingOn(source);
-    await guard.beginAgain({ mayHaveBeenUsed, isSourceUnchanged });
+    await guard.beginAgain(await beforeGoingOn(source));
   } else {
     const isAwaited = plan.way !== 'attach';
     await guard.begin(present(foreseen(), 'a new job has looked ahead'), isAwaited);

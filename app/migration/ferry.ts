@@ -43,8 +43,6 @@ export interface FerryOptions extends DiskOptions {
   readonly socketPath: string;
   /** The source is claimed and hidden, and nobody uses the virtual device yet. */
   readonly beforeUse: (source: OpenDisk) => Promise<void>;
-  /** A disk shows although it should not. */
-  readonly warnShown: (message: string) => void;
   /** What it takes for a successor to go on when this process is killed; undefined where none can. */
   readonly survival?: Survival | undefined;
 }
@@ -58,7 +56,7 @@ export interface Survival {
   readonly why: string;
 }
 
-interface FerryParts extends Pick<FerryOptions, 'job' | 'warnShown'> {
+interface FerryParts extends Pick<FerryOptions, 'job' | 'shown'> {
   readonly plan: Plan;
   readonly engine: Engine;
   readonly host: DeviceHost;
@@ -318,7 +316,7 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   held.add('the virtual device', () => device.detach());
   disks.keep();
   keepWord();
-  return new Ferry({ job, plan, engine, host, device, disks, held, sayUnused, warnShown: options.warnShown });
+  return new Ferry({ job, plan, engine, host, device, disks, held, sayUnused, shown: options.shown });
 }
 
 /** The device stays as it is, with its users. */

@@ -7,7 +7,7 @@ import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
 import type { Plan, PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
-import { showIfHidden, unreadablePlaces } from '../devices/disk-at-rest.ts';
+import { placesLeft, showIfHidden, tellPlacesLeft } from '../devices/disk-at-rest.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
@@ -27,7 +27,7 @@ export async function finishRecovered(
   const claim = plan.way === 'live' ? 'shared' : 'exclusive';
   const isShown = await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim });
   if (isShown) await showPartitionsOf(plan, absent, emit);
-  await tellUnreadable(plan, { isOnDestination, emit });
+  await tellPlaces(plan, { isOnDestination, emit });
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   // Where the machine has mounted all of it by itself, its users were started as well.
   if (missing.length > 0) {
@@ -48,14 +48,12 @@ interface Told {
   readonly emit: (event: EventBody) => void;
 }
 
-/** What could not be read was left as it is, and may be hidden still. */
-async function tellUnreadable({ source, destination }: Plan, { isOnDestination, emit }: Told): Promise<void> {
+/** What could be neither read nor written was left as it is, and may be hidden still. */
+async function tellPlaces({ source, destination }: Plan, { isOnDestination, emit }: Told): Promise<void> {
   const [truth, other] = isOnDestination ? [destination, source] : [source, destination];
-  const count = await unreadablePlaces(truth, source.sizeBytes);
-  if (count === 0) return;
-  const message =
-    `${truth.path}: cannot be read in ${count} of the places by which programs know a disk; ` +
-    `what belongs there may still be on ${other.path}`;
+  const told = tellPlacesLeft(await placesLeft(truth, source.sizeBytes));
+  if (told === undefined) return;
+  const message = `${truth.path}: ${told}; what belongs there may still be on ${other.path}`;
   emit({ event: 'warning', code: 'places-unreadable', message });
 }
 

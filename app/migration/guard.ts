@@ -25,6 +25,7 @@ import type { OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, dropCache } from '../devices/open-disk.ts';
 import type { Foresight } from './foresight.ts';
 import { isSameFinding, requireHidden, requireUnmasked, wipeBoth } from './foresight.ts';
+import type { ShownDestination } from './shown-destination.ts';
 import type { StartTrace } from './start-trace.ts';
 
 /** A disk of a job, open. `fd` may write to it. */
@@ -39,6 +40,7 @@ export interface GuardOptions {
   readonly destination: GuardedDisk;
   /** Is told what the start does to the disks. */
   readonly trace: StartTrace;
+  readonly shown: ShownDestination;
 }
 
 /** Of a job that goes on after a crash. */
@@ -47,6 +49,10 @@ export interface GoingOn {
   readonly mayHaveBeenUsed: boolean;
   /** It has been compared with its sample. */
   readonly isSourceUnchanged: boolean;
+  /** The job itself may have written to the source, and begun to show it. */
+  readonly isUndoing: boolean;
+  /** By the job's own doing: what is on it is part of the job all the same. */
+  readonly mayDestinationShow: boolean;
 }
 
 export class Guard {
@@ -85,10 +91,10 @@ export class Guard {
    * is known on the destination may have come there since, so nothing of it is erased. Throws `device-changed`.
    *
    * Otherwise a disk that shows was made to show by somebody since, who may have used it: throws `disk-unmasked`. But
-   * of a source that is as the job left it some places may show alone: a change that was cut off has left them so,
-   * or the disk could not deliver them. They are hidden again.
+   * of a source that is as the job left it, or to which the job goes back, some places may show alone: a change that
+   * was cut off has left them so, or the disk could not deliver them. They are hidden again.
    */
-  async beginAgain({ mayHaveBeenUsed, isSourceUnchanged }: GoingOn): Promise<void> {
+  async beginAgain({ mayHaveBeenUsed, mayDestinationShow, ...going }: GoingOn): Promise<void> {
     const { source, destination } = this.#options;
     if (!mayHaveBeenUsed) {
       requireUnknown(destination.planned, await seenOn(destination));
@@ -96,10 +102,10 @@ export class Guard {
       return;
     }
     const onSource = this.#identitiesOn(source);
-    const isCutOff = isSourceUnchanged && onSource.some(({ isMasked }) => isMasked);
-    if (!isCutOff && shows(onSource)) throw unmaskedSince(source, source);
-    if (shows(this.#identitiesOn(destination))) throw unmaskedSince(destination, source);
+    if (shows(onSource) && !isCutOff(onSource, going)) throw unmaskedSince(source, source);
+    if (!mayDestinationShow && shows(this.#identitiesOn(destination))) throw unmaskedSince(destination, source);
     await this.#hide(source);
+    if (mayDestinationShow) await this.#options.shown.hiddenBy(() => this.#hide(destination));
   }
 
   /** The source is known again. Only before anything has been written to the virtual device. */
@@ -162,6 +168,14 @@ function requireUnknown({ path }: PlannedDisk, seen: readonly string[]): void {
     `${path}: holds something that the job had not erased when it died (${seen.join(', ')}), and nothing is erased ` +
     'now; end the job with "diskferry recover --undo", which leaves this disk as it is, then begin again';
   throw new DiskferryError('device-changed', message, { context: { device: path } });
+}
+
+/** `unmask` says in the job's record what it has shown; so where the record says nothing, this is none of its doing. */
+function isCutOff(
+  found: readonly FoundIdentity[],
+  { isSourceUnchanged, isUndoing }: Pick<GoingOn, 'isSourceUnchanged' | 'isUndoing'>,
+): boolean {
+  return (isSourceUnchanged || isUndoing) && found.some(({ isMasked }) => isMasked);
 }
 
 function shows(found: readonly FoundIdentity[]): boolean {

@@ -6,9 +6,10 @@ import type { FerryOptions, Survival } from './ferry.ts';
 import { readFreeSpace } from './free-space.ts';
 import type { JobJournal } from './job-journal.ts';
 import type { JobRecord } from './job-record.ts';
-import { mayHaveBeenUsed } from './job-record.ts';
+import { keepInRecord } from './job-record.ts';
 import type { Placement } from './placement.ts';
 import { makePlacement } from './placement.ts';
+import { ShownDestination } from './shown-destination.ts';
 
 export interface JobOptions {
   readonly record: JobRecord;
@@ -27,15 +28,17 @@ export interface JobOptions {
 interface OwnParts
   extends
     Pick<FerryOptions, 'plan' | 'beforeGoingOn' | 'beforeUse'>,
-    Pick<FerryOptions, 'warnShown' | 'foreseen' | 'trace'> {
+    Pick<FerryOptions, 'foreseen' | 'trace'> {
   /** Why everything is copied. */
   readonly warn: (message: string) => void;
+  /** A disk shows although it should not. */
+  readonly warnShown: (message: string) => void;
 }
 
 /** `plan` is the record's, with both disks as they are named now. */
 export function placementFor(
   { record, directory, journal, recovered, passphrase, survival }: JobOptions,
-  { warn, ...own }: OwnParts,
+  { warn, warnShown, ...own }: OwnParts,
 ): Placement {
   const { job, speed, socketPath, users } = record;
   const isRecovered = recovered !== undefined;
@@ -46,7 +49,8 @@ export function placementFor(
     if (warning !== undefined) warn(warning);
     return extents;
   };
-  const life = { isRecovered, mayHaveBeenUsed: mayHaveBeenUsed(record, journal.hasCrossed), survival };
+  const keep = (): Promise<void> => keepInRecord(directory, job, { mayDestinationShow: true });
+  const life = { isRecovered, survival, shown: new ShownDestination({ keep, warn: warnShown }) };
   const ferry = { ...own, ...life, findFree, job, speed, socketPath, directory, journal };
   return makePlacement({ users, passphrase, ferry });
 }

@@ -50,9 +50,12 @@ export const jobRecordSchema = z.object({
   sourceSample: sourceSampleSchema.nullable(),
   /** What a person has accepted as unreadable, by the disk that could not deliver it. */
   accepted: z.object({ source: unreadableSchema, destination: unreadableSchema }).optional(),
+  /** After a commit that failed: the job could not hide the destination again. */
+  mayDestinationShow: z.boolean().optional(),
 });
 export type AcceptedUnreadable = NonNullable<JobRecord['accepted']>;
 export type JobRecord = z.infer<typeof jobRecordSchema>;
+export type KnownSince = Partial<Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow'>>;
 
 /** What a person has asked for. */
 export interface JobRequest {
@@ -90,22 +93,18 @@ export async function writeJobRecord(directory: string, record: JobRecord): Prom
   await writeNewFile(join(directory, recordName), textOf(record));
 }
 
-/** What has become known of the same job since. Throws `state-directory-unusable`. */
-export async function keepInRecord(directory: string, record: JobRecord): Promise<void> {
+/**
+ * What has become known of the same job since, into what the record says by then. Throws
+ * `state-directory-unusable`, `record-unreadable`.
+ */
+export async function keepInRecord(directory: string, job: string, known: KnownSince): Promise<void> {
+  const record = { ...(await requireRecord(directory, job)), ...known };
   try {
     await replaceFile(join(directory, recordName), textOf(record));
   } catch (cause) {
     const message = `${directory}: the job cannot keep its state there: ${messageOf(cause)}`;
     throw new DiskferryError('state-directory-unusable', message, { context: { directory }, cause });
   }
-}
-
-/** Into what the record says by then. Throws `state-directory-unusable`, `record-unreadable`. */
-export async function keepAccepted(
-  directory: string,
-  { job, accepted }: { readonly job: string; readonly accepted: AcceptedUnreadable },
-): Promise<void> {
-  await keepInRecord(directory, { ...(await requireRecord(directory, job)), accepted });
 }
 
 /** Null when there is none: then nothing had been done yet. */

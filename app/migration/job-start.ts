@@ -5,9 +5,13 @@
  */
 import type { DataPlace } from '../contract/advice.ts';
 import type { Plan } from '../contract/plan.ts';
+import type { OpenDisk } from '../devices/open-disk.ts';
+import { jobPhases } from '../journal/job-phase.ts';
 import type { Ferry, FerryOptions } from './ferry.ts';
 import type { Foresight } from './foresight.ts';
 import { foresee } from './foresight.ts';
+import type { GoingOn } from './guard.ts';
+import type { JobJournal } from './job-journal.ts';
 import type { JobOptions } from './job-options.ts';
 import { mayHaveBeenUsed } from './job-record.ts';
 import { KeptSample } from './kept-sample.ts';
@@ -19,6 +23,8 @@ export class JobStart {
   /** Nobody has begun it before. */
   readonly #isNew: boolean;
   readonly #wasUsed: boolean;
+  readonly #journal: JobJournal;
+  readonly #mayDestinationShow: boolean;
   readonly #sample: KeptSample;
   readonly #trace: StartTrace;
   #foreseen: Foresight | undefined;
@@ -30,6 +36,8 @@ export class JobStart {
     const isTakenOver = survival?.live.found !== undefined;
     this.#isNew = recovered === undefined && !isTakenOver;
     this.#wasUsed = isTakenOver || mayHaveBeenUsed(record, journal.hasCrossed);
+    this.#journal = journal;
+    this.#mayDestinationShow = record.mayDestinationShow === true;
     this.#sample = new KeptSample(options, plan);
     this.#trace = new StartTrace({ job: record.job, plan });
   }
@@ -39,7 +47,7 @@ export class JobStart {
     return {
       trace: this.#trace,
       foreseen: () => this.#foreseen,
-      beforeGoingOn: (source) => this.#sample.beforeGoingOn(source),
+      beforeGoingOn: (source) => this.#beforeGoingOn(source),
       beforeUse: (source) => this.#sample.beforeUse(source),
     };
   }
@@ -59,6 +67,16 @@ export class JobStart {
   async lookAhead(): Promise<void> {
     if (!this.#isNew) return;
     [this.#foreseen] = await Promise.all([foresee(this.#plan), this.#sample.lookAhead()]);
+  }
+
+  async #beforeGoingOn(source: OpenDisk): Promise<GoingOn> {
+    const { phase } = this.#journal.setting;
+    const isSourceUnchanged = await this.#sample.beforeGoingOn(source);
+    return {
+      ...{ mayHaveBeenUsed: this.#wasUsed, isSourceUnchanged, isUndoing: phase === jobPhases.undoing },
+      // The commit may have begun to show it.
+      mayDestinationShow: phase === jobPhases.committing || this.#mayDestinationShow,
+    };
   }
 
   async putIn(placement: Placement): Promise<Ferry> {

@@ -7,11 +7,15 @@ import type { Extent } from '../base/units.ts';
 import type { Plan } from '../contract/plan.ts';
 import { readInventory } from '../devices/inventory.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import type { Ferry } from './ferry.ts';
 import type { JobOptions } from './job-options.ts';
 import { keepInRecord } from './job-record.ts';
 import { extentsToSample, requireSample, takeSample } from './source-sample.ts';
+
+/** The source is still as it was sampled. */
+const isComparable: ReadonlySet<JobPhase> = new Set([jobPhases.copying, jobPhases.committing]);
 
 type KeptSampleOptions = Pick<JobOptions, 'record' | 'directory' | 'journal' | 'recovered'>;
 
@@ -37,7 +41,7 @@ export class KeptSample {
    */
   async beforeGoingOn(source: OpenDisk): Promise<boolean> {
     const { record, journal } = this.#options;
-    if (record.sourceSample === null || journal.setting.phase !== jobPhases.copying) return false;
+    if (record.sourceSample === null || !isComparable.has(journal.setting.phase)) return false;
     await requireSample(this.#plan.source, source, record.sourceSample);
     return true;
   }
@@ -68,6 +72,6 @@ export class KeptSample {
   async #keep(source: OpenDisk, extents: readonly Extent[]): Promise<void> {
     const { record, directory } = this.#options;
     const sourceSample = await takeSample(source, { extents, volumeBytes: this.#plan.source.sizeBytes });
-    await keepInRecord(directory, { ...record, sourceSample });
+    await keepInRecord(directory, record.job, { sourceSample });
   }
 }

@@ -13,7 +13,7 @@ import type { Choice, ChoiceName } from './choice.ts';
 import type { Ferry } from './ferry.ts';
 import { choicesAfter } from './job-choices.ts';
 import type { JobOptions } from './job-options.ts';
-import { keepAccepted } from './job-record.ts';
+import { keepInRecord } from './job-record.ts';
 import type { AcceptedUnreadable } from './job-record.ts';
 
 export interface OpenDecisionOptions {
@@ -86,7 +86,7 @@ export class OpenDecision {
     const { job, accepted } = record;
     return new OpenDecision({
       ...{ job, accepted, choice, emit },
-      keep: (now) => keepAccepted(directory, { job, accepted: now }),
+      keep: (now) => keepInRecord(directory, job, { accepted: now }),
     });
   }
 

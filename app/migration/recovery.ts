@@ -47,6 +47,7 @@ export interface JudgedJob {
   /** Open. */
   readonly journal: JobJournal;
   readonly continuation: Continuation;
+  readonly phase: JobPhase;
   readonly mayHaveBeenUsed: boolean;
 }
 
@@ -57,7 +58,7 @@ export interface FoundDisks {
   readonly absent: readonly Role[];
 }
 
-export interface RecoverableJob extends Omit<JudgedJob, 'job' | 'mayHaveBeenUsed'>, FoundDisks {}
+export interface RecoverableJob extends Omit<JudgedJob, 'job' | 'phase' | 'mayHaveBeenUsed'>, FoundDisks {}
 
 export interface RecoverRequest {
   readonly job: string;
@@ -83,13 +84,24 @@ export interface FoundState {
 
 /** Throws `job-state` when an undo is asked for and it is too late. */
 export function decideContinuation({ job, phase, goesBack, mayHaveBeenUsed: wasUsed }: FoundState): Continuation {
-  const byItself = continuations[phase];
-  if (!goesBack) return byItself;
-  if (byItself === 'finish-on-destination')
-    throw new DiskferryError('job-state', `${job}: cannot undo: the destination has taken the source's place`);
-  if (byItself !== 'go-on') return byItself;
-  // Nothing is to go back, so the destination, which may have been used since, is not even opened.
-  return wasUsed ? 'go-back' : 'finish-on-source';
+  return goesBack ? goBackFrom(phase, { job, wasUsed }) : continuations[phase];
+}
+
+function goBackFrom(phase: JobPhase, { job, wasUsed }: { readonly job: string; readonly wasUsed: boolean }): Continuation {
+  switch (phase) {
+    case jobPhases.copying:
+      // Nothing is to go back, so the destination, which may have been used since, is not even opened.
+      return wasUsed ? 'go-back' : 'finish-on-source';
+    case jobPhases.committing:
+      // Everything has crossed, and all of it goes back: also what was written since, if the destination shows already.
+      // Without this, one that can be read but not be shown would lead nowhere.
+      return 'go-back';
+    case jobPhases.committed:
+      throw new DiskferryError('job-state', `${job}: cannot undo: the destination has taken the source's place`);
+    case jobPhases.undoing:
+    case jobPhases.undone:
+      return continuations[phase];
+  }
 }
 
 /** Opens its journal, which the caller closes. Throws what keeps anybody from knowing what is left to do. */
@@ -107,15 +119,16 @@ export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest)
 }
 
 /** For who is told that it cannot go on. Undefined: as with every such refusal. */
-export function whereDataIs(judged: Pick<JudgedJob, 'continuation' | 'mayHaveBeenUsed'>): DataPlace | undefined {
-  switch (judged.continuation) {
-    case 'finish-on-destination':
+export function whereDataIs({ phase, mayHaveBeenUsed: wasUsed }: Pick<JudgedJob, 'phase' | 'mayHaveBeenUsed'>): DataPlace | undefined {
+  switch (phase) {
+    case jobPhases.committing:
+    case jobPhases.committed:
       return 'destination';
-    case 'finish-on-source':
+    case jobPhases.undone:
       return 'source';
-    case 'go-on':
-    case 'go-back':
-      return judged.mayHaveBeenUsed ? undefined : 'source';
+    case jobPhases.copying:
+    case jobPhases.undoing:
+      return wasUsed ? undefined : 'source';
   }
 }
 
@@ -130,7 +143,7 @@ export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob
 /** Throws `disk-not-found` for one that is needed. */
 export async function findDisks(
   inventory: Inventory,
-  { job, record, continuation, mayHaveBeenUsed: wasUsed }: Omit<JudgedJob, 'directory' | 'journal'>,
+  { job, record, continuation, mayHaveBeenUsed: wasUsed }: Omit<JudgedJob, 'directory' | 'journal' | 'phase'>,
   bootId: string,
 ): Promise<FoundDisks> {
   const absent: Role[] = [];

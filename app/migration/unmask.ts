@@ -6,7 +6,7 @@
 import { DiskferryError } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
-import { hiddenOn, showDisk, unreadablePlaces, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
+import { hiddenOn, placesLeft, showDisk, tellPlacesLeft, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
 import { lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import type { Inventory } from '../devices/inventory.ts';
@@ -68,16 +68,17 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   if (types.length === 0) throw notMasked(disk);
   if (!acceptsStale && !(await isVolume(dead))) throw stale(disk, dead);
   await showDisk(disk, { volumeSizes: sizes });
-  const warnings = [...(await tellUnreadable(disk, sizes)), ...(await showPartitions(disk))];
+  const warnings = [...(await tellPlaces(disk, sizes)), ...(await showPartitions(disk))];
   const node = kind === 'block' ? path : null;
   return { device: path, types, recognisedBy: await recognisedBy({ node, path }), warnings };
 }
 
-async function tellUnreadable(disk: PlannedDisk, sizes: readonly number[]): Promise<string[]> {
-  const counts = await Promise.all(sizes.map((size) => unreadablePlaces(disk, size)));
-  const count = Math.max(...counts);
-  if (count === 0) return [];
-  return [`cannot be read in ${count} of the places by which programs know a disk; they were left as they are`];
+async function tellPlaces(disk: PlannedDisk, sizes: readonly number[]): Promise<string[]> {
+  const left = await Promise.all(sizes.map((size) => placesLeft(disk, size)));
+  const unreadable = Math.max(...left.map((one) => one.unreadable));
+  const hidden = Math.max(...left.map((one) => one.hidden));
+  const told = tellPlacesLeft({ unreadable, hidden });
+  return told === undefined ? [] : [`${told}; they were left as they are`];
 }
 
 async function ownerOf(

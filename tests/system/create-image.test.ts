@@ -6,6 +6,7 @@ import type { Plan } from '../../app/contract/plan.ts';
 import { Ferry } from '../../app/migration/ferry.ts';
 import { gatherFacts } from '../../app/migration/facts.ts';
 import { decidePlan } from '../../app/migration/plan.ts';
+import { ShownDestination } from '../../app/migration/shown-destination.ts';
 import { StartTrace } from '../../app/migration/start-trace.ts';
 import { findMount, makeFileSystem, mount, unmount } from './support/file-system.ts';
 import { makeImage, makeLoopDisk } from './support/loop-disk.ts';
@@ -28,9 +29,13 @@ async function makePlan(destinationPath: string): Promise<Plan> {
   return decidePlan(facts, { frontend: 'nbd-socket', mode: 'redirect', createBytes: sizeBytes });
 }
 
+const unexpected = (): never => {
+  throw new Error('nothing of that is expected');
+};
+const unseen = new ShownDestination({ keep: unexpected, warn: unexpected });
 const unrecovered = {
-  ...{ isRecovered: false, mayHaveBeenUsed: false, foreseen: () => undefined, warnShown: () => undefined },
-  ...{ beforeGoingOn: () => Promise.resolve(false), beforeUse: () => Promise.resolve() },
+  ...{ isRecovered: false, foreseen: () => undefined, shown: unseen },
+  ...{ beforeGoingOn: unexpected, beforeUse: () => Promise.resolve() },
 };
 
 /** A start that fails when the image has been made; `meanwhile` happens before. */

@@ -4,6 +4,7 @@ import { DiskferryError } from '../../../app/base/error.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
 import type { MaskingEngine } from '../../../app/migration/appearance.ts';
 import { Appearance } from '../../../app/migration/appearance.ts';
+import { ShownDestination } from '../../../app/migration/shown-destination.ts';
 
 const maskFailed = new DiskferryError('mask-failed', '/dev/sdb: hiding its identity failed: EIO');
 
@@ -30,9 +31,15 @@ const engine: MaskingEngine = {
   unmaskReadable: (disk) => tell(`unmask ${disk} where it can be read`),
 };
 
+/** In the job's record. */
+const shown = new ShownDestination({
+  keep: () => tell('keep: the destination may show'),
+  warn: (message) => warnings.push(message),
+});
+
 beforeEach(() => {
   [told, failing, warnings] = [[], [], []];
-  appearance = new Appearance({ engine, warnShown: (message) => warnings.push(message) });
+  appearance = new Appearance({ engine, shown });
 });
 
 describe('the destination', () => {
@@ -54,11 +61,25 @@ describe('the destination', () => {
     expect(warnings).toEqual([expect.stringMatching(/^\/dev\/sdb: hiding .* EIO; the undo goes on\. Disconnect/)]);
   });
 
+  test('that cannot be hidden again is known to show by our own doing before anything goes back', async () => {
+    failing = ['mask destination'];
+    await appearance.showDestination();
+    await appearance.hideDestination();
+    expect(told.slice(-2)).toEqual(['mask destination', 'keep: the destination may show']);
+  });
+
+  test('keeps nothing from going back when that cannot be kept either, and people are told', async () => {
+    failing = ['mask destination', 'keep: the destination may show'];
+    await appearance.showDestination();
+    expect(await appearance.hideDestination()).toBe(true);
+    expect(warnings).toEqual([expect.stringMatching(/the undo goes on, but could not be gone on with if .*EIO\. Disc/)]);
+  });
+
   test('is not said to be hidden when the engine has died', async () => {
     const died = new DiskferryError('engine-died', 'it ended');
     const dead = new Appearance({
       engine: { ...engine, mask: () => Promise.reject(died) },
-      warnShown: (message) => warnings.push(message),
+      shown,
     });
     await dead.showDestination();
     await expect(dead.hideDestination()).rejects.toThrow(died);

@@ -10,8 +10,9 @@ import type { PlannedDisk } from '../../../app/contract/plan.ts';
 import { finishRecovered } from '../../../app/migration/finish-recovered.ts';
 import type { RecoverableJob } from '../../../app/migration/recovery.ts';
 
-/** Where the disk has lost what was there. */
+/** Where the disk has lost what was there, and where it takes nothing new. */
 const bad = vi.hoisted(() => new Set<number>());
+const readOnly = vi.hoisted(() => new Set<number>());
 
 vi.mock('node:fs', async (importOriginal) => {
   const real = await importOriginal<typeof fs>();
@@ -19,7 +20,11 @@ vi.mock('node:fs', async (importOriginal) => {
     if (bad.has(at)) throw Object.assign(new Error('ENODATA'), { code: 'ENODATA' });
     return real.readSync(fd, bytes, from, length, at);
   };
-  return { ...real, readSync };
+  const writeSync = (fd: number, bytes: Uint8Array, from: number, length: number, at: number): number => {
+    if (readOnly.has(at)) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    return real.writeSync(fd, bytes, from, length, at);
+  };
+  return { ...real, readSync, writeSync };
 });
 
 const sizeBytes = 2 * mebibyte;
@@ -56,6 +61,7 @@ async function at(name: string, offset: number): Promise<string> {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'diskferry-finish-'));
   bad.clear();
+  readOnly.clear();
   for (const name of ['source', 'destination']) {
     await writeFile(join(folder, name), new Uint8Array(sizeBytes));
     const handle = await open(join(folder, name), 'r+');
@@ -87,4 +93,23 @@ test('a place that cannot be read is left, and told', async () => {
     code: 'places-unreadable',
     message: expect.stringMatching(/destination: cannot be read in 1 of the places .* still be on .*source$/) as string,
   });
+});
+
+test('a place that cannot be written keeps no other hidden, and is told', async () => {
+  readOnly.add(backup);
+  const events = await finish('finish-on-destination');
+  expect([await at('destination', 512), events.at(-1)?.event]).toEqual(['EFI PART', 'finished']);
+  expect(events.find(({ event }) => event === 'warning')).toMatchObject({
+    code: 'places-unreadable',
+    message: expect.stringMatching(/destination: refuses to be written, and so stays hidden, in 1 of the pl/) as string,
+  });
+});
+
+test('the job is not over while the primary of what identifies the disk stays hidden', async () => {
+  readOnly.add(512);
+  await expect(finish('finish-on-destination')).rejects.toMatchObject({ code: 'mask-failed' });
+  expect(await at('destination', backup)).toBe('EFI PART');
+  readOnly.clear();
+  expect((await finish('finish-on-destination')).at(-1)?.event).toBe('finished');
+  expect(await at('destination', 512)).toBe('EFI PART');
 });

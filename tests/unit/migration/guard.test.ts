@@ -10,8 +10,9 @@ import type { FoundIdentity } from '../../../app/devices/disk-mask.ts';
 import { findIdentities, maskDisk, plainDisk } from '../../../app/devices/disk-mask.ts';
 import { GuardPlaces } from '../../../app/devices/guard-places.ts';
 import { Guard } from '../../../app/migration/guard.ts';
-import type { GuardedDisk } from '../../../app/migration/guard.ts';
+import type { GoingOn, GuardedDisk } from '../../../app/migration/guard.ts';
 import { requireSample, takeSample } from '../../../app/migration/source-sample.ts';
+import { ShownDestination } from '../../../app/migration/shown-destination.ts';
 import { StartTrace } from '../../../app/migration/start-trace.ts';
 
 const sizeBytes = 4 * mebibyte;
@@ -25,6 +26,12 @@ let source: GuardedDisk;
 let destination: GuardedDisk;
 let trace: StartTrace;
 let guard: Guard;
+/** What is kept in the record, and told. */
+let told: string[];
+const shown = new ShownDestination({
+  keep: () => Promise.resolve(void told.push('kept')),
+  warn: (message) => told.push(message),
+});
 
 async function makeDisk(name: string): Promise<GuardedDisk> {
   const path = join(folder, name);
@@ -52,7 +59,8 @@ beforeEach(async () => {
   [source, destination] = [await makeDisk('source'), await makeDisk('destination')];
   const plan = { source: source.planned, destination: destination.planned } as Plan;
   trace = new StartTrace({ job: 'test', plan });
-  guard = new Guard({ source, destination, trace });
+  told = [];
+  guard = new Guard({ source, destination, trace, shown });
   await put(source, plain, 512, backup);
 });
 
@@ -84,7 +92,7 @@ describe('the start of a job', () => {
   test('is known to have left the source hidden when it cannot be taken back', async () => {
     await guard.begin(foreseen, true);
     const reading = await open(source.planned.path, 'r');
-    const broken = new Guard({ source: { ...source, fd: reading.fd }, destination, trace });
+    const broken = new Guard({ source: { ...source, fd: reading.fd }, destination, trace, shown });
     await expect(broken.takeBack()).rejects.toMatchObject({ code: 'mask-failed' });
     expect([trace.isSourceHidden, look(source)]).toEqual([true, 'xx']);
     await guard.takeBack();
@@ -94,23 +102,32 @@ describe('the start of a job', () => {
 });
 
 describe('a job that goes on', () => {
-  const isSourceUnchanged = true;
+  const usual: GoingOn = {
+    ...{ mayHaveBeenUsed: true, isSourceUnchanged: true },
+    ...{ isUndoing: false, mayDestinationShow: false },
+  };
 
-  test.each([true, false])('is refused when somebody has shown its source (compared: %s)', async (isCompared) => {
-    const going = { mayHaveBeenUsed: true, isSourceUnchanged: isCompared };
+  test.each([
+    ['that is as it was', usual],
+    ['of which nobody knows whether it is', { ...usual, isSourceUnchanged: false }],
+    ['to which it goes back', { ...usual, isSourceUnchanged: false, isUndoing: true }],
+  ])('is refused when somebody has shown all of a source %s', async (_, going) => {
     await expect(guard.beginAgain(going)).rejects.toMatchObject({ code: 'disk-unmasked' });
     expect(look(source)).toBe('oo');
   });
 
-  test('hides again what shows in part of a source that is as it was', async () => {
+  test.each([
+    ['is as it was', usual],
+    ['it was about to show', { ...usual, isSourceUnchanged: false, isUndoing: true }],
+  ])('hides again what shows in part of a source that %s', async (_, going) => {
     await put(source, masked, 512);
-    await guard.beginAgain({ mayHaveBeenUsed: true, isSourceUnchanged });
+    await guard.beginAgain(going);
     expect(look(source)).toBe('xx');
   });
 
   test('is refused when the source shows in part, and nobody knows whether it is as it was', async () => {
     await put(source, masked, 512);
-    const going = { mayHaveBeenUsed: true, isSourceUnchanged: false };
+    const going = { ...usual, isSourceUnchanged: false };
     await expect(guard.beginAgain(going)).rejects.toMatchObject({ code: 'disk-unmasked' });
     expect(look(source)).toBe('xo');
   });
@@ -119,11 +136,29 @@ describe('a job that goes on', () => {
     await put(source, masked, 512, backup);
     await put(destination, masked, backup);
     await put(destination, plain, 512);
-    await expect(guard.beginAgain({ mayHaveBeenUsed: true, isSourceUnchanged })).rejects.toMatchObject({
+    await expect(guard.beginAgain(usual)).rejects.toMatchObject({
       code: 'disk-unmasked',
       context: { device: destination.planned.path, source: source.planned.path },
     });
     expect(look(destination)).toBe('ox');
+  });
+
+  test('hides a destination again that shows by its own doing', async () => {
+    await put(source, masked, 512, backup);
+    await put(destination, plain, 512, backup);
+    await guard.beginAgain({ ...usual, mayDestinationShow: true });
+    expect([look(source), look(destination), told]).toEqual(['xx', 'xx', []]);
+  });
+
+  test('goes on with one that shows by its own doing and refuses to be hidden, and keeps that', async () => {
+    await put(source, masked, 512, backup);
+    await put(destination, plain, 512, backup);
+    const reading = await open(destination.planned.path, 'r');
+    const broken = new Guard({ source, destination: { ...destination, fd: reading.fd }, trace, shown });
+    await broken.beginAgain({ ...usual, mayDestinationShow: true });
+    expect([look(source), look(destination)]).toEqual(['xx', 'oo']);
+    expect(told).toEqual(['kept', expect.stringMatching(/destination: write at 512 failed: .*; the undo goes on\. /)]);
+    await reading.close();
   });
 });
 

@@ -27,10 +27,18 @@ describe('a dead job', () => {
     expect(cases.map((one) => decideContinuation({ job, phase, ...one }))).toEqual(expected);
   });
 
-  test.each([committing, committed])('that was at its commit goes on to its end, and not back (%d)', (phase) => {
-    const found = { job, phase, mayHaveBeenUsed: true };
-    expect(decideContinuation({ ...found, goesBack: false })).toBe('finish-on-destination');
-    expect(() => decideContinuation({ ...found, goesBack: true })).toThrow(/cannot undo/);
+  test.each([
+    ['was committing', committing, ['finish-on-destination', 'go-back']],
+    ['had committed', committed, ['finish-on-destination', 'cannot undo']],
+  ] as const)('that %s goes on to its end, and back only before that', (_, phase, expected) => {
+    const decided = [false, true].map((goesBack) => {
+      try {
+        return decideContinuation({ job, phase, goesBack, mayHaveBeenUsed: true });
+      } catch (error) {
+        return /cannot undo/.exec(String(error))?.[0];
+      }
+    });
+    expect(decided).toEqual(expected);
   });
 
   test('may have been used when it has a sample, or something has crossed', () => {
@@ -92,12 +100,13 @@ describe('a dead job of which one disk is there', () => {
 });
 
 test.each([
-  ['finish-on-destination', true, 'destination'],
-  ['finish-on-source', true, 'source'],
-  ['go-on', false, 'source'],
-  // As advice.ts says: on both together.
-  ['go-on', true, undefined],
-  ['go-back', true, undefined],
-] as const)('who is refused to %s (used: %s) is told where the data is', (continuation, wasUsed, expected) => {
-  expect(whereDataIs({ continuation, mayHaveBeenUsed: wasUsed })).toBe(expected);
+  // Undefined as advice.ts says: on both together.
+  [copying, true, undefined],
+  [copying, false, 'source'],
+  [undoing, true, undefined],
+  [undone, true, 'source'],
+  [committing, true, 'destination'],
+  [committed, true, 'destination'],
+] as const)('who cannot go on from phase %d (used: %s) is told where the data is', (phase, wasUsed, expected) => {
+  expect(whereDataIs({ phase, mayHaveBeenUsed: wasUsed })).toBe(expected);
 });
