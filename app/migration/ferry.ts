@@ -6,7 +6,7 @@
  * Each disk becomes recognisable again at one instant only: the destination at the commit, the source at the
  * end of an undo, after the journal has said so.
  */
-import { BugError, DiskferryError, bothOf, present } from '../base/error.ts';
+import { afterFailure, BugError, DiskferryError, bothOf, present } from '../base/error.ts';
 import { ReleaseStack } from '../base/release.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
@@ -275,7 +275,10 @@ export class Ferry {
   /** The same before anybody has used the virtual device: the source is the volume, as before the start. */
   async releaseUnused(): Promise<void> {
     try {
-      await this.#sayUnused();
+      // Whatever becomes of the word; and when this fails, it is known that the record must stay.
+      await this.#sayUnused().catch(async (error: unknown) => {
+        throw await afterFailure(error, () => this.#disks.takeBack());
+      });
       await this.#disks.takeBack();
     } finally {
       await this.release();
