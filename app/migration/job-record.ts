@@ -52,10 +52,12 @@ export const jobRecordSchema = z.object({
   accepted: z.object({ source: unreadableSchema, destination: unreadableSchema }).optional(),
   /** After a commit that failed: the job could not hide the destination again. */
   mayDestinationShow: z.boolean().optional(),
+  /** When the job had died, by a person: he may have used it since. */
+  unmasked: z.enum(['source', 'destination']).optional(),
 });
 export type AcceptedUnreadable = NonNullable<JobRecord['accepted']>;
 export type JobRecord = z.infer<typeof jobRecordSchema>;
-export type KnownSince = Partial<Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow'>>;
+export type KnownSince = Partial<Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow' | 'unmasked'>>;
 
 /** What a person has asked for. */
 export interface JobRequest {

@@ -31,8 +31,6 @@ export type Continuation =
   | 'finish-on-destination'
   | 'finish-on-source';
 
-type Role = 'source' | 'destination';
-
 const needed: Readonly<Record<Continuation, readonly Role[]>> = {
   'go-on': ['source', 'destination'],
   'go-back': ['source', 'destination'],
@@ -75,15 +73,21 @@ const continuations: Readonly<Record<JobPhase, Continuation>> = {
   [jobPhases.undone]: 'finish-on-source',
 };
 
+type Role = 'source' | 'destination';
+
 export interface FoundState {
   readonly job: string;
   readonly phase: JobPhase;
   readonly goesBack: boolean;
   readonly mayHaveBeenUsed: boolean;
+  /** By `diskferry unmask`. */
+  readonly unmasked?: Role | undefined;
 }
 
 /** Throws `job-state` when an undo is asked for and it is too late. */
-export function decideContinuation({ job, phase, goesBack, mayHaveBeenUsed: wasUsed }: FoundState): Continuation {
+export function decideContinuation({ job, phase, goesBack, mayHaveBeenUsed: wasUsed, unmasked }: FoundState): Continuation {
+  // Who has unmasked a disk of a job that died in its start has given the job up: it must not begin again by itself.
+  if (phase === jobPhases.copying && !wasUsed && unmasked !== undefined) return 'finish-on-source';
   return goesBack ? goBackFrom(phase, { job, wasUsed }) : continuations[phase];
 }
 
@@ -111,8 +115,11 @@ export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest)
   const journal = await openJournal(directory, record);
   try {
     const { hasCrossed, setting } = journal;
-    const found = { job, phase: setting.phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed) };
-    return { ...found, directory, record, journal, continuation: decideContinuation(found) };
+    const [{ phase }, { unmasked }] = [setting, record];
+    const found = { job, phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed), unmasked };
+    const judged = { ...found, directory, record, journal, continuation: decideContinuation(found) };
+    requireUnused(record, judged);
+    return judged;
   } catch (error) {
     throw await afterFailure(error, () => journal.close());
   }
@@ -130,6 +137,19 @@ export function whereDataIs({ phase, mayHaveBeenUsed: wasUsed }: Pick<JudgedJob,
     case jobPhases.undoing:
       return wasUsed ? undefined : 'source';
   }
+}
+
+/** Throws `disk-unmasked` when the job would go on with a disk that somebody may have used since. */
+export function requireUnused(
+  { plan, unmasked }: Pick<JobRecord, 'plan' | 'unmasked'>,
+  { continuation, phase }: Pick<JudgedJob, 'continuation' | 'phase'>,
+): void {
+  if (unmasked === undefined || (continuation !== 'go-on' && continuation !== 'go-back')) return;
+  // All of it goes back.
+  if (phase === jobPhases.committing && unmasked === 'destination') return;
+  const [device, source] = [plan[unmasked].path, plan.source.path];
+  const message = `${device}: "diskferry unmask" has made it recognisable since the job died, so it may have been used`;
+  throw new DiskferryError('disk-unmasked', message, { context: { device, source } });
 }
 
 export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob> {

@@ -1,21 +1,23 @@
 /**
  * `unmask`: makes a disk recognisable again that a job has hidden, without that job and without its journal.
  * What it shows may be older than what the other disk of its job holds; only where the record of a dead job
- * says that this disk is its volume nobody has to vouch for it. A job that died cannot go on afterwards.
+ * says that this disk is its volume nobody has to vouch for it. A job that died cannot go on afterwards: its record
+ * says so then.
  */
-import { DiskferryError } from '../base/error.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
-import { hiddenOn, placesLeft, showDisk, tellPlacesLeft, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
+import { hiddenOn, identitiesAtRest, placesLeft, showDisk, tellPlacesLeft, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
 import { lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import { recognisedBy } from '../devices/foreign-recognisers.ts';
+import { GuardPlaces } from '../devices/guard-places.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
 import type { JobRecord } from './job-record.ts';
-import { mayHaveBeenUsed, readBootId } from './job-record.ts';
+import { keepInRecord, mayHaveBeenUsed, readBootId } from './job-record.ts';
 import { readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findRecorded } from './recorded-disk.ts';
@@ -66,11 +68,49 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   const sizes = [...new Set([sizeBytes, ...recorded, ...(await volumeSizesAtRest(disk))])];
   const types = await hiddenOn(disk, sizes);
   if (types.length === 0) throw notMasked(disk);
-  if (!acceptsStale && !(await isVolume(dead))) throw stale(disk, dead);
-  await showDisk(disk, { volumeSizes: sizes });
-  const warnings = [...(await tellPlaces(disk, sizes)), ...(await showPartitions(disk))];
+  const isTruth = await isVolume(dead);
+  if (!acceptsStale && !isTruth) throw stale(disk, dead);
+  const notKept = await showAndVoid(disk, { sizes, dead, isTruth });
+  const warnings = [...notKept, ...(await tellPlaces(disk, sizes)), ...(await showPartitions(disk))];
   const node = kind === 'block' ? path : null;
   return { device: path, types, recognisedBy: await recognisedBy({ node, path }), warnings };
+}
+
+interface Shown {
+  readonly sizes: readonly number[];
+  readonly dead: Owner | undefined;
+  readonly isTruth: boolean;
+}
+
+/**
+ * The dead job is void when the disk shows: it may be used from then on. Where the disk is the volume, the record says
+ * so before: whatever happens in between, that ends the job on it. A stale one that cannot be shown voids nothing.
+ */
+async function showAndVoid(disk: PlannedDisk, { sizes, dead, isTruth }: Shown): Promise<string[]> {
+  const before = isTruth ? await voidJob(dead) : [];
+  try {
+    await showDisk(disk, { volumeSizes: sizes });
+  } catch (error) {
+    if (!isTruth && (await showsAnything(disk, sizes))) await voidJob(dead);
+    throw error;
+  }
+  return isTruth ? before : voidJob(dead);
+}
+
+/** Whether it shows does not depend on whether that can be kept. Returns what people should know. */
+async function voidJob(dead: Owner | undefined): Promise<string[]> {
+  if (dead === undefined) return [];
+  try {
+    await keepInRecord(dead.directory, dead.job, { unmasked: dead.role });
+    return [];
+  } catch (error) {
+    return [`do not recover the job ${dead.job} any more: its record could not be told (${messageOf(error)})`];
+  }
+}
+
+async function showsAnything(disk: PlannedDisk, sizes: readonly number[]): Promise<boolean> {
+  const found = await Promise.all(sizes.map((size) => identitiesAtRest(disk, new GuardPlaces(size))));
+  return found.flat().some(({ isMasked }) => !isMasked);
 }
 
 async function tellPlaces(disk: PlannedDisk, sizes: readonly number[]): Promise<string[]> {

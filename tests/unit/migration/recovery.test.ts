@@ -5,7 +5,7 @@ import { jobPhases } from '../../../app/journal/job-phase.ts';
 import type { JobRecord } from '../../../app/migration/job-record.ts';
 import { mayHaveBeenUsed } from '../../../app/migration/job-record.ts';
 import type { Continuation, FoundDisks } from '../../../app/migration/recovery.ts';
-import { decideContinuation, findDisks, whereDataIs } from '../../../app/migration/recovery.ts';
+import { decideContinuation, findDisks, requireUnused, whereDataIs } from '../../../app/migration/recovery.ts';
 import { blockDevice, inventoryOf } from '../devices/made-inventory.ts';
 import { diskFacts } from './made-facts.ts';
 
@@ -39,6 +39,38 @@ describe('a dead job', () => {
       }
     });
     expect(decided).toEqual(expected);
+  });
+
+  test.each([
+    ['source', false],
+    ['source', true],
+    ['destination', false],
+    ['destination', true],
+  ] as const)('that died in its start and whose %s was unmasked does not begin again (to go back: %s)', (unmasked, goesBack) => {
+    const found = { job, phase: copying, goesBack, mayHaveBeenUsed: false, unmasked };
+    expect(decideContinuation(found)).toBe('finish-on-source');
+  });
+
+  test.each([
+    [copying, 'go-on', 'refused', 'refused'],
+    [copying, 'go-back', 'refused', 'refused'],
+    [copying, 'finish-on-source', 'goes on', 'goes on'],
+    [undoing, 'go-back', 'refused', 'refused'],
+    [committing, 'go-back', 'refused', 'goes on'],
+    [committing, 'finish-on-destination', 'goes on', 'goes on'],
+    [undone, 'finish-on-source', 'goes on', 'goes on'],
+  ] as const)('in phase %d that is to %s, when its source, or destination, was unmasked', (phase, continuation, ...expected) => {
+    const plan = { source: { path: '/dev/sdb' }, destination: { path: '/dev/sdc' } } as JobRecord['plan'];
+    const become = (['source', 'destination'] as const).map((unmasked) => {
+      try {
+        requireUnused({ plan, unmasked }, { continuation, phase });
+        return 'goes on';
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'disk-unmasked', context: { device: plan[unmasked].path } });
+        return 'refused';
+      }
+    });
+    expect(become).toEqual(expected);
   });
 
   test('may have been used when it has a sample, or something has crossed', () => {
