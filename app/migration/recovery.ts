@@ -117,9 +117,7 @@ export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest)
     const { hasCrossed, setting } = journal;
     const [{ phase }, { unmasked }] = [setting, record];
     const found = { job, phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed), unmasked };
-    const judged = { ...found, directory, record, journal, continuation: decideContinuation(found) };
-    requireUnused(record, judged);
-    return judged;
+    return { ...found, directory, record, journal, continuation: decideContinuation(found) };
   } catch (error) {
     throw await afterFailure(error, () => journal.close());
   }
@@ -157,6 +155,8 @@ export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob
   const inventory = await readInventory({ probes: true, votes: false });
   const disks = await findDisks(inventory, judged, await readBootId());
   await clearRemains(inventory, { directory, record });
+  // Only then: whoever is refused has to remove the job's directory.
+  requireUnused(record, judged);
   return { directory, record, journal, continuation, ...disks };
 }
 
