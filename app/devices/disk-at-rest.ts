@@ -101,7 +101,7 @@ export function placesLeft(disk: DiskAtRest, volumeBytes: number): Promise<Place
 export function tellPlacesLeft({ unreadable, hidden }: PlacesLeft): string | undefined {
   const told = [
     ...(unreadable === 0 ? [] : [`cannot be read in ${unreadable}`]),
-    ...(hidden === 0 ? [] : [`refuses to be written, and so stays hidden, in ${hidden}`]),
+    ...(hidden === 0 ? [] : [`stays hidden in ${hidden}`]),
   ];
   return told.length === 0 ? undefined : `${told.join(' and ')} of the places by which programs know a disk`;
 }

@@ -14,7 +14,7 @@ import { DiskferryError, present } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { JobState, JobStatus } from '../contract/control.ts';
 import type { JobReport } from '../contract/events.ts';
-import type { Plan, PlannedDisk, Speed } from '../contract/plan.ts';
+import type { Plan, Speed } from '../contract/plan.ts';
 import type { LivePhase, LiveState } from '../engine/live-files.ts';
 import type { BypassWatch } from '../substitution/bypass-watch.ts';
 import { Choice } from './choice.ts';
@@ -37,7 +37,7 @@ import { LiveRecord } from './live-record.ts';
 import { trimMounted } from './free-space.ts';
 import { OpenDecision } from './open-decision.ts';
 import type { Placement } from './placement.ts';
-import { showPartitions } from './show-partitions.ts';
+import { showTruth } from './show-truth.ts';
 
 const letGoPollMs = 500;
 
@@ -378,7 +378,7 @@ export class Job {
     this.#voice.emit({ event: 'committed' });
     await leaveVirtualDevice(this.#placement, ferry, this.#voice);
     await this.#voice.releasing(() => ferry.release());
-    await this.#showPartitions(this.#plan.destination, this.#plan.source);
+    await showTruth(this.#plan, 'destination', this.#voice);
     await this.#placement.settleOn(this.#plan.destination.path);
     return true;
   }
@@ -423,13 +423,9 @@ export class Job {
       }
     }
     await this.#voice.releasing(() => ferry.release());
-    await this.#showPartitions(this.#plan.source);
+    await showTruth(this.#plan, 'source', this.#voice);
     await this.#placement.settleOn(this.#plan.source.path);
     return performance.now() - awaySinceMs;
-  }
-
-  async #showPartitions(...disks: readonly PlannedDisk[]): Promise<void> {
-    for (const warning of await showPartitions(...disks)) this.#voice.warn('partitions-not-updated', warning);
   }
 
   /**
