@@ -217,13 +217,13 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'engine-died': failed(
     'both',
-    'Unless it was being undone, the source is as it was at the start; what was written since is only on the ' +
-      'destination. Please report this message.',
+    'Run "diskferry recover" to go on: what was written since the start may be on the destination only, and neither disk ' +
+      'is recognised. Please report this message.',
   ),
   'takeover-refused': failed(
     'both',
-    'Unless it was being undone, the source is as it was at the start; what was written since is only on the ' +
-      'destination.',
+    'Run "diskferry recover" to go on: what was written since the start may be on the destination only, and neither disk ' +
+      'is recognised.',
   ),
   'takeover-impossible': failed('both', 'The job goes on; if its process is killed, its users get errors.'),
   'earlier-job-died': {
@@ -236,20 +236,23 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'Connect the disk (a loop device: attach its file again with "losetup --find"), or disconnect its copy; then recover again.',
   ),
   'source-changed': refusedRecovery(
-    'Go on from a backup, or give up what was written during the job: the source alone is whole as it is now. Then remove the ' +
-      "job's directory.",
+    'Go on from a backup, or use the source alone as it is now ("diskferry unmask {device} --i-know-it-is-stale" shows it), ' +
+      "then remove the job's directory.",
   ),
   'virtual-device-held': refusedRecovery(
     'Unmount or deactivate what uses it, or restart the machine; then recover again.',
   ),
   'record-unreadable': refusedRecovery(
-    'Put the file back from a copy if there is one; without it nobody knows which disks the job moved.',
+    'If another version wrote it, end the job with that one; else put it back from a copy: without it nobody knows which ' +
+      'disks the job moved.',
   ),
   'journal-missing': refusedRecovery(
-    'Put the journal back if it was moved; without it nobody knows which disk holds what, and a backup is the way out.',
+    'Put the journal back if it was moved; otherwise a backup is the way out ("diskferry unmask DISK --i-know-it-is-stale" ' +
+      'shows a hidden disk).',
   ),
   'journal-damaged': refusedRecovery(
-    'Check the disk that it lies on (smartctl, fsck) and read it again; otherwise a backup is the way out.',
+    'Check the disk that it lies on and read it again; otherwise a backup is the way out ("diskferry unmask DISK ' +
+      '--i-know-it-is-stale" shows a hidden disk).',
   ),
   'journal-from-the-future': refusedRecovery('Recover the job with that version of Diskferry.'),
   'journal-mismatch': refusedRecovery("Put the record and the journal of one job into the job's directory."),
@@ -257,8 +260,8 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'If it is an old copy that may be erased, use it as a destination; "diskferry unmask {device}" makes it recognisable.',
   ),
   'disk-unmasked': refusedRecovery(
-    'Go on from a backup, or give up what the job wrote: use the source alone (if hidden, "diskferry unmask {source}") and ' +
-      "remove the job's directory.",
+    'Go on from a backup, or give up what the job wrote: use the source (if hidden, "diskferry unmask {source} ' +
+      '--i-know-it-is-stale"), then remove the job\'s directory.',
   ),
   'not-masked': refused('Look with "diskferry devices" which disk it is.'),
   'disk-stale': refused(

@@ -158,7 +158,7 @@ function seenOn({ planned, open }: GuardedDisk): Promise<string[]> {
 
 function requireForeseen({ path }: PlannedDisk, isForeseen: boolean): void {
   if (isForeseen) return;
-  const message = `${path}: what identifies it has changed while its users were being stopped`;
+  const message = `${path}: what identifies it has changed since it was looked at`;
   throw new DiskferryError('device-changed', message, { context: { device: path } });
 }
 

@@ -91,3 +91,11 @@ describe('advice', () => {
     expect(explain(error, 'source')).toContain('Your data is whole on the source.');
   });
 });
+
+test.each(['source-changed', 'disk-unmasked', 'journal-missing', 'journal-damaged'] as const)(
+  'whoever has to give a job up, with %s, is told how a hidden disk shows',
+  (code) => {
+    const context = { device: '/dev/sdb', source: '/dev/sdb' };
+    expect(adviceFor({ code, context }).advice).toMatch(/"diskferry unmask (\/dev\/sdb|DISK) --i-know-it-is-stale"/);
+  },
+);
