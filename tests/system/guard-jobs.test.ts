@@ -3,7 +3,7 @@
  * known, after the commit exactly the destination, after an undo exactly the source. Looked at are copies of
  * the images, as another machine would see them.
  */
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { gibibyte } from '../../app/base/units.ts';
@@ -355,6 +355,20 @@ describe.skipIf(!isRoot)('a start that fails when the disks have been written (n
     await scene.expectSeen(nothing, nothing);
     expect(await Migration.recover(scratch, '--undo').end()).toMatchObject({ exitCode: 8 });
     await scene.expectSeen(scene.known, nothing);
+  });
+
+  it('can be taken back later also when the new image is gone by then', async () => {
+    const { path, sizeBytes } = scene.source;
+    const disks = { source: path, destination: scratch.path('new.img') };
+    const create = ['--create', String(sizeBytes)];
+    const migration = failing('start-fails-hidden-new', () => Migration.start(scratch, disks, ...create));
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    expect(migration.events.at(-1)).toMatchObject({ code: 'source-stays-hidden', dataIs: 'source' });
+    expect(existsSync(disks.destination)).toBe(false);
+    const recovered = Migration.recover(scratch, '--undo');
+    expect(await recovered.end()).toMatchObject({ exitCode: 8 });
+    expect(await seenAlone(scratch, scene.source)).toEqual(scene.known);
+    expect(readdirSync(join(scratch.stateDirectory, 'jobs'))).toEqual([]);
   });
 });
 

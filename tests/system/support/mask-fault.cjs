@@ -8,6 +8,7 @@
  *   has been told to change a mask. Both in the middle of the places that one disk has.
  * - `shown`: killed when the engine is told to show a disk, at the end.
  * - `start-fails`, `start-fails-hidden`: the engine dies in the start; with the second, the source then refuses writes.
+ *   `start-fails-hidden-new`: the same where the destination is a new image.
  * - `commit-refused`: the destination can be neither shown, for the first time, nor hidden again.
  * - `undo-refused`: the source cannot be shown, for the first two times.
  */
@@ -30,10 +31,12 @@ fs.fdatasyncSync = (fd) => {
   if (count === syncs) die();
 };
 
-if (fault === 'start-fails-hidden' && threads.isMainThread) {
+// A new image has nothing that must be wiped.
+const changedDisks = { 'start-fails-hidden': 2, 'start-fails-hidden-new': 1 }[fault] ?? Infinity;
+if (threads.isMainThread && changedDisks < Infinity) {
   const { writeSync } = fs;
   fs.writeSync = (fd, bytes, ...rest) => {
-    if (count >= 2 && bytes.length >= 512) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+    if (count >= changedDisks && bytes.length >= 512) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
     return writeSync(fd, bytes, ...rest);
   };
 }
