@@ -3,20 +3,23 @@
  * line does them. fio verifies what it writes, a workload compares its tree, checkers read the result.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { isDeepStrictEqual } from 'node:util';
+import { describe, expect, it } from 'vitest';
 import { DiskferryError } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
-import { ownDevices, tableOf } from '../../app/devices/device-mapper.ts';
+import { tableOf } from '../../app/devices/device-mapper.ts';
 import { devicesUnder } from '../../app/devices/dm-table.ts';
 import type { LoopDisk } from '../system/support/loop-disk.ts';
 import { makeLoopDisk } from '../system/support/loop-disk.ts';
 import { failing } from '../system/support/mask-fault.ts';
 import { Migration } from '../system/support/migration.ts';
 import { useScratch } from '../system/support/scratch.ts';
+import { waitUntil } from '../system/support/wait.ts';
 import type { Volume } from './busy-volumes.ts';
 import { checkAll, cutOver, mountVolume, numbersBelow, whileBusy } from './busy-volumes.ts';
 import { numberOf } from './device-number.ts';
+import { expectNoDevicesLeft } from './own-devices.ts';
 import { lvm, makeVolumeGroup } from './volume-group.ts';
 
 const scratch = useScratch();
@@ -24,9 +27,7 @@ const scratch = useScratch();
 const isElsewhere = process.env['DISKFERRY_GUEST'] !== 'user-mode-linux';
 const group = 'vgtest';
 
-afterEach(async () => {
-  expect(await ownDevices()).toEqual([]);
-});
+expectNoDevicesLeft(scratch);
 
 async function makeDisk(name: string, sizeMib: number): Promise<LoopDisk> {
   return makeLoopDisk(scratch(), name, { sizeBytes: sizeMib * mebibyte });
@@ -114,8 +115,12 @@ describe.skipIf(isElsewhere)('a physical volume with three busy LVs', () => {
       await expectOneVolume(await migration.device());
       await lvm('lvextend', '--size', '+4M', `${group}/one`);
       if (isInTheMiddle) {
-        const virtual = numberOf({ path: await migration.device() });
-        expect(await numbersBelow(...names)).toEqual(everywhere(virtual));
+        const virtual = everywhere(numberOf({ path: await migration.device() }));
+        // A change of tables that was under way when copying was paused may still have come after a refresh.
+        await waitUntil('LVM has put all LVs on the virtual device', async () => {
+          await refresh();
+          return isDeepStrictEqual(await numbersBelow(...names), virtual);
+        });
         await migration.ask('resume');
         await migration.setSpeed('full');
       }
@@ -154,7 +159,11 @@ describe.skipIf(isElsewhere)('a physical volume whose job died before any user w
     const volumes = [{ name: 'one', options: ['--size', '32M'] }];
     await makeVolumeGroup(scratch(), group, { disks: [source.path], volumes });
     const volume = await mountVolume(scratch(), `/dev/mapper/${group}-one`, 'ext4');
-    await failing(fault, () => start(source, destination)).end();
+    // Where there is nothing to wipe, the first that the guard writes is the source.
+    await runCommand('mkswap', [destination.path], 'mkswap');
+    const died = failing(fault, () => start(source, destination));
+    await died.end();
+    expect(died.eventsNamed('attached')).toEqual([]);
     await whileBusy(scratch(), [volume], async () => {
       expect(await Migration.recover(scratch(), '--undo').end()).toMatchObject({ exitCode: 8 });
     });

@@ -2,10 +2,9 @@
  * Whole jobs over an opened LUKS container, as the command line does them: what is mounted in it stays
  * mounted and busy from the first second to the last. The kernel of User-mode Linux has no dm-crypt.
  */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
-import { ownDevices } from '../../app/devices/device-mapper.ts';
 import type { LoopDisk } from '../system/support/loop-disk.ts';
 import { makeLoopDisk } from '../system/support/loop-disk.ts';
 import { Migration } from '../system/support/migration.ts';
@@ -14,6 +13,7 @@ import { Terminal } from '../system/support/terminal.ts';
 import type { Volume } from './busy-volumes.ts';
 import { checkAll, cutOver, mountVolume, numbersBelow, whileBusy } from './busy-volumes.ts';
 import { numberOf } from './device-number.ts';
+import { expectNoDevicesLeft } from './own-devices.ts';
 import { openVault, passphrase } from './vault.ts';
 
 const scratch = useScratch();
@@ -64,9 +64,7 @@ describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'qemu')('a job over an opened
     destination = await makeLoopDisk(scratch(), 'destination', { sizeBytes });
   });
 
-  afterEach(async () => {
-    expect(await ownDevices()).toEqual([]);
-  });
+  expectNoDevicesLeft(scratch);
 
   it('moves LUKS2 while the ext4 in it is busy', async () => {
     const { keyFile, volumes } = await makeVault('luks2');

@@ -1,4 +1,9 @@
-/** Volume groups for tests: made over loop devices, and deactivated and forgotten with the test's scratch. */
+/**
+ * Volume groups for tests: made over loop devices, and deactivated and forgotten with the test's scratch. After a
+ * test that has failed its disks may be hidden, or what its volumes lie on may be dead: LVM cannot end it then.
+ */
+import { rmSync } from 'node:fs';
+import { afterFailure } from '../../app/base/error.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import type { Scratch } from '../system/support/scratch.ts';
 
@@ -20,10 +25,23 @@ export async function makeVolumeGroup(
 ): Promise<void> {
   await lvm('pvcreate', '--quiet', ...disks);
   await lvm('vgcreate', '--quiet', group, ...disks);
-  scratch.onRelease(group, async () => {
-    await lvm('vgchange', '--quiet', '--activate', 'n', group);
-  });
+  scratch.onRelease(group, () => deactivate(group, volumes));
   for (const { name, options } of volumes) {
     await lvm('lvcreate', '--quiet', '--yes', '--wipesignatures', 'n', '--name', name, ...options, group);
   }
+}
+
+async function deactivate(group: string, volumes: readonly LogicalVolume[]): Promise<void> {
+  try {
+    await lvm('vgchange', '--quiet', '--activate', 'n', group);
+  } catch (error) {
+    throw await afterFailure(error, () => forget(group, volumes));
+  }
+}
+
+/** So that the next test finds none of it. */
+async function forget(group: string, volumes: readonly LogicalVolume[]): Promise<void> {
+  const names = volumes.map(({ name }) => `${group}-${name}`);
+  await runCommand('dmsetup', ['remove', '--force', '--retry', ...names], 'dmsetup');
+  rmSync(`/dev/${group}`, { recursive: true, force: true });
 }

@@ -10,7 +10,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { present } from '../../../app/base/error.ts';
 import { sectorBytes } from '../../../app/base/units.ts';
 import type { Plan } from '../../../app/contract/plan.ts';
@@ -37,6 +37,7 @@ import {
   makeJobDirectory,
   makeLiveScene,
 } from './live-scene.ts';
+import { expectNoDevicesLeft } from '../own-devices.ts';
 
 const scratch = useScratch();
 /** A job for each ioctl of its start, each of seconds on an emulated machine. */
@@ -54,9 +55,7 @@ beforeEach(async () => {
   jobs = JobProcess.start(scratch(), fault.environment);
 });
 
-afterEach(async () => {
-  expect(await ownDevices()).toEqual([]);
-});
+expectNoDevicesLeft(scratch);
 
 function isNobodyHeld(): boolean {
   const devices = readdirSync('/sys/block').filter((name) => name.startsWith('dm-'));

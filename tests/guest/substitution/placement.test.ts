@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sectorBytes } from '../../../app/base/units.ts';
 import { deviceNumberAt } from '../../../app/devices/block-device.ts';
 import { ownDevices } from '../../../app/devices/device-mapper.ts';
@@ -18,13 +18,12 @@ import { useScratch } from '../../system/support/scratch.ts';
 import { SectorWriter } from '../../system/support/sector-writer.ts';
 import { waitUntil } from '../../system/support/wait.ts';
 import { expectLiveTables, liveDeviceBytes, liveNames, makeLiveScene, startLive } from './live-scene.ts';
+import { expectNoDevicesLeft } from '../own-devices.ts';
 
 const scratch = useScratch();
 
 /** Nothing of ours is left, whatever the job came to. */
-afterEach(async () => {
-  expect(await ownDevices()).toEqual([]);
-});
+expectNoDevicesLeft(scratch);
 
 const writer = {
   rw: 'randrw',

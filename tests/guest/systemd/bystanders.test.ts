@@ -4,10 +4,9 @@
  * old table back or unmount anything. The volumes are busy throughout, and everything verifies in the end.
  */
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import { runCommand } from '../../../app/devices/command.ts';
-import { ownDevices } from '../../../app/devices/device-mapper.ts';
 import { runProgram } from '../../../app/devices/program.ts';
 import { checkFileSystem, findMount, makeFileSystem, unmount } from '../../system/support/file-system.ts';
 import type { LoopDisk } from '../../system/support/loop-disk.ts';
@@ -18,6 +17,7 @@ import { Workload } from '../../system/support/workload.ts';
 import type { Volume } from '../busy-volumes.ts';
 import { checkAll, cutOver, mountVolume, numbersBelow, whileBusy } from '../busy-volumes.ts';
 import { numberOf } from '../device-number.ts';
+import { expectNoDevicesLeft } from '../own-devices.ts';
 import { lvm, makeVolumeGroup } from '../volume-group.ts';
 
 const scratch = useScratch();
@@ -29,9 +29,7 @@ const gently = { rate_iops: 50 };
 /** No measure: a whole system reloads slowly where every instruction is translated. */
 const testMsMax = 900_000;
 
-afterEach(async () => {
-  expect(await ownDevices()).toEqual([]);
-});
+expectNoDevicesLeft(scratch);
 
 async function makeDisks(): Promise<{ source: LoopDisk; destination: LoopDisk }> {
   const source = await makeLoopDisk(scratch(), 'source', { sizeBytes });

@@ -2,12 +2,14 @@
  * Mounts and loop devices that belong to a directory, and how they are taken away. This is also how a person
  * cleans a machine on which a job was killed; the order matters: a loop device goes once nothing is mounted
  * on it, and the FUSE file under it once the loop device has gone. In a guest, devices of ublk whose process
- * was killed go first, because they keep those who read from them.
+ * was killed go first, because they keep those who read from them, and our devices of device-mapper go before
+ * the disks that they lie on.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { runCommand } from '../../../app/devices/command.ts';
+import { ownDevices } from '../../../app/devices/device-mapper.ts';
 import { readMounts } from '../../../app/devices/mounts.ts';
 import { removeAbandoned } from '../../../app/engine/ublk-disk.ts';
 import { forgetPartitions } from './partition-table.ts';
@@ -62,7 +64,7 @@ export async function tracesIn(stateDirectory: string): Promise<string[]> {
 
 /** Takes away everything that is mounted in or attached from `directory`, whoever made it; files stay. */
 export async function sweep(directory: string): Promise<void> {
-  if (process.env['DISKFERRY_GUEST'] !== undefined) await removeAbandoned();
+  if (process.env['DISKFERRY_GUEST'] !== undefined) await sweepKernel();
   const loops = await loopsIn(directory);
   const mounts = mountsIn(directory, loops);
   const isOnLoop = ({ source }: MountTrace): boolean =>
@@ -75,6 +77,13 @@ export async function sweep(directory: string): Promise<void> {
     await runCommand('losetup', ['--detach', device], `detaching ${device}`);
   }
   await unmountAll(mounts.filter((mount) => !isOnLoop(mount)).reverse());
+}
+
+/** What only guests have. */
+async function sweepKernel(): Promise<void> {
+  await removeAbandoned();
+  const left = existsSync('/dev/mapper/control') ? await ownDevices() : [];
+  if (left.length > 0) await runCommand('dmsetup', ['remove', '--force', '--retry', ...left], 'dmsetup');
 }
 
 async function unmountAll(mounts: readonly MountTrace[]): Promise<void> {
