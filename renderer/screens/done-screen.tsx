@@ -61,7 +61,7 @@ export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
       {end.event !== 'failed' && (
         <section>
           <h2>{text(end.event === 'finished' ? 'done.oldDisk' : 'done.undoneDisk')}</h2>
-          <p>{text(`done.${otherDiskText(end.event, view)}`, pathsOf(view))}</p>
+          <p>{text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText', pathsOf(view))}</p>
         </section>
       )}
       {end.event !== 'failed' && <Figures report={end.report} />}
@@ -103,13 +103,6 @@ function Outcome({ end, view, hasPoints }: OutcomeProps): ReactElement {
       </p>
     </section>
   );
-}
-
-/** Whether both look like the volume, the plan says. */
-function otherDiskText(event: 'finished' | 'undone', { plan }: JobView): 'oldDiskText' | 'oldDiskHidden' | 'undoneDiskText' {
-  if (event === 'undone') return 'undoneDiskText';
-  const isAlike = plan === null || plan.warnings.some(({ code }) => code === 'duplicate-identity');
-  return isAlike ? 'oldDiskText' : 'oldDiskHidden';
 }
 
 function pathsOf({ plan }: JobView): { readonly source: string; readonly destination: string } {

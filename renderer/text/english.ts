@@ -365,11 +365,9 @@ export const english = {
     undoneText: '{{source}} holds everything that was written.',
     oldDisk: 'What to do with the source',
     oldDiskText:
-      '{{source}} carries the same identifiers as {{destination}}. Disconnect or erase it before this machine starts again, or the system may take the wrong one.',
-    oldDiskHidden: '{{source}} holds the volume as it was at the start. Keep it until you have looked at the destination.',
+      '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume. Keep it until you have looked at the destination.',
     undoneDisk: 'What to do with the destination',
-    undoneDiskText:
-      '{{destination}} carries what was copied, with the identifiers of {{source}}. Erase or disconnect it before this machine starts again.',
+    undoneDiskText: '{{destination}} is not needed any more, and nothing takes it for the volume.',
     points: 'To be noted',
     file: 'A file that lies there: {{path}}',
     lost: {

@@ -103,7 +103,7 @@ describe('a job as the wizard sees it', () => {
 
   test('keeps what was not known before the start, and no more than a few of it', () => {
     const slow: JobEvent = { event: 'warning', ...at(2), code: 'consumer-slow', message: 'slow' };
-    const known: JobEvent = { event: 'warning', ...at(1), code: 'no-journal', message: 'in the plan already' };
+    const known: JobEvent = { event: 'warning', ...at(1), code: 'state-not-durable', message: 'in the plan already' };
     expect(viewOf(planned, known, slow).warnings).toEqual([slow]);
     const many = Array.from({ length: 2 * warningsMax }, () => slow);
     expect(viewOf(planned, ...many).warnings).toHaveLength(warningsMax);
