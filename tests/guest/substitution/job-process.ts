@@ -36,6 +36,7 @@ export class JobProcess {
       env: { ...process.env, ...environment },
     });
     scratch.onRelease('the process of jobs', async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;

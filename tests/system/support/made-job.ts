@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Plan } from '../../../app/contract/plan.ts';
 import type { JobOptions } from '../../../app/migration/job-options.ts';
 import { JobJournal } from '../../../app/migration/job-journal.ts';
-import { newJobRecord } from '../../../app/migration/job-record.ts';
+import { newJobRecord, writeJobRecord } from '../../../app/migration/job-record.ts';
 
 export interface MadeJobOptions {
   readonly job: string;
@@ -20,5 +20,6 @@ export async function makeJobOptions({
   const socketPath = join(directory, 'socket');
   const users = { units: [] };
   const record = await newJobRecord({ job, plan, socketPath, speed: 'balanced', hold: true, users });
+  await writeJobRecord(directory, record);
   return { record, directory, journal: await JobJournal.create(directory, record) };
 }
