@@ -57,8 +57,7 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
 function undoneText({ report }: JobEventOf<'undone'>): string {
   const but = report.unreadable.totalBytes > 0 ? ' but what was lost' : '';
   return (
-    `Undone: the source holds everything that was written${but}. The destination still carries what was copied, with ` +
-    "the source's identifiers: erase or disconnect it before this machine starts again." +
+    `Undone: the source holds everything that was written${but}. Nothing takes the destination for the volume.` +
     lostText(report)
   );
 }

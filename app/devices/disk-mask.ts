@@ -89,11 +89,26 @@ export function findIdentities(disk: ReadableDisk, places: GuardPlaces): FoundId
       found.push({ type, offsetBytes: places.offsetOf(place), isMasked: state === 'masked' });
     return false;
   };
+  lookAtPlaces(disk, places, look);
+  return found;
+}
+
+/** Whether masking would change nothing. */
+export function isMasked(disk: ReadableDisk, places: GuardPlaces): boolean {
+  let isPlainSomewhere = false;
+  lookAtPlaces(disk, places, (_place, state) => {
+    isPlainSomewhere ||= state === 'plain';
+    return false;
+  });
+  return !isPlainSomewhere;
+}
+
+/** Visits them to see, not to change. */
+function lookAtPlaces(disk: ReadableDisk, places: GuardPlaces, look: Look): void {
   const write = (): never => {
     throw new BugError('a disk that is only looked at is not written');
   };
   visitPlaces({ ...readingOf(disk), write, sync: write }, places, look);
-  return found;
 }
 
 function readingOf(disk: ReadableDisk): ReadableDisk {

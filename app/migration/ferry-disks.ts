@@ -42,7 +42,7 @@ export interface DiskOptions {
 
 export interface FerryDisks {
   readonly source: OpenDisk;
-  /** For undo. */
+  /** For undo, and to hide it. */
   readonly sourceForWriting: WritingHandle;
   readonly destination: OpenDisk;
   /** The destination, when `--create` made it. */
@@ -69,14 +69,17 @@ export async function openDisks(options: DiskOptions, isTakenOver: boolean, held
   held.add('the destination', () => destination.close());
   await newImage?.assertIs(destination.handle);
   const freeExtents = isTakenOver ? [] : await options.findFree(descriptorPath(source.base));
+  const isNew = !isTakenOver && !options.isRecovered;
+  // It will be hidden: known before anything is written. A job that goes on may need to read it only.
+  if (isNew) await sourceForWriting.fd();
+  const writingFd = (): Promise<number> => Promise.resolve(destination.handle.fd);
   const guard = new Guard({
-    source: { planned: plan.source, open: source, fd: await sourceForWriting.fd() },
-    destination: { planned: plan.destination, open: destination, fd: destination.handle.fd },
+    source: { planned: plan.source, open: source, readingFd: source.base.fd, writingFd: () => sourceForWriting.fd() },
+    destination: { planned: plan.destination, open: destination, readingFd: destination.handle.fd, writingFd },
     trace: options.trace,
     shown: options.shown,
   });
   if (!isTakenOver) await hide(guard, options, source);
-  const isNew = !isTakenOver && !options.isRecovered;
   const takeBack = (): Promise<void> => (isNew ? guard.takeBack() : Promise.resolve());
   const keepHidden = held.add("the source's identity", takeBack);
   const keep = (): void => {

@@ -18,7 +18,7 @@ import { afterFailure, DiskferryError } from '../base/error.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import { runCommand } from '../devices/command.ts';
 import type { FoundIdentity, PlainDisk } from '../devices/disk-mask.ts';
-import { findIdentities, maskDisk, plainDisk, unmaskDisk } from '../devices/disk-mask.ts';
+import { findIdentities, isMasked, maskDisk, plainDisk, unmaskDisk } from '../devices/disk-mask.ts';
 import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
@@ -28,11 +28,15 @@ import { isSameFinding, requireHidden, requireUnmasked, wipeBoth } from './fores
 import type { ShownDestination } from './shown-destination.ts';
 import type { StartTrace } from './start-trace.ts';
 
-/** A disk of a job, open. `fd` may write to it. */
+/**
+ * A disk of a job, open. Both descriptors see the same; `writingFd` is asked for only when something must be written: a
+ * source that has become read-only since, as failing ones do, is good enough to go on from where it is hidden already.
+ */
 export interface GuardedDisk {
   readonly planned: PlannedDisk;
   readonly open: OpenDisk;
-  readonly fd: number;
+  readonly readingFd: number;
+  readonly writingFd: () => Promise<number>;
 }
 
 export interface GuardOptions {
@@ -78,7 +82,7 @@ export class Guard {
     const before = foreseen.destination;
     await this.#wipeAll(before !== null && isSameFinding(before, this.#identitiesOn(destination)));
     try {
-      maskDisk(plainDiskOf(source), this.#places);
+      maskDisk(await forWriting(source), this.#places);
       await dropCache(source.open);
       if (!isAwaited) requireHidden(source.planned, await seenOn(source));
     } catch (error) {
@@ -112,7 +116,7 @@ export class Guard {
   async takeBack(): Promise<void> {
     const { source, trace } = this.#options;
     try {
-      unmaskDisk(plainDiskOf(source), this.#places);
+      unmaskDisk(await forWriting(source), this.#places);
       await dropCache(source.open);
       trace.sourceShows();
     } catch (error) {
@@ -122,11 +126,18 @@ export class Guard {
   }
 
   async #hide(disk: GuardedDisk): Promise<void> {
-    if (maskDisk(plainDiskOf(disk), this.#places) > 0) await dropCache(disk.open);
+    const found = forReading(disk);
+    if (isMasked(found, this.#places)) {
+      // A run that was killed may have hidden it, and flushed nothing.
+      found.sync();
+      return;
+    }
+    maskDisk(await forWriting(disk), this.#places);
+    await dropCache(disk.open);
   }
 
   #identitiesOn(disk: GuardedDisk): FoundIdentity[] {
-    return findIdentities(plainDiskOf(disk), this.#places);
+    return findIdentities(forReading(disk), this.#places);
   }
 
   /**
@@ -136,7 +147,7 @@ export class Guard {
   async #wipeAll(suffices: boolean): Promise<void> {
     const { source, destination, trace } = this.#options;
     trace.erasing();
-    wipeBoth(plainDiskOf(destination), { source: source.planned, destination: destination.planned });
+    wipeBoth(await forWriting(destination), { source: source.planned, destination: destination.planned });
     await dropCache(destination.open);
     if (suffices || (await seenOn(destination)).length === 0) return;
     // Types that the table leaves out; --force, because the disk is claimed by us.
@@ -147,8 +158,12 @@ export class Guard {
   }
 }
 
-function plainDiskOf({ planned, fd }: GuardedDisk): PlainDisk {
-  return plainDisk(fd, planned.path, planned.logicalBlockBytes);
+function forReading({ planned, readingFd }: GuardedDisk): PlainDisk {
+  return plainDisk(readingFd, planned.path, planned.logicalBlockBytes);
+}
+
+async function forWriting({ planned, writingFd }: GuardedDisk): Promise<PlainDisk> {
+  return plainDisk(await writingFd(), planned.path, planned.logicalBlockBytes);
 }
 
 function seenOn({ planned, open }: GuardedDisk): Promise<string[]> {

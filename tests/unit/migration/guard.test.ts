@@ -38,7 +38,8 @@ async function makeDisk(name: string): Promise<GuardedDisk> {
   await writeFile(path, new Uint8Array(sizeBytes));
   const handle = await open(path, 'r+');
   const planned = { path, kind: 'file', toBeCreated: false, sizeBytes, logicalBlockBytes: 512 } as PlannedDisk;
-  return { planned, fd: handle.fd, open: { handle, base: handle, isDirect: false, close: () => handle.close() } };
+  const disk = { handle, base: handle, isDirect: false, close: () => handle.close() };
+  return { planned, open: disk, readingFd: handle.fd, writingFd: () => Promise.resolve(handle.fd) };
 }
 
 async function put(disk: GuardedDisk, bytes: Uint8Array, ...offsets: number[]): Promise<void> {
@@ -46,8 +47,8 @@ async function put(disk: GuardedDisk, bytes: Uint8Array, ...offsets: number[]): 
 }
 
 /** `o`: shows, `x`: hidden. */
-function look({ planned, fd }: GuardedDisk): string {
-  const found = findIdentities(plainDisk(fd, planned.path, 512), places);
+function look({ planned, readingFd }: GuardedDisk): string {
+  const found = findIdentities(plainDisk(readingFd, planned.path, 512), places);
   return found.map(({ isMasked }) => (isMasked ? 'x' : 'o')).join('');
 }
 
@@ -92,7 +93,7 @@ describe('the start of a job', () => {
   test('is known to have left the source hidden when it cannot be taken back', async () => {
     await guard.begin(foreseen, true);
     const reading = await open(source.planned.path, 'r');
-    const broken = new Guard({ source: { ...source, fd: reading.fd }, destination, trace, shown });
+    const broken = new Guard({ source: { ...source, writingFd: () => Promise.resolve(reading.fd) }, destination, trace, shown });
     await expect(broken.takeBack()).rejects.toMatchObject({ code: 'mask-failed' });
     expect([trace.isSourceHidden, look(source)]).toEqual([true, 'xx']);
     await guard.takeBack();
@@ -125,6 +126,16 @@ describe('a job that goes on', () => {
     expect(look(source)).toBe('xx');
   });
 
+  test('needs a source that is hidden for reading only, and for writing one that shows in part', async () => {
+    const readOnly = { ...source, writingFd: () => Promise.reject(new Error('EACCES')) };
+    const failing = new Guard({ source: readOnly, destination, trace, shown });
+    await put(source, masked, 512, backup);
+    await failing.beginAgain(usual);
+    await put(source, plain, backup);
+    await expect(failing.beginAgain(usual)).rejects.toThrow('EACCES');
+    expect(look(source)).toBe('xo');
+  });
+
   test('is refused when the source shows in part, and nobody knows whether it is as it was', async () => {
     await put(source, masked, 512);
     const going = { ...usual, isSourceUnchanged: false };
@@ -154,7 +165,7 @@ describe('a job that goes on', () => {
     await put(source, masked, 512, backup);
     await put(destination, plain, 512, backup);
     const reading = await open(destination.planned.path, 'r');
-    const broken = new Guard({ source, destination: { ...destination, fd: reading.fd }, trace, shown });
+    const broken = new Guard({ source, destination: { ...destination, writingFd: () => Promise.resolve(reading.fd) }, trace, shown });
     await broken.beginAgain({ ...usual, mayDestinationShow: true });
     expect([look(source), look(destination)]).toEqual(['xx', 'oo']);
     expect(told).toEqual(['kept', expect.stringMatching(/destination: write at 512 failed: .*; the undo goes on\. /)]);
@@ -167,7 +178,7 @@ describe("the source's sample", () => {
 
   test('is the same whether the source shows or not, and another one when something else has changed', async () => {
     const sample = await takeSample(source.open, { extents, volumeBytes: sizeBytes });
-    maskDisk(plainDisk(source.fd, source.planned.path, 512), places);
+    maskDisk(plainDisk(source.readingFd, source.planned.path, 512), places);
     expect(await takeSample(source.open, { extents, volumeBytes: sizeBytes })).toEqual(sample);
     await put(source, Buffer.from([1]), 4096);
     await expect(requireSample(source.planned, source.open, sample)).rejects.toMatchObject({ code: 'source-changed' });
