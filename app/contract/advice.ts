@@ -217,8 +217,8 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'engine-died': failed(
     'both',
-    'Run "diskferry recover" to go on: what was written since the start may be on the destination only, and neither disk ' +
-      'is recognised. Please report this message.',
+    'If "diskferry status" shows the job, run "diskferry recover"; until then what was written may be on the destination ' +
+      'only. Please report this.',
   ),
   'takeover-refused': failed(
     'both',
