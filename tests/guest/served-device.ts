@@ -82,12 +82,13 @@ export class ServedDevice {
     await synchronized;
   }
 
-  /** The destination then holds everything. Nothing is left of the device. */
+  /** The destination then holds everything, and is recognised. Nothing is left of the device. */
   async takeAway(): Promise<void> {
     await this.device.detach();
     this.engine.pauseCopy();
     await this.engine.closeFrontend();
     await this.engine.flushDestination();
+    await this.engine.unmask('destination');
     await this.#held.releaseAll();
   }
 
