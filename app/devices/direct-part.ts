@@ -67,14 +67,24 @@ export function withDirect(segments: readonly Segment[], on: string, part: Direc
   return table === undefined || table.length > segmentsMax ? [...segments] : table;
 }
 
-/** The other way round: all of it on one device again. Neighbours that belong together become one segment. */
+/**
+ * The other way round: all of it on one device again. Segments are joined only where the one was direct and the
+ * other not: any other boundary is not of our making, and stays.
+ */
 export function withoutDirect(segments: readonly Segment[], on: string, direct: string): Segment[] {
+  const isDirect = (segment: Segment | undefined): boolean =>
+    segment?.mapping.type === 'linear' && segment.mapping.place.device === direct;
+  const isOurCut = (index: number): boolean =>
+    isDirect(segments[index]) !== isDirect(segments[index - 1]);
   return segments
     .map(({ mapping, ...span }) => ({
       ...span,
       mapping: movePlaces(mapping, (place) => fromDirect(place, on, direct)),
     }))
-    .reduce<Segment[]>(joinNext, []);
+    .reduce<Segment[]>(
+      (whole, segment, index) => (isOurCut(index) ? joinNext(whole, segment) : [...whole, segment]),
+      [],
+    );
 }
 
 function splitSegment(segment: Segment, on: string, part: DirectPart): Segment[] {

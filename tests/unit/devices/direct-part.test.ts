@@ -196,6 +196,14 @@ it('what may identify a disk costs few segments, and is all left out', () => {
   for (const { first, end } of spans) expect([first % 8, end % 8]).toEqual([0, 0]);
 });
 
+it('a table that somebody has split stays split on the way back, where nothing of it was cut by us', () => {
+  const halves = [linear(0, 500, 2048), linear(500, 500, 2548)];
+  expect(withoutDirect(halves, virtual, direct)).toEqual(halves);
+  const partly = withDirect(halves, virtual, part(2300));
+  expect(partly).toHaveLength(3);
+  expect(withoutDirect(partly, virtual, direct)).toEqual(halves);
+});
+
 describe('whatever the table', () => {
   it('every sector is the same one of the disk, direct only inside the extent, and the way back is the same table', () => {
     fc.assert(
