@@ -279,6 +279,11 @@ describe('a screen', () => {
       }
   });
 
+  test('says of the disks of a job that has died that they may look empty', () => {
+    const dead: Change = { type: 'listed', lines: [statusLine({ state: 'died' })], heard: {} };
+    for (const html of [shown(connected, dead), shown(connected, dead, atJob)]) expect(html).toContain('format neither');
+  });
+
   test('says that no move runs only when the service has said so', () => {
     const refusal = { code: 'service-silent', message: 'm', advice: 'a', dataIs: 'both' } as const;
     const refused: Change = { type: 'answered', errand: 'watch', refusal };
