@@ -17,6 +17,7 @@ import { requireSame } from '../grow/difference.ts';
 import type { Found } from '../grow/found.ts';
 import type { GrowRequest } from '../grow/look.ts';
 import { look } from '../grow/look.ts';
+import { refuseHidden } from './hidden-source.ts';
 import { readBootId } from './job-record.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
@@ -37,10 +38,11 @@ export async function planGrow({ request, options, stateDirectories }: AskedGrow
       context: { device: request.path },
     });
   const found = await look(request);
-  // Before what lies on it is judged: that a move has it in its hands says more.
+  // Before what lies on it is judged: what a job has hidden looks as if nothing were there.
   const inventory = await readInventory({ probes: false, votes: false });
   requireUnserved(inventory, found.disk);
   for (const directory of stateDirectories) await requireNoJob(inventory, found, directory);
+  for (const disk of new Set([found.disk, found.device])) await refuseHidden({ source: disk });
   return decideGrow(found, options);
 }
 

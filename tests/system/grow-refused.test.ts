@@ -248,7 +248,7 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
     expect(run.stderr).toContain('package e2fsprogs');
   });
 
-  it('a disk that a move has in its hands, and one that a dead move had', async () => {
+  it('a disk that a move has in its hands, one that a dead move had, and one that was moved away', async () => {
     const scratch = scratchOf();
     const disk = await makeGrowable(scratch, 'disk', { script: null, fill: (path) => makeFileSystem('ext4', path) });
     const destination = scratch.path('destination.img');
@@ -270,6 +270,10 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
     const command = [disk.path, '--yes', '--json', '--state-dir', scratch.path('another state')];
     expect(parseGrow(await runCli('grow', ...command)).failure).toMatchObject({ code: 'earlier-job-died' });
     await runCommand('rm', ['-r', directory], 'rm');
+    const moved = Migration.start(scratch, { source: disk.path, destination });
+    expect((await moved.end()).exitCode).toBe(0);
+    const left = await grow(scratch, disk.path, '--yes');
+    expect(left.failure).toMatchObject({ code: 'disk-masked', dataIs: 'untouched' });
   });
 
   it('a second grow of the same disk', async () => {
