@@ -9,7 +9,7 @@
  * time would be lost.
  */
 import { messageOf } from '../base/error.ts';
-import type { Plan } from '../contract/plan.ts';
+import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { placesLeft, showDisk, tellPlacesLeft } from '../devices/disk-at-rest.ts';
 import type { JobVoice } from './job-voice.ts';
 import { showPartitions } from './show-partitions.ts';
@@ -30,7 +30,7 @@ export async function showRest({ source, destination, usesDeviceMapper }: Plan, 
   try {
     let left = await placesLeft(disk, sizeBytes);
     if (left.hidden > 0 && !usesDeviceMapper) {
-      await showDisk(disk, { volumeSizes: [sizeBytes] });
+      await showDisk(withoutContent(disk), { volumeSizes: [sizeBytes] });
       left = await placesLeft(disk, sizeBytes);
     }
     const told = tellPlacesLeft(left);
@@ -40,6 +40,11 @@ export async function showRest({ source, destination, usesDeviceMapper }: Plan, 
   } catch (error) {
     return [`${disk.path}: may still hide some of what identifies it (${messageOf(error)}); ${howToShow(disk.path)}`];
   }
+}
+
+/** What a plan knows of its content is of before: the destination's has been erased, and the source's is hidden now. */
+function withoutContent(disk: PlannedDisk): PlannedDisk {
+  return disk.identity === null ? disk : { ...disk, identity: { ...disk.identity, content: null } };
 }
 
 /** The job's record goes with the job. */

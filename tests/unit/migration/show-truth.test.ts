@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
-import type { Plan, PlannedDisk } from '../../../app/contract/plan.ts';
+import type { DeviceContent, Plan, PlannedDisk } from '../../../app/contract/plan.ts';
+import { isAbsent, readDiskFacts } from '../../../app/devices/disk-facts.ts';
+import { readInventory } from '../../../app/devices/inventory.ts';
 import { showRest } from '../../../app/migration/show-truth.ts';
 
 /** Where the disk has lost what was there. */
@@ -25,6 +27,11 @@ const primary = 512;
 const backup = sizeBytes - 512;
 const plain = Buffer.from('EFI PART');
 const masked = Buffer.alloc(512, 0xff).fill(plain.map((value) => value ^ 0xff), 0, 8);
+
+const nothingKnown: DeviceContent = {
+  ...{ fileSystemType: null, fileSystemUuid: null, label: null },
+  ...{ partitionTableType: null, partitionTableUuid: null },
+};
 
 let folder: string;
 
@@ -68,6 +75,21 @@ test('a place that could not be read only for a moment is shown', async () => {
   await put(plain, primary);
   await put(masked, backup);
   expect(await showRest(planOf(), 'destination')).toEqual([]);
+  expect(await isShown(backup)).toBe(true);
+});
+
+test('a disk is known again though its content is not what the plan had found there', async () => {
+  const plan = planOf();
+  const { path } = plan.destination;
+  const facts = readDiskFacts(await readInventory({ probes: false, votes: false }), path);
+  if (isAbsent(facts)) throw new Error(`${path}: no such file`);
+  // Of what lay there when the plan was made.
+  const content = { ...nothingKnown, fileSystemType: 'ext4', label: 'old' };
+  const identity = { ...facts.identity, content };
+  await put(plain, primary);
+  await put(masked, backup);
+  const destination = { ...plan.destination, identity };
+  expect(await showRest({ ...plan, destination }, 'destination')).toEqual([]);
   expect(await isShown(backup)).toBe(true);
 });
 
