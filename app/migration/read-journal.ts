@@ -5,6 +5,7 @@
 import { constants, fsyncSync, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode } from '../base/error.ts';
 import { afterFailure, DiskferryError } from '../base/error.ts';
 import { lockFile, openFile, openPath } from '../devices/open-disk.ts';
@@ -35,13 +36,41 @@ export async function openJournal(directory: string, record: JobRecord): Promise
   return new JobJournal(found.path, found.handle, { ...found.setting, maps }, hasCrossed(recovered));
 }
 
+/** The users of the virtual device wait meanwhile. */
+const lockedMsMax = 30_000;
+const lockPollMs = 50;
+
 /**
  * For a process that goes on with the live map of one that was killed, when that one's last request has
- * ended. The live map has more than the journal.
+ * ended. The live map has more than the journal. Who has locked it (`lockDeadJob`) looks at a disk, or shows it, and
+ * is waited for: the guard sees then whether it shows.
  */
-export async function takeOverJournal(directory: string, record: JobRecord): Promise<JobJournal> {
-  const { path, handle, setting } = await openFound(directory, record);
+export async function takeOverJournal(
+  directory: string,
+  record: JobRecord,
+  waitMsMax = lockedMsMax,
+): Promise<JobJournal> {
+  const { path, handle, setting } = await openFound(directory, record, waitMsMax);
   return new JobJournal(path, handle, { ...setting, isBehind: true });
+}
+
+/**
+ * Until what it returns is called nobody goes on with the job: whoever does locks its journal. Undefined where there
+ * is no journal that could be opened, so nobody can. Throws `device-in-use`.
+ */
+export async function lockDeadJob(directory: string): Promise<(() => Promise<void>) | undefined> {
+  const path = join(directory, journalName);
+  const handle = await openPath(path, constants.O_RDONLY).catch((error: unknown) => {
+    if (error instanceof DiskferryError) return undefined;
+    throw error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    lockFile(path, handle);
+  } catch (error) {
+    throw await afterFailure(error, () => handle.close());
+  }
+  return () => handle.close();
 }
 
 /** What the job is about, and whether anything has crossed, for who only wants to know. */
@@ -64,13 +93,13 @@ interface FoundJournal {
   readonly recovered: RecoveredJournal;
 }
 
-async function openFound(directory: string, record: JobRecord): Promise<FoundJournal> {
+async function openFound(directory: string, record: JobRecord, waitMsMax = 0): Promise<FoundJournal> {
   const path = join(directory, journalName);
   const { handle } = await openFile(path, constants.O_RDWR).catch((error: unknown) => {
     throw isMissing(error) ? refusal(path, 'no-journal') : error;
   });
   try {
-    lockFile(path, handle);
+    await lockWithin(waitMsMax, path, handle);
     const recovered = await readJournal(path, record);
     const identity = journalIdentity(record);
     const logBytes = usualLogBytes(identity.sizeBytes);
@@ -79,6 +108,23 @@ async function openFound(directory: string, record: JobRecord): Promise<FoundJou
   } catch (error) {
     throw await afterFailure(error, () => handle.close());
   }
+}
+
+async function lockWithin(waitMsMax: number, path: string, handle: FileHandle): Promise<void> {
+  const endMs = performance.now() + waitMsMax;
+  for (;;) {
+    try {
+      lockFile(path, handle);
+      return;
+    } catch (error) {
+      if (!isInUse(error) || performance.now() >= endMs) throw error;
+      await sleep(lockPollMs);
+    }
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof DiskferryError && error.code === 'device-in-use';
 }
 
 function isMissing(error: unknown): boolean {

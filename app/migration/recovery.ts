@@ -110,14 +110,16 @@ function goBackFrom(phase: JobPhase, { job, wasUsed }: { readonly job: string; r
 
 /** Opens its journal, which the caller closes. Throws what keeps anybody from knowing what is left to do. */
 export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest): Promise<JudgedJob> {
-  const record = await requireRecord(directory, job);
+  const found = await requireRecord(directory, job);
   if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
-  const journal = await openJournal(directory, record);
+  const journal = await openJournal(directory, found);
   try {
+    // `unmask` may have had the job until then (read-journal.ts, lockDeadJob).
+    const record = await requireRecord(directory, job);
     const { hasCrossed, setting } = journal;
     const [{ phase }, { unmasked }] = [setting, record];
-    const found = { job, phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed), unmasked };
-    return { ...found, directory, record, journal, continuation: decideContinuation(found) };
+    const state = { job, phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed), unmasked };
+    return { ...state, directory, record, journal, continuation: decideContinuation(state) };
   } catch (error) {
     throw await afterFailure(error, () => journal.close());
   }

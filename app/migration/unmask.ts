@@ -2,9 +2,9 @@
  * `unmask`: makes a disk recognisable again that a job has hidden, without that job and without its journal.
  * What it shows may be older than what the other disk of its job holds; only where the record of a dead job
  * says that this disk is its volume nobody has to vouch for it. A job that died cannot go on afterwards: its record
- * says so then.
+ * says so then; and it cannot go on meanwhile, because its journal is locked.
  */
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { afterFailure, DiskferryError, messageOf } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import { hiddenOn, identitiesAtRest, placesLeft, showDisk, tellPlacesLeft, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
@@ -17,11 +17,11 @@ import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
 import type { JobRecord } from './job-record.ts';
-import { keepInRecord, mayHaveBeenUsed, readBootId } from './job-record.ts';
-import { readWord } from './read-journal.ts';
+import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
+import { lockDeadJob, readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findRecorded } from './recorded-disk.ts';
-import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
+import { findDeadJobs, findLivingJobs, isServed } from './recorded-jobs.ts';
 import { showPartitions } from './show-partitions.ts';
 
 export interface UnmaskRequest {
@@ -64,6 +64,31 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   const living = await ownerOf(inventory, disk, await findLivingJobs(stateDirectory));
   if (living !== undefined) throw isMoved(disk, living);
   const dead = await ownerOf(inventory, disk, await findDeadJobs(stateDirectory));
+  if (dead === undefined) return show(disk, { acceptsStale });
+  return whileDead(disk, dead, (held) => show(disk, { dead: held, acceptsStale }));
+}
+
+/** Nobody goes on with the job meanwhile. What its record says is read once more: somebody may have done so just before. */
+async function whileDead<T>(disk: PlannedDisk, { job, directory, role }: Owner, act: (dead: Owner) => Promise<T>): Promise<T> {
+  const unlock = await lockDeadJob(directory).catch((error: unknown) => {
+    throw isInUse(error) ? isGoneOnWith(disk, job) : error;
+  });
+  try {
+    const record = await readJobRecord(directory);
+    // A successor that waits for what the process that died was writing has not opened the journal yet.
+    if (record === null || 'defect' in record || isServed(job)) throw isGoneOnWith(disk, job);
+    return await act({ job, directory, record, role });
+  } finally {
+    await unlock?.();
+  }
+}
+
+interface Held extends Pick<UnmaskRequest, 'acceptsStale'> {
+  readonly dead?: Owner;
+}
+
+async function show(disk: PlannedDisk, { dead, acceptsStale }: Held): Promise<Unmasked> {
+  const { path, kind, sizeBytes } = disk;
   const recorded = dead === undefined ? [] : [dead.record.plan.source.sizeBytes];
   const sizes = [...new Set([sizeBytes, ...recorded, ...(await volumeSizesAtRest(disk))])];
   const types = await hiddenOn(disk, sizes);
@@ -84,15 +109,20 @@ interface Shown {
 
 /**
  * The dead job is void when the disk shows: it may be used from then on. Where the disk is the volume, the record says
- * so before: whatever happens in between, that ends the job on it. A stale one that cannot be shown voids nothing.
+ * so before: whatever happens in between, that ends the job on it, unless somebody has the disk and nothing of it shows.
+ * A stale one that cannot be shown voids nothing.
  */
 async function showAndVoid(disk: PlannedDisk, { sizes, dead, isTruth }: Shown): Promise<string[]> {
   const before = isTruth ? await voidJob(dead) : [];
   try {
     await showDisk(disk, { volumeSizes: sizes });
   } catch (error) {
-    if (!isTruth && (await showsAnything(disk, sizes))) await voidJob(dead);
-    throw error;
+    throw await afterFailure(error, async () => {
+      const isVoid = await showsAnything(disk, sizes);
+      if (!isTruth && isVoid) await voidJob(dead);
+      // After another failure something may have been written that cannot be read now.
+      if (isTruth && !isVoid && isInUse(error)) await takeBackVoid(dead);
+    });
   }
   return isTruth ? before : voidJob(dead);
 }
@@ -106,6 +136,10 @@ async function voidJob(dead: Owner | undefined): Promise<string[]> {
   } catch (error) {
     return [`do not recover the job ${dead.job} any more: its record could not be told (${messageOf(error)})`];
   }
+}
+
+async function takeBackVoid(dead: Owner | undefined): Promise<void> {
+  if (dead !== undefined) await keepInRecord(dead.directory, dead.job, { unmasked: dead.record.unmasked });
 }
 
 async function showsAnything(disk: PlannedDisk, sizes: readonly number[]): Promise<boolean> {
@@ -181,6 +215,15 @@ export function holdsNewest(role: Role, phase: JobPhase, wasUsed: boolean): bool
     case jobPhases.undone:
       return role === 'source';
   }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof DiskferryError && error.code === 'device-in-use';
+}
+
+function isGoneOnWith({ path }: PlannedDisk, job: string): DiskferryError {
+  const message = `${path}: belongs to the job ${job}, which died and is being gone on with or ended at this moment`;
+  return new DiskferryError('device-in-use', message, { context: { device: path, job } });
 }
 
 function isMoved({ path }: PlannedDisk, { job, role }: Owner): DiskferryError {

@@ -1,7 +1,32 @@
-/** Which disk of a dead job may be shown without anybody's word for it: every phase, both disks. */
-import { expect, test } from 'vitest';
+/**
+ * Which disk of a dead job may be shown without anybody's word for it: every phase, both disks. And what a job is told
+ * when its disk is to be shown while somebody goes on with it, on image files.
+ */
+import { closeSync } from 'node:fs';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { mebibyte } from '../../../app/base/units.ts';
+import type { PlannedDisk } from '../../../app/contract/plan.ts';
+import { isAbsent, readDiskFacts } from '../../../app/devices/disk-facts.ts';
+import { readInventory } from '../../../app/devices/inventory.ts';
+import { lockFile } from '../../../app/devices/open-disk.ts';
+import { LiveFiles } from '../../../app/engine/live-files.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
-import { holdsNewest } from '../../../app/migration/unmask.ts';
+import { JobJournal } from '../../../app/migration/job-journal.ts';
+import type { JobRecord } from '../../../app/migration/job-record.ts';
+import { keepInRecord, newJobRecord, requireRecord, writeJobRecord } from '../../../app/migration/job-record.ts';
+import { decidePlan } from '../../../app/migration/plan.ts';
+import type * as readJournalModule from '../../../app/migration/read-journal.ts';
+import { takeOverJournal } from '../../../app/migration/read-journal.ts';
+import { judgeDeadJob } from '../../../app/migration/recovery.ts';
+import type { Unmasked } from '../../../app/migration/unmask.ts';
+import { holdsNewest, unmask } from '../../../app/migration/unmask.ts';
+import { makeFacts } from './made-facts.ts';
+import { options } from './refusals.ts';
 
 const { copying, undoing, committing, committed, undone } = jobPhases;
 
@@ -15,4 +40,124 @@ test.each([
   ['had gone back', undone, true, [true, false]],
 ] as const)('a job that %s', (_, phase, wasUsed, expected) => {
   expect((['source', 'destination'] as const).map((role) => holdsNewest(role, phase, wasUsed))).toEqual(expected);
+});
+
+/** What happens between the first look at the record and the journal's lock. */
+const race = vi.hoisted((): { beforeLock: () => Promise<void> } => ({ beforeLock: () => Promise.resolve() }));
+
+vi.mock('../../../app/migration/read-journal.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof readJournalModule>();
+  const openJournal: typeof real.openJournal = async (...parameters) => {
+    await race.beforeLock();
+    return real.openJournal(...parameters);
+  };
+  return { ...real, openJournal };
+});
+
+describe('a disk of a job that died in its start', () => {
+  const job = 'images-1234';
+  const sizeBytes = 2 * mebibyte;
+  const masked = Buffer.alloc(512, 0xff).fill(Buffer.from('EFI PART').map((value) => value ^ 0xff), 0, 8);
+  let folder: string;
+  let held: FileHandle[];
+
+  const sourcePath = (): string => join(folder, 'source');
+  const directory = (): string => join(folder, 'state', 'jobs', job);
+  const show = (): Promise<Unmasked> =>
+    unmask({ path: sourcePath(), stateDirectory: join(folder, 'state'), acceptsStale: false });
+  const voided = async (): Promise<JobRecord['unmasked']> => (await requireRecord(directory(), job)).unmasked;
+
+  async function hold(path: string): Promise<void> {
+    const handle = await open(path, 'r');
+    held.push(handle);
+    lockFile(path, handle);
+  }
+
+  async function letGo(): Promise<void> {
+    for (const handle of held.splice(0)) await handle.close();
+  }
+
+  async function imageOf(role: string): Promise<PlannedDisk> {
+    const path = join(folder, role);
+    await writeFile(path, new Uint8Array(sizeBytes));
+    const facts = readDiskFacts(await readInventory({ probes: false, votes: false }), path);
+    if (isAbsent(facts)) throw new Error(`${path}: no such file`);
+    const shape = { sizeBytes, logicalBlockBytes: 512, physicalBlockBytes: 512 };
+    const rest = { model: null, serial: null, bus: null, content: null };
+    return { path, kind: 'file', toBeCreated: false, ...shape, ...rest, identity: facts.identity };
+  }
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'diskferry-unmask-'));
+    held = [];
+    race.beforeLock = () => Promise.resolve();
+    const disks = { source: await imageOf('source'), destination: await imageOf('destination') };
+    const plan = { ...decidePlan(makeFacts(), options), ...disks, stateDirectory: join(folder, 'state') };
+    const handle = await open(sourcePath(), 'r+');
+    await handle.write(masked, 0, masked.length, 512);
+    await handle.close();
+    const asked = { speed: 'balanced', hold: false, users: { units: [] }, socketPath: '/nbd.sock' } as const;
+    const record = await newJobRecord({ job, plan, ...asked });
+    await mkdir(directory(), { recursive: true });
+    await writeJobRecord(directory(), record);
+    await (await JobJournal.create(directory(), record)).close();
+  });
+
+  afterEach(async () => {
+    await letGo();
+    await rm(folder, { recursive: true });
+  });
+
+  test('is shown, and ends the job', async () => {
+    expect(await show()).toMatchObject({ types: ['gpt'], warnings: [] });
+    expect(await voided()).toBe('source');
+  });
+
+  test('is not shown while somebody goes on with the job', async () => {
+    await hold(join(directory(), 'journal'));
+    await expect(show()).rejects.toMatchObject({
+      code: 'device-in-use',
+      message: expect.stringContaining(`belongs to the job ${job}, which died and is being gone on with`) as string,
+    });
+    expect(await voided()).toBeUndefined();
+  });
+
+  test('is not shown while a successor waits for what the process that died was writing', async () => {
+    LiveFiles.discard(job);
+    const live = await LiveFiles.make({ job, sizeBytes });
+    try {
+      await expect(show()).rejects.toMatchObject({ code: 'device-in-use' });
+      expect(await voided()).toBeUndefined();
+    } finally {
+      closeSync(live.setting.fenceFd);
+      live.remove();
+    }
+  });
+
+  test('ends no job when somebody has the disk and nothing of it shows', async () => {
+    await hold(sourcePath());
+    await expect(show()).rejects.toMatchObject({ code: 'device-in-use' });
+    expect(await voided()).toBeUndefined();
+    await letGo();
+    await show();
+    expect(await voided()).toBe('source');
+  });
+
+  test('is heard of by a recovery that had read the record before', async () => {
+    race.beforeLock = () => keepInRecord(directory(), job, { unmasked: 'source' });
+    const judged = await judgeDeadJob({ job, directory: directory(), goesBack: false });
+    await judged.journal.close();
+    expect(judged).toMatchObject({ continuation: 'finish-on-source', record: { unmasked: 'source' } });
+  });
+
+  test('costs no user his device: a successor waits for the lock', async () => {
+    await hold(join(directory(), 'journal'));
+    const record = await requireRecord(directory(), job);
+    await expect(takeOverJournal(directory(), record, 0)).rejects.toMatchObject({ code: 'device-in-use' });
+    const taking = takeOverJournal(directory(), record);
+    // So that it finds the lock taken.
+    await sleep(200);
+    await letGo();
+    await (await taking).close();
+  });
 });
