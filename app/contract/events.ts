@@ -100,6 +100,7 @@ export const jobWarningCodes = [
   'destination-repaired',
   'disk-not-hidden',
   'places-unreadable',
+  'users-not-started',
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [

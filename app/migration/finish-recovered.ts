@@ -3,6 +3,7 @@
  * that disk, and the job is over. No engine; all that is written is what makes that disk recognisable again.
  */
 import { statSync } from 'node:fs';
+import { messageOf } from '../base/error.ts';
 import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
 import type { Plan, PlannedMount } from '../contract/plan.ts';
@@ -12,6 +13,7 @@ import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { filesOf } from './job-report.ts';
+import { readBootId } from './job-record.ts';
 import type { RecoverableJob } from './recovery.ts';
 import { showPartitions } from './show-partitions.ts';
 
@@ -29,10 +31,16 @@ export async function finishRecovered(
   if (isShown) await showPartitionsOf(plan, absent, emit);
   await tellPlaces(plan, { isOnDestination, emit });
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
-  // Where the machine has mounted all of it by itself, its users were started as well.
+  const users = new Users(record.users, 'stopped');
   if (missing.length > 0) {
     await new VolumeMounts(missing, 0).mountAll(path);
-    await new Users(record.users, 'stopped').start();
+    await users.start();
+  } else if (await mayBeStopped(plan, { record, isOnDestination })) {
+    // They may run, too: then their start command need not work, and the volume is theirs in any case.
+    await users.start().catch((error: unknown) => {
+      const message = `what uses ${path} may still be stopped: ${messageOf(error)}`;
+      emit({ event: 'warning', code: 'users-not-started', message });
+    });
   }
   const unreadable = record.accepted?.[isOnDestination ? 'source' : 'destination'] ?? nothingUnreadable;
   const report = {
@@ -41,6 +49,19 @@ export async function finishRecovered(
   };
   if (isOnDestination) emit({ event: 'finished', verified: false, report });
   else emit({ event: 'undone', report });
+}
+
+/**
+ * The volume is mounted, though the job may have stopped its users: it died before it unmounted anything, or after it
+ * had mounted it again. Not since another start of the machine, which has started them; and a cut-over by device-mapper
+ * stops nobody.
+ */
+async function mayBeStopped(
+  { way, usesDeviceMapper }: Plan,
+  { record, isOnDestination }: Pick<RecoverableJob, 'record'> & Pick<Told, 'isOnDestination'>,
+): Promise<boolean> {
+  if (way !== 'remount' || (isOnDestination && usesDeviceMapper)) return false;
+  return record.bootId === (await readBootId());
 }
 
 interface Told {

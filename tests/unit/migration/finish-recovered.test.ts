@@ -1,13 +1,16 @@
 /** The end of a job that died when one disk was the truth already, on image files. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import type * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import type { EventBody } from '../../../app/contract/events.ts';
-import type { PlannedDisk } from '../../../app/contract/plan.ts';
+import type { Plan, PlannedDisk } from '../../../app/contract/plan.ts';
 import { finishRecovered } from '../../../app/migration/finish-recovered.ts';
+import type { JobRecord } from '../../../app/migration/job-record.ts';
+import { readBootId } from '../../../app/migration/job-record.ts';
 import type { RecoverableJob } from '../../../app/migration/recovery.ts';
 
 /** Where the disk has lost what was there, and where it takes nothing new. */
@@ -39,14 +42,17 @@ function disk(name: string): PlannedDisk {
   return { path, kind: 'file', toBeCreated: false, sizeBytes, logicalBlockBytes: 512, identity: null } as PlannedDisk;
 }
 
-async function finish(
-  continuation: RecoverableJob['continuation'],
-  absent: RecoverableJob['absent'] = [],
-): Promise<EventBody[]> {
-  const plan = { source: disk('source'), destination: disk('destination'), mounts: [], way: 'attach' };
+interface Died {
+  readonly plan?: Partial<Pick<Plan, 'way' | 'usesDeviceMapper'>>;
+  readonly record?: Partial<Pick<JobRecord, 'bootId' | 'users'>>;
+}
+
+async function finish(continuation: RecoverableJob['continuation'], died: Died = {}): Promise<EventBody[]> {
+  const disks = { source: disk('source'), destination: disk('destination') };
+  const plan = { ...disks, mounts: [], way: 'attach', usesDeviceMapper: false, ...died.plan };
   const events: EventBody[] = [];
-  const record = { startedMs: 0, users: {} };
-  const dead = { plan, absent, record, continuation } as unknown as RecoverableJob;
+  const record = { startedMs: 0, bootId: 'before', users: { units: [] }, ...died.record };
+  const dead = { plan, absent: [], record, continuation } as unknown as RecoverableJob;
   await finishRecovered(dead, (event) => events.push(event));
   return events;
 }
@@ -112,4 +118,45 @@ test('the job is not over while the primary of what identifies the disk stays hi
   readOnly.clear();
   expect((await finish('finish-on-destination')).at(-1)?.event).toBe('finished');
   expect(await at('destination', 512)).toBe('EFI PART');
+});
+
+describe('users of a volume that is mounted', () => {
+  const sameBoot = readBootId();
+
+  /** Whether they are. */
+  async function starts(
+    continuation: RecoverableJob['continuation'],
+    plan: NonNullable<Died['plan']>,
+    bootId: string,
+  ): Promise<boolean> {
+    const started = join(folder, 'started');
+    const users = { units: [], startCommand: `touch ${started}` };
+    const events = await finish(continuation, { plan, record: { bootId, users } });
+    expect(events.filter(({ event }) => event === 'warning')).toEqual([]);
+    return existsSync(started);
+  }
+
+  test.each([
+    // The end, the way, by device-mapper; then in the same boot, and in another.
+    ['finish-on-source', 'remount', false, [true, false]],
+    ['finish-on-source', 'remount', true, [true, false]],
+    ['finish-on-destination', 'remount', false, [true, false]],
+    ['finish-on-destination', 'remount', true, [false, false]],
+    ['finish-on-source', 'attach', false, [false, false]],
+  ] as const)('are started again where the job may have stopped them: %s, %s (device-mapper: %s)', async (...row) => {
+    const [continuation, way, usesDeviceMapper, expected] = row;
+    // The other boot first: what has been started leaves a file.
+    const inOther = await starts(continuation, { way, usesDeviceMapper }, 'before');
+    expect([await starts(continuation, { way, usesDeviceMapper }, await sameBoot), inOther]).toEqual(expected);
+  });
+
+  test('that do not start again keep no job from its end', async () => {
+    const record = { bootId: await sameBoot, users: { units: [], startCommand: 'exit 7' } };
+    const events = await finish('finish-on-source', { plan: { way: 'remount' }, record });
+    expect(events.at(-1)?.event).toBe('undone');
+    expect(events.find(({ event }) => event === 'warning')).toMatchObject({
+      code: 'users-not-started',
+      message: expect.stringMatching(/source may still be stopped: .*exit code 7/) as string,
+    });
+  });
 });
