@@ -13,23 +13,49 @@ import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
 import { filesOf } from './job-report.ts';
+import type { JobRecord } from './job-record.ts';
 import { readBootId } from './job-record.ts';
 import type { RecoverableJob } from './recovery.ts';
 import { showPartitions } from './show-partitions.ts';
 
 export async function finishRecovered(
   { plan, absent, record, continuation }: RecoverableJob,
-  emit: (event: EventBody) => void,
+  say: (event: EventBody) => void,
 ): Promise<void> {
+  const warnings: string[] = [];
+  const emit = (event: EventBody): void => {
+    if (event.event === 'warning') warnings.push(event.message);
+    say(event);
+  };
   const isOnDestination = continuation === 'finish-on-destination';
   emit({ event: 'planned', plan });
   if (isOnDestination) emit({ event: 'committed' });
   const truth = isOnDestination ? plan.destination : plan.source;
-  const { path, kind } = truth;
   const claim = plan.way === 'live' ? 'shared' : 'exclusive';
   const isShown = await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim });
   if (isShown) await showPartitionsOf(plan, absent, emit);
   await tellPlaces(plan, { isOnDestination, emit });
+  await giveToUsers(plan, { record, isOnDestination, emit });
+  const unreadable = record.accepted?.[isOnDestination ? 'source' : 'destination'] ?? nothingUnreadable;
+  const report = {
+    ...reportOf(plan.source.sizeBytes, record.startedMs),
+    ...{ unreadable, unreadableFiles: await filesOf(unreadable, plan, isOnDestination), warnings },
+  };
+  if (isOnDestination) emit({ event: 'finished', verified: false, report });
+  else emit({ event: 'undone', report });
+}
+
+interface Told {
+  readonly isOnDestination: boolean;
+  readonly emit: (event: EventBody) => void;
+}
+
+interface Given extends Told {
+  readonly record: JobRecord;
+}
+
+async function giveToUsers(plan: Plan, { record, isOnDestination, emit }: Given): Promise<void> {
+  const { path, kind } = isOnDestination ? plan.destination : plan.source;
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   const users = new Users(record.users, 'stopped');
   if (missing.length > 0) {
@@ -42,13 +68,6 @@ export async function finishRecovered(
       emit({ event: 'warning', code: 'users-not-started', message });
     });
   }
-  const unreadable = record.accepted?.[isOnDestination ? 'source' : 'destination'] ?? nothingUnreadable;
-  const report = {
-    ...reportOf(plan.source.sizeBytes, record.startedMs),
-    ...{ unreadable, unreadableFiles: await filesOf(unreadable, plan, isOnDestination) },
-  };
-  if (isOnDestination) emit({ event: 'finished', verified: false, report });
-  else emit({ event: 'undone', report });
 }
 
 /**
@@ -58,15 +77,10 @@ export async function finishRecovered(
  */
 async function mayBeStopped(
   { way, usesDeviceMapper }: Plan,
-  { record, isOnDestination }: Pick<RecoverableJob, 'record'> & Pick<Told, 'isOnDestination'>,
+  { record, isOnDestination }: Pick<Given, 'record' | 'isOnDestination'>,
 ): Promise<boolean> {
   if (way !== 'remount' || (isOnDestination && usesDeviceMapper)) return false;
   return record.bootId === (await readBootId());
-}
-
-interface Told {
-  readonly isOnDestination: boolean;
-  readonly emit: (event: EventBody) => void;
 }
 
 /** What could be neither read nor written was left as it is, and may be hidden still. */
@@ -99,12 +113,12 @@ function isMountedFrom({ target }: PlannedMount, path: string): boolean {
 function reportOf(
   totalBytes: number,
   startedMs: number,
-): Omit<JobReport, 'unreadable' | 'unreadableFiles'> {
+): Omit<JobReport, 'unreadable' | 'unreadableFiles' | 'warnings'> {
   return {
     elapsedMs: Math.max(0, Date.now() - startedMs),
     ...{ copiedBytes: 0, redirectedBytes: 0, skippedBytes: 0, totalBytes },
     interruptions: [],
     graduation: { changes: 0, longestPauseMs: 0 },
-    ...{ staysOn: null, longestStallMs: 0, warnings: [] },
+    ...{ staysOn: null, longestStallMs: 0 },
   };
 }

@@ -367,7 +367,8 @@ export const english = {
     oldDiskText:
       '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume. Keep it until you have looked at the destination.',
     undoneDisk: 'What to do with the destination',
-    undoneDiskText: '{{destination}} is not needed any more, and nothing takes it for the volume.',
+    undoneDiskText:
+      'The move has no more use for {{destination}}. Programs do not take it for the volume, unless a point above says otherwise. Look at what is on it before you use it for something else.',
     points: 'To be noted',
     file: 'A file that lies there: {{path}}',
     lost: {

@@ -101,6 +101,14 @@ test('a place that cannot be read is left, and told', async () => {
   });
 });
 
+test('what was told on the way is in the report as well, where people look at the end', async () => {
+  bad.add(backup);
+  const events = await finish('finish-on-destination');
+  const told = events.flatMap((event) => (event.event === 'warning' ? [event.message] : []));
+  expect(told).toHaveLength(1);
+  expect(events.at(-1)).toMatchObject({ event: 'finished', report: { warnings: told } });
+});
+
 test('a place that cannot be written keeps no other hidden, and is told', async () => {
   readOnly.add(backup);
   const events = await finish('finish-on-destination');
