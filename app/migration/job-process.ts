@@ -15,6 +15,7 @@ import type { JobEventOf } from '../contract/events.ts';
 import type { Speed } from '../contract/plan.ts';
 import type { DeviceKeeper } from '../engine/device-host.ts';
 import { LiveFiles } from '../engine/live-files.ts';
+import type { JobPhase } from '../journal/job-phase.ts';
 import { ControlServer } from './control-server.ts';
 import { EventLog } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
@@ -37,7 +38,7 @@ import { makeJobDirectory, newJobRecord, requireRecord, writeJobRecord } from '.
 import { outliveFaults } from './outlive-faults.ts';
 import { takeOverJournal } from './read-journal.ts';
 import type { JudgedJob, RecoverableJob } from './recovery.ts';
-import { judgeDeadJob, prepareRecovery, whereDataIs } from './recovery.ts';
+import { judgeDeadJob, prepareRecovery, whereDataIs, withWayBack } from './recovery.ts';
 
 /** A supervisor that does not read is told no more progress than this; the other events are few. */
 const unsentMax = 64;
@@ -117,11 +118,11 @@ async function recover({ recovers: job, directory, goesBack, hold }: RecoverOrde
   const record = { ...dead.record, hold };
   const recovered = { plan: dead.plan, goesBack: dead.continuation === 'go-back' };
   const { journal, continuation } = dead;
-  if (continuation === 'finish-on-destination' || continuation === 'finish-on-source') await finish(dead);
+  if (continuation === 'finish-on-destination' || continuation === 'finish-on-source') await finish(dead, judged.phase);
   else await runInPlace({ record, directory, journal, recovered }, toldLog(directory));
 }
 
-async function finish(dead: RecoverableJob): Promise<void> {
+async function finish(dead: RecoverableJob, phase: JobPhase): Promise<void> {
   const { directory, record, journal, continuation } = dead;
   const { job } = record;
   const events = toldLog(directory);
@@ -130,7 +131,7 @@ async function finish(dead: RecoverableJob): Promise<void> {
     await removeRecord(directory);
   } catch (error) {
     const dataIs = continuation === 'finish-on-destination' ? 'destination' : 'source';
-    events.add(failedEvent(error, { job, dataIs }));
+    events.add(failedEvent(withWayBack(error, { job, phase }), { job, dataIs }));
   } finally {
     await journal.close();
   }

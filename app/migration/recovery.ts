@@ -189,3 +189,13 @@ function notNeededToGoBack(cause: DiskferryError, job: string): DiskferryError {
   const way = `nothing had been moved yet, and "diskferry recover --undo ${job}" ends the job without this disk`;
   return new DiskferryError(code, `${message}; ${way}`, { context, cause });
 }
+
+/**
+ * Of a commit whose destination cannot be made recognisable: everything can still go back. After the commit it cannot.
+ */
+export function withWayBack(error: unknown, { job, phase }: Pick<JudgedJob, 'job' | 'phase'>): unknown {
+  const isStuck = phase === jobPhases.committing && error instanceof DiskferryError && error.code === 'mask-failed';
+  if (!isStuck) return error;
+  const way = `if it stays so, "diskferry recover --undo ${job}" brings everything back to the source`;
+  return new DiskferryError(error.code, `${error.message}; ${way}`, { context: error.context, cause: error });
+}

@@ -1,16 +1,30 @@
 /** How a dead job goes on: every phase, asked to go back or not, in its start or after it; and with which disks. */
 import { describe, expect, test } from 'vitest';
+import type { ErrorCode } from '../../../app/base/error.ts';
+import { DiskferryError } from '../../../app/base/error.ts';
 import type { PlannedDisk } from '../../../app/contract/plan.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
 import type { JobRecord } from '../../../app/migration/job-record.ts';
 import { mayHaveBeenUsed } from '../../../app/migration/job-record.ts';
 import type { Continuation, FoundDisks } from '../../../app/migration/recovery.ts';
-import { decideContinuation, findDisks, requireUnused, whereDataIs } from '../../../app/migration/recovery.ts';
+import { decideContinuation, findDisks, requireUnused, whereDataIs, withWayBack } from '../../../app/migration/recovery.ts';
 import { blockDevice, inventoryOf } from '../devices/made-inventory.ts';
 import { diskFacts } from './made-facts.ts';
 
 const { copying, undoing, committing, committed, undone } = jobPhases;
 const job = 'sdb-1234';
+
+test('a commit whose destination cannot be shown is told that everything can go back, and nothing else is', () => {
+  const failure = (code: ErrorCode): DiskferryError => new DiskferryError(code, '/dev/sdc: EIO', { context: { device: '/dev/sdc' } });
+  expect(withWayBack(failure('mask-failed'), { job, phase: committing })).toMatchObject({
+    ...{ code: 'mask-failed', context: { device: '/dev/sdc' } },
+    message: expect.stringMatching(/EIO; if it stays so, "diskferry recover --undo sdb-1234" brings/) as string,
+  });
+  for (const [code, phase] of [['mask-failed', committed], ['mask-failed', undone], ['device-in-use', committing]] as const) {
+    const error = failure(code);
+    expect(withWayBack(error, { job, phase })).toBe(error);
+  }
+});
 
 describe('a dead job', () => {
   test.each([
