@@ -267,9 +267,13 @@ describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (n
 
   it('shows the source when its undo goes on', async () => {
     const migration = scene.startToFail('shown', '--hold');
+    const job = await migration.job();
     await migration.event('synchronized');
     await migration.ask('undo');
     await migration.end();
+    const directory = join(scratch.stateDirectory, 'jobs', job);
+    const word = await readWord(directory, await requireRecord(directory, job));
+    expect(word.phase).toBe(jobPhases.undone);
     await scene.expectSeen(nothing, nothing);
     expect(await Migration.recover(scratch).end()).toMatchObject({ exitCode: 8 });
     await scene.expectSeen(scene.known, nothing);

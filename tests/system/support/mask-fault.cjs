@@ -103,7 +103,7 @@ if (!threads.isMainThread) {
     for (;;) {
       const received = receive(port);
       if (received?.message.kind !== 'change-mask') return received;
-      if (fault === 'shown') die();
+      if (fault === 'shown' && !received.message.isMasked) die();
       isChanging = true;
       if (!isRefused(received.message)) return received;
       port.postMessage({ kind: 'mask-changed', errno: ioError });
