@@ -8,11 +8,16 @@
  * partition tables, and never touches the disk's content. A child process: the event loop goes on meanwhile.
  */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from './command.ts';
 import { probeContent } from './content.ts';
 import { areParts, listPartitions, matchParts } from './partition-table.ts';
 import { readAttribute } from './sysfs-files.ts';
 import { readSysfsDevices } from './sysfs.ts';
+
+/** Users may be waiting for the disk. */
+const busyMsMax = 3000;
+const busyPollMs = 100;
 
 /**
  * After the disk has been closed. Throws when the kernel's partitions are not those of the disk afterwards.
@@ -26,9 +31,24 @@ export async function updatePartitions(path: string, majorMinor: string): Promis
   if (areParts(table, nodesOf(majorMinor))) return;
   // All go before any comes: partx --update cannot add one where an old one still lies.
   const what = `updating the partitions of ${path}`;
-  if (hasNodes) await runCommand('partx', ['--delete', path], what);
+  if (hasNodes) await deleteNodes(path, majorMinor, what);
   if (table.length > 0) await runCommand('partx', ['--add', path], what);
   matchParts(table, nodesOf(majorMinor));
+}
+
+/** udev looks at a disk and at its partitions when who wrote it lets it go, and what is open cannot be deleted. */
+async function deleteNodes(path: string, majorMinor: string, what: string): Promise<void> {
+  const endMs = performance.now() + busyMsMax;
+  for (;;) {
+    try {
+      await runCommand('partx', ['--delete', path], what);
+      return;
+    } catch (error) {
+      if (nodesOf(majorMinor).length === 0) return;
+      if (performance.now() >= endMs) throw error;
+      await sleep(busyPollMs);
+    }
+  }
 }
 
 function nodesOf(majorMinor: string): { offsetBytes: number; sizeBytes: number }[] {

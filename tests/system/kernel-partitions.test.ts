@@ -2,10 +2,15 @@
  * After a job the kernel shows the partitions that lie on the destination now. The kernel of the tests need
  * not know partition tables: the nodes are made by partx, here as in Diskferry.
  */
+import { open, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
+import type { BlockDevice } from '../../app/devices/block-device.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { readInventory } from '../../app/devices/inventory.ts';
+import { updatePartitions } from '../../app/devices/kernel-partitions.ts';
 import { makeImage } from './support/loop-disk.ts';
 import { failing } from './support/mask-fault.ts';
 import { Migration, runCli } from './support/migration.ts';
@@ -37,11 +42,21 @@ async function attachPartitioned(name: string, parts: readonly PartitionRange[])
   return path;
 }
 
-async function partitionsOf(path: string): Promise<PartitionRange[]> {
+async function numberOf(path: string): Promise<string> {
   const { devices } = await readInventory({ probes: false, votes: false });
   const disk = devices.find((device) => device.path === path);
-  return devices
-    .filter(({ partition }) => partition?.diskMajorMinor === disk?.majorMinor)
+  if (disk === undefined) throw new Error(`${path}: no such disk`);
+  return disk.majorMinor;
+}
+
+async function nodesOf(path: string): Promise<BlockDevice[]> {
+  const number = await numberOf(path);
+  const { devices } = await readInventory({ probes: false, votes: false });
+  return devices.filter(({ partition }) => partition?.diskMajorMinor === number);
+}
+
+async function partitionsOf(path: string): Promise<PartitionRange[]> {
+  return (await nodesOf(path))
     .map(({ partition, sizeBytes: bytes }) => {
       return { startSectors: (partition?.offsetBytes ?? NaN) / 512, sectors: bytes / 512 };
     })
@@ -85,6 +100,33 @@ describe.skipIf(!isRoot)("the destination's partitions, to the kernel (needs roo
     const destination = await attachPartitioned('destination.img', oldParts);
     await migrate(source, destination);
     expect(await partitionsOf(destination)).toEqual([]);
+  });
+});
+
+describe.skipIf(!isRoot)('partitions that somebody looks at (needs root)', () => {
+  /** As udev does when a disk has been written. */
+  async function openFirst(path: string): Promise<FileHandle> {
+    const [first] = await nodesOf(path);
+    const [major = '', minor = ''] = first?.majorMinor.split(':') ?? [];
+    const node = scratchOf().path('node');
+    await runCommand('mknod', [node, 'b', major, minor], 'making a node');
+    return open(node, 'r');
+  }
+
+  test('go as soon as he has looked', async () => {
+    const path = await attachPartitioned('disk.img', oldParts);
+    const looking = await openFirst(path);
+    const number = await numberOf(path);
+    await writeFile(path, new Uint8Array(sizeBytes), { flag: 'r+' });
+    const updated = updatePartitions(path, number).then(
+      () => 'updated',
+      (error: unknown) => String(error),
+    );
+    // So that it finds the node open.
+    await sleep(700);
+    await looking.close();
+    expect(await updated).toBe('updated');
+    expect(await partitionsOf(path)).toEqual([]);
   });
 });
 
