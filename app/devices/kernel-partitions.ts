@@ -31,20 +31,24 @@ export async function updatePartitions(path: string, majorMinor: string): Promis
   if (areParts(table, nodesOf(majorMinor))) return;
   // All go before any comes: partx --update cannot add one where an old one still lies.
   const what = `updating the partitions of ${path}`;
-  if (hasNodes) await deleteNodes(path, majorMinor, what);
-  if (table.length > 0) await runCommand('partx', ['--add', path], what);
+  const isTold = (): boolean => areParts(table, nodesOf(majorMinor));
+  if (hasNodes) await deleteNodes(path, what, () => isTold() || nodesOf(majorMinor).length === 0);
+  if (table.length > 0 && !isTold()) await runCommand('partx', ['--add', path], what);
   matchParts(table, nodesOf(majorMinor));
 }
 
-/** udev looks at a disk and at its partitions when who wrote it lets it go, and what is open cannot be deleted. */
-async function deleteNodes(path: string, majorMinor: string, what: string): Promise<void> {
+/**
+ * udev looks at a disk and at its partitions when who wrote it lets it go, and what is open cannot be deleted. It may
+ * also tell the kernel itself meanwhile.
+ */
+async function deleteNodes(path: string, what: string, isDone: () => boolean): Promise<void> {
   const endMs = performance.now() + busyMsMax;
   for (;;) {
     try {
       await runCommand('partx', ['--delete', path], what);
       return;
     } catch (error) {
-      if (nodesOf(majorMinor).length === 0) return;
+      if (isDone()) return;
       if (performance.now() >= endMs) throw error;
       await sleep(busyPollMs);
     }

@@ -43,7 +43,7 @@ const lockPollMs = 50;
 /**
  * For a process that goes on with the live map of one that was killed, when that one's last request has
  * ended. The live map has more than the journal. Who has locked it (`lockDeadJob`) looks at a disk, or shows it, and
- * is waited for: the guard sees then whether it shows.
+ * is waited for: the record says then whether it shows.
  */
 export async function takeOverJournal(
   directory: string,

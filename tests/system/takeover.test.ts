@@ -6,9 +6,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { DiskferryError, present } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
+import { exitCodes } from '../../app/contract/exit-codes.ts';
 import { runProgram } from '../../app/devices/program.ts';
 import { canBeTakenOver } from '../../app/engine/fuse-device.ts';
+import { keepInRecord } from '../../app/migration/job-record.ts';
+import { lockDeadJob } from '../../app/migration/read-journal.ts';
 import { readDirect } from './support/direct-io.ts';
 import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
 import { makeLoopDisk } from './support/loop-disk.ts';
@@ -16,6 +20,7 @@ import { Migration } from './support/migration.ts';
 import { makeMountedVolume } from './support/mounted-volume.ts';
 import { useScratch } from './support/scratch.ts';
 import { usuallyOrInSoak } from './support/soak.ts';
+import { waitUntil } from './support/wait.ts';
 
 const isPossible = process.getuid?.() === 0 && canBeTakenOver();
 const scratchOf = useScratch();
@@ -31,6 +36,27 @@ async function killAndFollow(migration: Migration): Promise<void> {
   migration.signalJobProcess('SIGKILL');
   const isNew = (): boolean => migration.eventsNamed('warning').filter(({ code }) => code === 'taken-over').length > before;
   await migration.event('warning', isNew);
+}
+
+/** Before a successor has it, which takes the start of a process. */
+async function lockAsUnmask(directory: string): Promise<() => Promise<void>> {
+  let unlock: (() => Promise<void>) | undefined;
+  await waitUntil('the dead process has let go of its journal', async () => {
+    try {
+      unlock = await lockDeadJob(directory);
+    } catch (error) {
+      if (!(error instanceof DiskferryError) || error.code !== 'device-in-use') throw error;
+    }
+    return unlock !== undefined;
+  });
+  return present(unlock, 'a lock that was waited for');
+}
+
+/** What nobody serves any more, by hand. */
+async function giveUp(target: string, directory: string): Promise<void> {
+  await unmount(target);
+  await runProgram('umount', [`${directory}/virtual-device`]);
+  await runProgram('rm', ['-r', scratchOf().stateDirectory]);
 }
 
 describe.skipIf(!isPossible)('a killed job process (needs root and kernel 6.9)', { timeout: testMsMax }, () => {
@@ -74,6 +100,21 @@ describe.skipIf(!isPossible)('a killed job process (needs root and kernel 6.9)',
     await checkFileSystem('ext4', volume.source.path);
   });
 
+  it('is followed by nobody where a disk of it has been unmasked in between', async () => {
+    const volume = await makeMountedVolume(scratchOf());
+    const migration = volume.migrate('--hold');
+    await migration.event('synchronized');
+    const job = await migration.job();
+    const directory = `${scratchOf().stateDirectory}/jobs/${job}`;
+    migration.signalJobProcess('SIGKILL');
+    const unlock = await lockAsUnmask(directory);
+    await keepInRecord(directory, job, { unmasked: 'source' });
+    await unlock();
+    expect(await migration.end()).toMatchObject({ exitCode: exitCodes.refused });
+    expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'disk-unmasked', dataIs: 'both' });
+    await giveUp(volume.target, directory);
+  });
+
   it('is given up when it dies again and again: then there are errors, and the user is told', async () => {
     const volume = await makeMountedVolume(scratchOf());
     const migration = volume.migrate('--hold');
@@ -87,8 +128,6 @@ describe.skipIf(!isPossible)('a killed job process (needs root and kernel 6.9)',
     expect(await migration.end()).toMatchObject({ exitCode: 4 });
     expect(migration.events.at(-1)).toMatchObject({ event: 'failed', code: 'engine-died', dataIs: 'both' });
     expect(() => writeFileSync(`${volume.target}/more`, 'x', { flush: true })).toThrow(/EIO|EROFS/);
-    await unmount(volume.target);
-    await runProgram('umount', [`${scratchOf().stateDirectory}/jobs/${await migration.job()}/virtual-device`]);
-    await runProgram('rm', ['-r', scratchOf().stateDirectory]);
+    await giveUp(volume.target, `${scratchOf().stateDirectory}/jobs/${await migration.job()}`);
   });
 });
