@@ -135,6 +135,7 @@ export class EngineLoop {
     this.#guarded = new GuardedDisks({
       ...{ io: this.#io, pool: this.#pool, ranges: this.#ranges, geometry: setting.geometry },
       durableWriteFailed: (disk, result) => this.#router.durableWriteFailed(disk, result),
+      mayHaveLost: (disk) => this.#router.mayHaveLost(disk),
     });
     const meter = new ConsumerMeter(setting.consumerCells);
     this.#progress = new ProgressCells(setting.progressCells);

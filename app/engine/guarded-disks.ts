@@ -14,7 +14,7 @@ import { MaskChange, maskChangePoolBytes } from './mask-change.ts';
 
 export const guardedDisksPoolBytes = maskedIoPoolBytes + maskChangePoolBytes;
 
-export interface GuardedDisksOptions extends Pick<MaskChangeOptions, 'durableWriteFailed'> {
+export interface GuardedDisksOptions extends Pick<MaskChangeOptions, 'durableWriteFailed' | 'mayHaveLost'> {
   /** The disks themselves. */
   readonly io: DiskIo;
   readonly pool: BufferPool;
@@ -27,12 +27,13 @@ export class GuardedDisks {
   readonly io: DiskIo;
   readonly #change: MaskChange;
 
-  constructor({ geometry, ranges, durableWriteFailed, ...disks }: GuardedDisksOptions) {
+  constructor({ geometry, ranges, durableWriteFailed, mayHaveLost, ...disks }: GuardedDisksOptions) {
     const { sizeBytes, logicalBlockBytes } = geometry;
     const places = new GuardPlaces(sizeBytes);
     const masked = new MaskedDiskIo({ ...disks, places, logicalBlockBytes, operationsMax: diskOperationsMax });
     this.io = masked;
-    this.#change = new MaskChange({ ...disks, places, logicalBlockBytes, masked, ranges, durableWriteFailed });
+    const losses = { durableWriteFailed, mayHaveLost };
+    this.#change = new MaskChange({ ...disks, ...losses, places, logicalBlockBytes, masked, ranges });
   }
 
   /** One at a time. `done` gets 0 when the whole disk is so, durably, or an errno as a negative number. */

@@ -8,7 +8,15 @@
  * is the first to go and the last to come: whoever knows the disk by it finds all the rest as it must be.
  *
  * The flush at the end is for what shows on the disk itself and has been written over, or discarded, in its
- * cache only: a power cut would bring it back.
+ * cache only: a power cut would bring it back. A flush that has failed before may have lost just that, for
+ * good, though reads still see it:
+ *
+ *   place masked ── consumer writes no identity ── a flush fails ── place is shown: nothing to invert ── power cut
+ *                   (in the disk's cache)          (lost)           (read from the cache)       masked still there
+ *
+ * So after such a loss each place is written durably, inverted or not. When masking, only those that may have
+ * shown: the others cannot be lost to anything that shows, and a bad place of a disk must keep nobody from going
+ * back.
  *
  * What could not be read, and has not been written since, is not tried again where it may be left: a bad place
  * can take a disk a minute, and users may be waiting.
@@ -39,6 +47,8 @@ export interface MaskChangeOptions {
   readonly logicalBlockBytes: number;
   /** A durable write has failed, and on a disk without FUA with it a flush of all that was written before. */
   readonly durableWriteFailed: (disk: Disk, result: number) => void;
+  /** A flush has failed since the engine's start, or may have before it: what reads see may not be durable. */
+  readonly mayHaveLost: (disk: Disk) => boolean;
 }
 
 export interface WantedMask {
@@ -58,6 +68,8 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   readonly #buffer: number;
   /** By step. */
   readonly #offsets = new Float64Array(Object.keys(steps).length);
+  /** Places of either disk that have been written to show. */
+  readonly #mayShow: readonly [Uint8Array, Uint8Array];
   #wanted: WantedMask | undefined;
   #done: Done | undefined;
   #place = 0;
@@ -67,6 +79,7 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   constructor(options: MaskChangeOptions) {
     this.#options = options;
     this.#buffer = options.pool.reserve(maskChangePoolBytes);
+    this.#mayShow = [new Uint8Array(options.places.count), new Uint8Array(options.places.count)];
   }
 
   /** One at a time. The disk may be written. */
@@ -97,6 +110,7 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     else if (isSkipped) this.#settle();
     else if (result < 0) this.#release(result);
     else if (step === steps.read && this.#mustInvert()) this.#invert();
+    else if (step === steps.read && this.#mustRepeat()) this.#write();
     else this.#settle();
   }
 
@@ -135,9 +149,21 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     return state === (this.#isWanted.isMasked ? 'plain' : 'masked');
   }
 
+  /** What the place holds may not be durable, and what it would fall back to may be in the other form. */
+  #mustRepeat(): boolean {
+    const { disk, isMasked } = this.#isWanted;
+    return this.#options.mayHaveLost(disk) && (!isMasked || this.#mayShow[disk][this.#place] === 1);
+  }
+
   #invert(): void {
-    const { io, pool, logicalBlockBytes } = this.#options;
-    invertSector(pool.bytes, this.#sectorAt);
+    const { disk, isMasked } = this.#isWanted;
+    invertSector(this.#options.pool.bytes, this.#sectorAt);
+    if (!isMasked) this.#mayShow[disk][this.#place] = 1;
+    this.#write();
+  }
+
+  #write(): void {
+    const { io, logicalBlockBytes } = this.#options;
     io.write(this.#disk, this.#offsets, logicalBlockBytes, this.#buffer, true, this, steps.write);
   }
 

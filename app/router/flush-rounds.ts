@@ -114,6 +114,11 @@ export class FlushRounds implements DiskIoClient, JournalClient {
     this.#isWrittenUnseen = true;
   }
 
+  /** A flush has failed; or may have, where others flush past the router and are told of it alone. */
+  get mayHaveLost(): boolean {
+    return this.#failure < 0 || this.#isWrittenUnseen;
+  }
+
   /**
    * A write that was to be durable has failed, and what its flush should have covered may be lost with it.
    */

@@ -110,6 +110,10 @@ export class Mirror implements DiskIoClient {
     return this.#lastRefusal;
   }
 
+  get mayHaveLost(): boolean {
+    return this.#losses > 0;
+  }
+
   // ---- writes
 
   /**

@@ -151,8 +151,15 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     return this.#flushes.failure;
   }
 
+  /** For a successor. Of the source nobody knows whether a flush has failed. */
   goOnAfter(failure: number): void {
     this.#flushes.goOnAfter(failure);
+    this.mirror.sourceLost();
+  }
+
+  /** What has been written to the disk may not be durable, whatever is flushed from now on. */
+  mayHaveLost(disk: Disk): boolean {
+    return disk === source ? this.mirror.mayHaveLost : this.#flushes.mayHaveLost;
   }
 
   /** Makes everything on the destination durable, for the commit; `done` gets 0 or a negative errno. */

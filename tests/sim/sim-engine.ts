@@ -137,6 +137,7 @@ export class SimEngine {
         if (disk === destination) faults.lost();
         this.router.durableWriteFailed(disk, result);
       },
+      mayHaveLost: (disk) => this.router.mayHaveLost(disk),
     });
     io.name(this.#masked, 'guard');
     io.name(this.#maskChange, 'mask change');

@@ -707,9 +707,9 @@ export class World {
     if (at !== undefined)
       throw new Violation('the other disk is known as well', at);
     const left = shown.leftByPowerCut();
-    const masked = left.slice();
-    if (this.#guard.unmask(left).some((stamp, sector) => stamp !== masked[sector]))
-      throw new Violation('the disk is masked still');
+    const found = left.slice();
+    const maskedAt = this.#guard.unmask(left).findIndex((stamp, sector) => stamp !== found[sector]);
+    if (maskedAt >= 0) throw new Violation('the disk is masked still', maskedAt);
   }
 
   #checkFailure(failure: UndoFailure | undefined): void {

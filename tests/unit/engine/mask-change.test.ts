@@ -19,13 +19,19 @@ let pool: BufferPool;
 let masked: MaskedDiskIo;
 let change: MaskChange;
 let answers: number[];
+let hasLost: boolean;
 
 beforeEach(() => {
+  hasLost = false;
   io = new SteppedDiskIo();
   pool = new BufferPool(maskedIoPoolBytes + maskChangePoolBytes + mebibyte, () => 0);
   const shared = { io, pool, places, logicalBlockBytes: 512 };
   masked = new MaskedDiskIo({ ...shared, operationsMax: 16 });
-  change = new MaskChange({ ...shared, masked, ranges: new RangesInFlight(1), durableWriteFailed: () => undefined });
+  change = new MaskChange({
+    ...{ ...shared, masked, ranges: new RangesInFlight(1) },
+    durableWriteFailed: () => undefined,
+    mayHaveLost: () => hasLost,
+  });
   answers = [];
 });
 
@@ -96,5 +102,25 @@ describe('a change of masks', () => {
     play({ bad: [4096] });
     begin(false);
     expect(play()).toHaveLength(places.count + 1);
+  });
+
+  // What the place held before may be all that is durable, and be hidden, though a read sees none of it.
+  test('shows every place durably once a flush has failed, whatever is read there', () => {
+    hasLost = true;
+    begin(false);
+    const seen = play({ gptAt: [512] });
+    expect(seen.filter((text) => text.startsWith('write'))).toEqual(
+      ascending.toReversed().map((text) => `${text.replace('read', 'write')} fua`),
+    );
+    expect(answers).toEqual([0]);
+  });
+
+  test('hides durably after a failed flush what may have shown, and leaves a place alone that never has', () => {
+    begin(false);
+    play({ gptAt: [512] });
+    hasLost = true;
+    begin(true);
+    expect(play().filter((text) => text.startsWith('write'))).toEqual(['write source 512+512 fua']);
+    expect(answers).toEqual([0, 0]);
   });
 });

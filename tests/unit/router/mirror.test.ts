@@ -1,6 +1,7 @@
 /** What a router does while undo mirrors: both disks are stepped by hand. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { blockBytes } from '../../../app/base/units.ts';
+import { destination, source } from '../../../app/devices/disk-io.ts';
 import { requestKinds } from '../../../app/router/request.ts';
 import { RouterBench } from './router-bench.ts';
 
@@ -181,6 +182,23 @@ describe('what was mirrored and not flushed', () => {
     bench.io.end('write source 0+4096');
     sourceFails();
     expect(bench.written.isSet(0)).toBe(true);
+  });
+
+  test('may be lost from the first failed flush on, also for a successor, who cannot know', () => {
+    const mayHaveLost = (): boolean[] => [bench.router.mayHaveLost(destination), bench.router.mayHaveLost(source)];
+    expect(mayHaveLost()).toEqual([false, false]);
+    sourceFails();
+    expect(mayHaveLost()).toEqual([false, true]);
+    bench = new RouterBench();
+    bench.router.goOnAfter(0);
+    expect(mayHaveLost()).toEqual([false, true]);
+    bench.router.goOnAfter(ioError);
+    expect(mayHaveLost()).toEqual([true, true]);
+  });
+
+  test('may be lost on the destination once others flush it past the router', () => {
+    bench.router.expectUnseenWrites();
+    expect([bench.router.mayHaveLost(destination), bench.router.mayHaveLost(source)]).toEqual([true, false]);
   });
 
   test('is nothing after FUA writes, which are durable at once', () => {
