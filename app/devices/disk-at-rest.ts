@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { mebibyte } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import type { FoundIdentity, PlainDisk, ReadableDisk } from './disk-mask.ts';
 import { findIdentities, plainDisk, RefusedPlaces, unmaskDisk } from './disk-mask.ts';
@@ -27,8 +28,8 @@ export async function hiddenOn(disk: DiskAtRest, volumeSizes: readonly number[])
   return [...new Set(found.filter(({ isMasked }) => isMasked).map(({ type }) => type))];
 }
 
-/** Places nearer to each other than that are read together. */
-const runBytesMax = 128 * 1024;
+/** All places at a disk's start fit into one: a program for each of them would take longer than to read it all. */
+const runBytesMax = 5 * mebibyte;
 
 async function readPlaces(disk: DiskAtRest, all: readonly GuardPlaces[]): Promise<ReadableDisk> {
   const { path, logicalBlockBytes } = disk;

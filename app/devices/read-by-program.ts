@@ -2,6 +2,7 @@
  * Parts of a disk as programs have read them: a disk that does not answer keeps such a program, and none of the
  * threads of a process that looks after others as well.
  */
+import { mebibyte } from '../base/units.ts';
 import { runProgramHead } from './program.ts';
 
 export interface ReadDisk {
@@ -9,6 +10,9 @@ export interface ReadDisk {
   readonly kind: 'block' | 'file';
   readonly logicalBlockBytes: number;
 }
+
+/** At a time: a disk answers one long request sooner than a thousand of a block. */
+const requestBytes = mebibyte;
 
 /** In logical blocks. */
 export interface BlockRun {
@@ -25,8 +29,8 @@ export async function readByProgram(
   { first, count }: BlockRun,
 ): Promise<Uint8Array | undefined> {
   const size = count * logicalBlockBytes;
-  const place = [`bs=${logicalBlockBytes}`, `skip=${first}`, `count=${count}`, 'status=none'];
-  const flags = kind === 'block' ? ['iflag=direct'] : [];
-  const bytes = await runProgramHead('dd', [`if=${path}`, ...place, ...flags], size);
+  const place = [`bs=${requestBytes}`, `skip=${first * logicalBlockBytes}`, `count=${size}`, 'status=none'];
+  const flags = ['skip_bytes', 'count_bytes', ...(kind === 'block' ? ['direct'] : [])];
+  const bytes = await runProgramHead('dd', [`if=${path}`, ...place, `iflag=${flags.join(',')}`], size);
   return bytes.length === size ? bytes : undefined;
 }
