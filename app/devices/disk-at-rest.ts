@@ -10,7 +10,7 @@ import type { PlannedDisk } from '../contract/plan.ts';
 import type { FoundIdentity, PlainDisk, ReadableDisk } from './disk-mask.ts';
 import { findIdentities, plainDisk, RefusedPlaces, unmaskDisk } from './disk-mask.ts';
 import { GuardPlaces } from './guard-places.ts';
-import type { Claim } from './open-disk.ts';
+import type { Claim, Known } from './open-disk.ts';
 import { dropCache, openDisk, openFile, openPath } from './open-disk.ts';
 import { readByProgram } from './read-by-program.ts';
 import { volumeSizes } from './volume-size.ts';
@@ -127,14 +127,15 @@ export interface ShowOptions {
   readonly volumeSizes: readonly number[];
   /** `shared`: device-mapper devices may lie on it and stay there. */
   readonly claim?: Claim;
+  readonly known?: Known;
 }
 
 /**
  * Durable when it resolves, as far as the disk can be written: places may stay hidden (`placesLeft`), but no primary
  * of what identifies it. Throws `device-in-use` when somebody has it, `mask-failed`.
  */
-export async function showDisk(disk: PlannedDisk, { volumeSizes, claim }: ShowOptions): Promise<void> {
-  const open = await openDisk(disk, 'write', claim);
+export async function showDisk(disk: PlannedDisk, { volumeSizes, claim, known }: ShowOptions): Promise<void> {
+  const open = await openDisk(disk, 'write', claim, known);
   try {
     const plain = plainDisk(open.handle.fd, disk.path, disk.logicalBlockBytes);
     const failures = volumeSizes.flatMap((size) => showVolume(plain, new GuardPlaces(size)) ?? []);

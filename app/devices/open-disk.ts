@@ -40,9 +40,9 @@ interface Opened {
 /** `shared`: device-mapper devices lie on it and are to stay there, so nobody can claim it for himself. */
 export type Claim = 'exclusive' | 'shared';
 /**
- * How a disk is known again. `by-boot`: by what the kernel gives once in a boot, for a successor in the same one.
- * What the disk holds has changed since, and to look around at other devices would wait for the one that nobody
- * serves yet.
+ * How a disk is known again. `by-boot`: by what the kernel gives once in a boot, for a successor in the same one, and
+ * for whoever keeps a successor waiting. What the disk holds has changed since, and to look around at other devices
+ * would wait for the one that nobody serves yet.
  */
 export type Known = 'by-plan' | 'by-boot';
 

@@ -37,13 +37,13 @@ export async function openJournal(directory: string, record: JobRecord): Promise
 }
 
 /** The users of the virtual device wait meanwhile. */
-const lockedMsMax = 30_000;
+const lockedMsMax = 10_000;
 const lockPollMs = 50;
 
 /**
  * For a process that goes on with the live map of one that was killed, when that one's last request has
- * ended. The live map has more than the journal. Who has locked it (`lockDeadJob`) looks at a disk, or shows it, and
- * is waited for: the record says then whether it shows.
+ * ended. The live map has more than the journal. Who has locked it (`lockDeadJob`) shows a disk, and is waited for: the
+ * record says then whether it shows.
  */
 export async function takeOverJournal(
   directory: string,

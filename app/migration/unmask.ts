@@ -13,6 +13,7 @@ import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
+import type { Known } from '../devices/open-disk.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
@@ -64,8 +65,12 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   const living = await ownerOf(inventory, disk, await findLivingJobs(stateDirectory));
   if (living !== undefined) throw isMoved(disk, living);
   const dead = await ownerOf(inventory, disk, await findDeadJobs(stateDirectory));
-  if (dead === undefined) return show(disk, { acceptsStale });
-  return whileDead(disk, dead, (held) => show(disk, { dead: held, acceptsStale }));
+  const sizes = await sizesOn(disk, dead);
+  const types = await hiddenOn(disk, sizes);
+  if (types.length === 0) throw notMasked(disk);
+  const act = (held?: Owner): Promise<string[]> => show(disk, { sizes, dead: held, acceptsStale });
+  const notKept = dead === undefined ? await act() : await whileDead(disk, dead, act);
+  return { device: path, types, ...(await look(disk, sizes, notKept)) };
 }
 
 /** Nobody goes on with the job meanwhile. What its record says is read once more: somebody may have done so just before. */
@@ -83,28 +88,38 @@ async function whileDead<T>(disk: PlannedDisk, { job, directory, role }: Owner, 
   }
 }
 
-interface Held extends Pick<UnmaskRequest, 'acceptsStale'> {
-  readonly dead?: Owner;
-}
-
-async function show(disk: PlannedDisk, { dead, acceptsStale }: Held): Promise<Unmasked> {
-  const { path, kind, sizeBytes } = disk;
+async function sizesOn(disk: PlannedDisk, dead: Owner | undefined): Promise<number[]> {
   const recorded = dead === undefined ? [] : [dead.record.plan.source.sizeBytes];
-  const sizes = [...new Set([sizeBytes, ...recorded, ...(await volumeSizesAtRest(disk))])];
-  const types = await hiddenOn(disk, sizes);
-  if (types.length === 0) throw notMasked(disk);
-  const isTruth = await isVolume(dead);
-  if (!acceptsStale && !isTruth) throw stale(disk, dead);
-  const notKept = await showAndVoid(disk, { sizes, dead, isTruth });
-  const warnings = [...notKept, ...(await tellPlaces(disk, sizes)), ...(await showPartitions(disk))];
-  const node = kind === 'block' ? path : null;
-  return { device: path, types, recognisedBy: await recognisedBy({ node, path }), warnings };
+  return [...new Set([disk.sizeBytes, ...recorded, ...(await volumeSizesAtRest(disk))])];
 }
 
-interface Shown {
+interface Held extends Pick<UnmaskRequest, 'acceptsStale'> {
+  /** Of the volumes whose places are shown. */
   readonly sizes: readonly number[];
   readonly dead: Owner | undefined;
+}
+
+interface Shown extends Omit<Held, 'acceptsStale'> {
   readonly isTruth: boolean;
+}
+
+/** All that must not change meanwhile, and no more: the users of a live device may wait. Returns what people should know. */
+async function show(disk: PlannedDisk, { sizes, dead, acceptsStale }: Held): Promise<string[]> {
+  const isTruth = await isVolume(dead);
+  if (!acceptsStale && !isTruth) throw stale(disk, dead);
+  return showAndVoid(disk, { sizes, dead, isTruth });
+}
+
+/** What has become of it, which programs are asked for: nothing is decided by it, and the job has been let go. */
+async function look(
+  disk: PlannedDisk,
+  sizes: readonly number[],
+  notKept: readonly string[],
+): Promise<Pick<Unmasked, 'recognisedBy' | 'warnings'>> {
+  const { path, kind } = disk;
+  const warnings = [...notKept, ...(await tellPlaces(disk, sizes)), ...(await showPartitions(disk))];
+  const node = kind === 'block' ? path : null;
+  return { recognisedBy: await recognisedBy({ node, path }), warnings };
 }
 
 /**
@@ -115,7 +130,7 @@ interface Shown {
 async function showAndVoid(disk: PlannedDisk, { sizes, dead, isTruth }: Shown): Promise<string[]> {
   const before = isTruth ? await voidJob(dead) : [];
   try {
-    await showDisk(disk, { volumeSizes: sizes });
+    await showDisk(disk, { volumeSizes: sizes, known: howKnown(disk) });
   } catch (error) {
     throw await afterFailure(error, async () => {
       const isVoid = await showsAnything(disk, sizes);
@@ -125,6 +140,14 @@ async function showAndVoid(disk: PlannedDisk, { sizes, dead, isTruth }: Shown): 
     });
   }
   return isTruth ? before : voidJob(dead);
+}
+
+/**
+ * It has been looked up a moment ago, in this boot. To look around once more would wait for the virtual device of a
+ * job whose successor waits for us. But where the kernel does not number disks, another one may have the same place.
+ */
+function howKnown({ kind, identity }: PlannedDisk): Known {
+  return kind === 'file' || (identity !== null && identity.diskSequence !== null) ? 'by-boot' : 'by-plan';
 }
 
 /** Whether it shows does not depend on whether that can be kept. Returns what people should know. */

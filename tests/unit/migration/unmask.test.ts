@@ -11,7 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import type { PlannedDisk } from '../../../app/contract/plan.ts';
+import type * as diskAtRestModule from '../../../app/devices/disk-at-rest.ts';
 import { isAbsent, readDiskFacts } from '../../../app/devices/disk-facts.ts';
+import type * as recognisersModule from '../../../app/devices/foreign-recognisers.ts';
+import type * as inventoryModule from '../../../app/devices/inventory.ts';
 import { readInventory } from '../../../app/devices/inventory.ts';
 import { lockFile } from '../../../app/devices/open-disk.ts';
 import { LiveFiles } from '../../../app/engine/live-files.ts';
@@ -21,8 +24,9 @@ import type { JobRecord } from '../../../app/migration/job-record.ts';
 import { keepInRecord, newJobRecord, requireRecord, writeJobRecord } from '../../../app/migration/job-record.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import type * as readJournalModule from '../../../app/migration/read-journal.ts';
-import { takeOverJournal } from '../../../app/migration/read-journal.ts';
+import { lockDeadJob, takeOverJournal } from '../../../app/migration/read-journal.ts';
 import { judgeDeadJob } from '../../../app/migration/recovery.ts';
+import type * as showPartitionsModule from '../../../app/migration/show-partitions.ts';
 import type { Unmasked } from '../../../app/migration/unmask.ts';
 import { holdsNewest, unmask } from '../../../app/migration/unmask.ts';
 import { makeFacts } from './made-facts.ts';
@@ -42,8 +46,11 @@ test.each([
   expect((['source', 'destination'] as const).map((role) => holdsNewest(role, phase, wasUsed))).toEqual(expected);
 });
 
-/** What happens between the first look at the record and the journal's lock. */
-const race = vi.hoisted((): { beforeLock: () => Promise<void> } => ({ beforeLock: () => Promise.resolve() }));
+/** What happens between the first look at the record and the journal's lock, and whenever a disk is looked at. */
+const race = vi.hoisted((): { beforeLock: () => Promise<void>; whileLooking: (what: string) => Promise<void> } => ({
+  beforeLock: () => Promise.resolve(),
+  whileLooking: () => Promise.resolve(),
+}));
 
 vi.mock('../../../app/migration/read-journal.ts', async (importOriginal) => {
   const real = await importOriginal<typeof readJournalModule>();
@@ -52,6 +59,46 @@ vi.mock('../../../app/migration/read-journal.ts', async (importOriginal) => {
     return real.openJournal(...parameters);
   };
   return { ...real, openJournal };
+});
+
+vi.mock('../../../app/devices/disk-at-rest.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof diskAtRestModule>();
+  const hiddenOn: typeof real.hiddenOn = async (...parameters) => {
+    await race.whileLooking('what is hidden');
+    return real.hiddenOn(...parameters);
+  };
+  const placesLeft: typeof real.placesLeft = async (...parameters) => {
+    await race.whileLooking('places that are left');
+    return real.placesLeft(...parameters);
+  };
+  return { ...real, hiddenOn, placesLeft };
+});
+
+vi.mock('../../../app/devices/inventory.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof inventoryModule>();
+  const readInventory: typeof real.readInventory = async (...parameters) => {
+    await race.whileLooking('all devices');
+    return real.readInventory(...parameters);
+  };
+  return { ...real, readInventory };
+});
+
+vi.mock('../../../app/devices/foreign-recognisers.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof recognisersModule>();
+  const recognisedBy: typeof real.recognisedBy = async (...parameters) => {
+    await race.whileLooking('what programs see');
+    return real.recognisedBy(...parameters);
+  };
+  return { ...real, recognisedBy };
+});
+
+vi.mock('../../../app/migration/show-partitions.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof showPartitionsModule>();
+  const showPartitions: typeof real.showPartitions = async (...parameters) => {
+    await race.whileLooking('partitions');
+    return real.showPartitions(...parameters);
+  };
+  return { ...real, showPartitions };
 });
 
 describe('a disk of a job that died in its start', () => {
@@ -91,6 +138,7 @@ describe('a disk of a job that died in its start', () => {
     folder = await mkdtemp(join(tmpdir(), 'diskferry-unmask-'));
     held = [];
     race.beforeLock = () => Promise.resolve();
+    race.whileLooking = () => Promise.resolve();
     const disks = { source: await imageOf('source'), destination: await imageOf('destination') };
     const plan = { ...decidePlan(makeFacts(), options), ...disks, stateDirectory: join(folder, 'state') };
     const handle = await open(sourcePath(), 'r+');
@@ -111,6 +159,19 @@ describe('a disk of a job that died in its start', () => {
   test('is shown, and ends the job', async () => {
     expect(await show()).toMatchObject({ types: ['gpt'], warnings: [] });
     expect(await voided()).toBe('source');
+  });
+
+  // To look at all devices may wait for the one that nobody serves yet, because a successor waits for us.
+  test('keeps nobody from the job while programs are asked about disks', async () => {
+    const asked: string[] = [];
+    race.whileLooking = async (what) => {
+      asked.push(what);
+      await (await lockDeadJob(directory()))?.();
+    };
+    await show();
+    expect(new Set(asked)).toEqual(
+      new Set(['all devices', 'what is hidden', 'places that are left', 'partitions', 'what programs see']),
+    );
   });
 
   test('is not shown while somebody goes on with the job', async () => {
