@@ -96,6 +96,7 @@ export const errorCodes = [
   'identity-not-hidden',
   'job-missing',
   'job-state',
+  'job-held',
   'job-silent',
   'end-not-understood',
   'decision-needed',

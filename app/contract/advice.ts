@@ -222,8 +222,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'takeover-refused': failed(
     'both',
-    'Run "diskferry recover" to go on: what was written since the start may be on the destination only, and neither disk ' +
-      'is recognised.',
+    'Run "diskferry recover" to go on: what was written since the start may be on the destination only.',
   ),
   'takeover-impossible': failed('both', 'The job goes on; if its process is killed, its users get errors.'),
   'earlier-job-died': {
@@ -289,6 +288,9 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'unknown',
     exitCode: exitCodes.usage,
   },
+  'job-held': refusedRecovery(
+    'Wait until that has ended, then try again; "diskferry status" shows whether the job runs by then.',
+  ),
   'job-silent': failed(
     'both',
     'End nothing by force: the job may serve its volume all the same, and do later what it was told. See "diskferry status".',

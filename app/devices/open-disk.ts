@@ -116,7 +116,7 @@ export function lockFile(path: string, handle: FileHandle): void {
     addon().lockExclusive(handle.fd);
   } catch (cause) {
     if (!isAddonError(cause) || cause.code !== 'EWOULDBLOCK') throw cause;
-    throw new DiskferryError('device-in-use', `${path}: another job has it`, {
+    throw new DiskferryError('device-in-use', `${path}: another process of Diskferry has it`, {
       context: { device: path },
       cause,
     });

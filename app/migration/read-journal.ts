@@ -4,7 +4,7 @@
  */
 import { constants, fsyncSync, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode } from '../base/error.ts';
 import { afterFailure, DiskferryError } from '../base/error.ts';
@@ -28,7 +28,7 @@ const refusals: Readonly<Record<RecoveryRefusal, readonly [code: ErrorCode, why:
   'other-disks': ['journal-mismatch', 'is about other disks than the record beside it'],
 };
 
-/** After a crash all that has crossed counts as written. Nobody else can open it so until it is closed. */
+/** After a crash all that has crossed counts as written. Nobody else can open it so until it is closed: throws `job-held`. */
 export async function openJournal(directory: string, record: JobRecord): Promise<JobJournal> {
   const { recovered, ...found } = await openFound(directory, record);
   countAllAsWritten(recovered);
@@ -43,20 +43,22 @@ const lockPollMs = 50;
 /**
  * For a process that goes on with the live map of one that was killed, when that one's last request has
  * ended. The live map has more than the journal. Who has locked it (`lockDeadJob`) shows a disk, and is waited for: the
- * record says then whether it shows.
+ * record says then whether it shows. Throws `takeover-refused` when that takes too long.
  */
 export async function takeOverJournal(
   directory: string,
   record: JobRecord,
   waitMsMax = lockedMsMax,
 ): Promise<JobJournal> {
-  const { path, handle, setting } = await openFound(directory, record, waitMsMax);
+  const { path, handle, setting } = await openFound(directory, record, waitMsMax).catch((error: unknown) => {
+    throw isHeld(error) ? cannotTakeOver(record.job, waitMsMax) : error;
+  });
   return new JobJournal(path, handle, { ...setting, isBehind: true });
 }
 
 /**
  * Until what it returns is called nobody goes on with the job: whoever does locks its journal. Undefined where there
- * is no journal that could be opened, so nobody can. Throws `device-in-use`.
+ * is no journal that could be opened, so nobody can. Throws `job-held`.
  */
 export async function lockDeadJob(directory: string): Promise<(() => Promise<void>) | undefined> {
   const path = join(directory, journalName);
@@ -66,11 +68,20 @@ export async function lockDeadJob(directory: string): Promise<(() => Promise<voi
   });
   if (handle === undefined) return undefined;
   try {
-    lockFile(path, handle);
+    lockJournal(path, handle);
   } catch (error) {
     throw await afterFailure(error, () => handle.close());
   }
   return () => handle.close();
+}
+
+/** `unmask` keeps it for a moment; whoever goes on with the job, as long as it runs. */
+function lockJournal(path: string, handle: FileHandle): void {
+  try {
+    lockFile(path, handle);
+  } catch (error) {
+    throw isInUse(error) ? jobHeld(basename(dirname(path))) : error;
+  }
 }
 
 /** What the job is about, and whether anything has crossed, for who only wants to know. */
@@ -114,10 +125,10 @@ async function lockWithin(waitMsMax: number, path: string, handle: FileHandle): 
   const endMs = performance.now() + waitMsMax;
   for (;;) {
     try {
-      lockFile(path, handle);
+      lockJournal(path, handle);
       return;
     } catch (error) {
-      if (!isInUse(error) || performance.now() >= endMs) throw error;
+      if (!isHeld(error) || performance.now() >= endMs) throw error;
       await sleep(lockPollMs);
     }
   }
@@ -125,6 +136,24 @@ async function lockWithin(waitMsMax: number, path: string, handle: FileHandle): 
 
 function isInUse(error: unknown): boolean {
   return error instanceof DiskferryError && error.code === 'device-in-use';
+}
+
+function isHeld(error: unknown): boolean {
+  return error instanceof DiskferryError && error.code === 'job-held';
+}
+
+const holders =
+  'it is gone on with, taken over or ended ("diskferry recover"), or a disk of it is shown ("diskferry unmask")';
+
+/** Of a job that died. */
+export function jobHeld(job: string): DiskferryError {
+  const message = `${job}: another process has the job at this moment: ${holders}`;
+  return new DiskferryError('job-held', message, { context: { job } });
+}
+
+function cannotTakeOver(job: string, waitedMs: number): DiskferryError {
+  const message = `${job}: the job cannot be taken over: another process has had it for ${waitedMs / 1000} s: ${holders}`;
+  return new DiskferryError('takeover-refused', message, { context: { job } });
 }
 
 function isMissing(error: unknown): boolean {

@@ -16,10 +16,10 @@ import type { JobPhase } from '../journal/job-phase.ts';
 import type { JobJournal } from './job-journal.ts';
 import type { JobRecord } from './job-record.ts';
 import { mayHaveBeenUsed, readBootId, requireRecord } from './job-record.ts';
-import { openJournal } from './read-journal.ts';
+import { jobHeld, openJournal } from './read-journal.ts';
 import { findRecorded } from './recorded-disk.ts';
 import { clearRemains } from './remains.ts';
-import { isAlive } from './recorded-jobs.ts';
+import { isAlive, isServed } from './recorded-jobs.ts';
 
 /** What is to be done, by what the journal says. */
 export type Continuation =
@@ -108,10 +108,12 @@ function goBackFrom(phase: JobPhase, { job, wasUsed }: { readonly job: string; r
   }
 }
 
-/** Opens its journal, which the caller closes. Throws what keeps anybody from knowing what is left to do. */
+/** Opens its journal, which the caller closes. Throws `job-held`, and what keeps anybody from knowing what is left to do. */
 export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest): Promise<JudgedJob> {
   const found = await requireRecord(directory, job);
   if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
+  // A successor needs the journal and does not listen yet: without it, its users would get errors.
+  if (isServed(job)) throw jobHeld(job);
   const journal = await openJournal(directory, found);
   try {
     // `unmask` may have had the job until then (read-journal.ts, lockDeadJob).

@@ -19,7 +19,7 @@ import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
 import type { JobRecord } from './job-record.ts';
 import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
-import { lockDeadJob, readWord } from './read-journal.ts';
+import { jobHeld, lockDeadJob, readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findRecorded } from './recorded-disk.ts';
 import { findDeadJobs, findLivingJobs, isServed } from './recorded-jobs.ts';
@@ -52,7 +52,7 @@ interface Owner {
   readonly role: Role;
 }
 
-/** Throws `not-masked`, `disk-stale`, `device-in-use`, or what opening it gave. */
+/** Throws `not-masked`, `disk-stale`, `device-in-use`, `job-held`, or what opening it gave. */
 export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskRequest): Promise<Unmasked> {
   const inventory = await readInventory({ probes: false, votes: false });
   const facts = await lookCloser(requireDisk(readDiskFacts(inventory, path)), { findsWriters: false });
@@ -76,12 +76,14 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
 /** Nobody goes on with the job meanwhile. What its record says is read once more: somebody may have done so just before. */
 async function whileDead<T>(disk: PlannedDisk, { job, directory, role }: Owner, act: (dead: Owner) => Promise<T>): Promise<T> {
   const unlock = await lockDeadJob(directory).catch((error: unknown) => {
-    throw isInUse(error) ? isGoneOnWith(disk, job) : error;
+    throw isHeld(error) ? heldWith(disk, job) : error;
   });
   try {
     const record = await readJobRecord(directory);
     // A successor that waits for what the process that died was writing has not opened the journal yet.
-    if (record === null || 'defect' in record || isServed(job)) throw isGoneOnWith(disk, job);
+    if (isServed(job)) throw heldWith(disk, job);
+    if (record === null) throw hasEnded(disk, job);
+    if ('defect' in record) throw new DiskferryError('record-unreadable', record.defect, { context: { directory } });
     return await act({ job, directory, record, role });
   } finally {
     await unlock?.();
@@ -244,9 +246,19 @@ function isInUse(error: unknown): boolean {
   return error instanceof DiskferryError && error.code === 'device-in-use';
 }
 
-function isGoneOnWith({ path }: PlannedDisk, job: string): DiskferryError {
-  const message = `${path}: belongs to the job ${job}, which died and is being gone on with or ended at this moment`;
-  return new DiskferryError('device-in-use', message, { context: { device: path, job } });
+function isHeld(error: unknown): boolean {
+  return error instanceof DiskferryError && error.code === 'job-held';
+}
+
+function heldWith({ path }: PlannedDisk, job: string): DiskferryError {
+  const { message, context } = jobHeld(job);
+  const why = `belongs to a job that died, and nothing of it was shown; ${message}`;
+  return new DiskferryError('job-held', `${path}: ${why}`, { context: { ...context, device: path } });
+}
+
+function hasEnded({ path }: PlannedDisk, job: string): DiskferryError {
+  const message = `${path}: the job ${job}, to which it belonged, has been ended at this moment, so it may show by now`;
+  return new DiskferryError('job-held', message, { context: { device: path, job } });
 }
 
 function isMoved({ path }: PlannedDisk, { job, role }: Owner): DiskferryError {

@@ -7,7 +7,8 @@
  * Between block devices a person looks, too: what udev and systemd make of disks that lose and regain their
  * identity has not been tried enough.
  *
- * A file system that files lie on may come later: such a job is tried again when the machine's disks change.
+ * A file system that files lie on may come later: such a job is tried again when the machine's disks change. One that
+ * another process has just then is tried again after a while.
  */
 import type { JobEvent } from '../contract/events.ts';
 import { readBootId } from '../migration/job-record.ts';
@@ -40,7 +41,7 @@ export class ResumeAtStart {
   readonly #jobs: Jobs;
   readonly #say: (text: string) => void;
   #retry: NodeJS.Timeout | undefined;
-  /** Those whose disks were not all there. */
+  /** Those whose disks were not all there, or that another process had. */
   #waiting: string[] = [];
   #trying = Promise.resolve();
 
@@ -60,6 +61,10 @@ export class ResumeAtStart {
 
   /** The machine's disks have changed. */
   devicesChanged(): void {
+    this.#tryLater();
+  }
+
+  #tryLater(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#tryAgain();
@@ -87,9 +92,11 @@ export class ResumeAtStart {
 
   #note(job: string, first: JobEvent): void {
     if (first.event !== 'failed') return;
-    const isIncomplete = first.code === 'disk-not-found';
-    if (isIncomplete) this.#waiting.push(job);
-    const next = isIncomplete ? 'it is tried again when a disk comes' : first.advice;
+    const isHeld = first.code === 'job-held';
+    const when = isHeld ? 'soon' : first.code === 'disk-not-found' ? 'when a disk comes' : undefined;
+    if (when !== undefined) this.#waiting.push(job);
+    if (isHeld) this.#tryLater();
+    const next = when === undefined ? first.advice : `It is tried again ${when}.`;
     this.#say(`${job} cannot go on: ${first.message}. ${next}`);
   }
 }

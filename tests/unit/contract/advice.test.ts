@@ -20,6 +20,7 @@ describe('advice', () => {
   const ofDeadJobs: readonly ErrorCode[] = [
     'earlier-job-died',
     'disk-not-found',
+    'job-held',
     'disk-unmasked',
     'source-changed',
     'virtual-device-held',

@@ -19,12 +19,14 @@ import { readInventory } from '../../../app/devices/inventory.ts';
 import { lockFile } from '../../../app/devices/open-disk.ts';
 import { LiveFiles } from '../../../app/engine/live-files.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
+import { failedEvent } from '../../../app/migration/failed-event.ts';
 import { JobJournal } from '../../../app/migration/job-journal.ts';
 import type { JobRecord } from '../../../app/migration/job-record.ts';
 import { keepInRecord, newJobRecord, requireRecord, writeJobRecord } from '../../../app/migration/job-record.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import type * as readJournalModule from '../../../app/migration/read-journal.ts';
 import { lockDeadJob, takeOverJournal } from '../../../app/migration/read-journal.ts';
+import type { JudgedJob } from '../../../app/migration/recovery.ts';
 import { judgeDeadJob } from '../../../app/migration/recovery.ts';
 import type * as showPartitionsModule from '../../../app/migration/show-partitions.ts';
 import type { Unmasked } from '../../../app/migration/unmask.ts';
@@ -58,7 +60,11 @@ vi.mock('../../../app/migration/read-journal.ts', async (importOriginal) => {
     await race.beforeLock();
     return real.openJournal(...parameters);
   };
-  return { ...real, openJournal };
+  const lockDeadJob: typeof real.lockDeadJob = async (...parameters) => {
+    await race.beforeLock();
+    return real.lockDeadJob(...parameters);
+  };
+  return { ...real, openJournal, lockDeadJob };
 });
 
 vi.mock('../../../app/devices/disk-at-rest.ts', async (importOriginal) => {
@@ -112,6 +118,7 @@ describe('a disk of a job that died in its start', () => {
   const directory = (): string => join(folder, 'state', 'jobs', job);
   const show = (): Promise<Unmasked> =>
     unmask({ path: sourcePath(), stateDirectory: join(folder, 'state'), acceptsStale: false });
+  const judge = (): Promise<JudgedJob> => judgeDeadJob({ job, directory: directory(), goesBack: false });
   const voided = async (): Promise<JobRecord['unmasked']> => (await requireRecord(directory(), job)).unmasked;
 
   async function hold(path: string): Promise<void> {
@@ -177,8 +184,8 @@ describe('a disk of a job that died in its start', () => {
   test('is not shown while somebody goes on with the job', async () => {
     await hold(join(directory(), 'journal'));
     await expect(show()).rejects.toMatchObject({
-      code: 'device-in-use',
-      message: expect.stringContaining(`belongs to the job ${job}, which died and is being gone on with`) as string,
+      code: 'job-held',
+      message: expect.stringContaining(`${sourcePath()}: belongs to a job that died, and nothing of it was shown; ${job}: `) as string,
     });
     expect(await voided()).toBeUndefined();
   });
@@ -187,8 +194,10 @@ describe('a disk of a job that died in its start', () => {
     LiveFiles.discard(job);
     const live = await LiveFiles.make({ job, sizeBytes });
     try {
-      await expect(show()).rejects.toMatchObject({ code: 'device-in-use' });
+      await expect(show()).rejects.toMatchObject({ code: 'job-held' });
       expect(await voided()).toBeUndefined();
+      // Nor does a recovery take the journal away from it.
+      await expect(judge()).rejects.toMatchObject({ code: 'job-held' });
     } finally {
       closeSync(live.setting.fenceFd);
       live.remove();
@@ -206,15 +215,35 @@ describe('a disk of a job that died in its start', () => {
 
   test('is heard of by a recovery that had read the record before', async () => {
     race.beforeLock = () => keepInRecord(directory(), job, { unmasked: 'source' });
-    const judged = await judgeDeadJob({ job, directory: directory(), goesBack: false });
+    const judged = await judge();
     await judged.journal.close();
     expect(judged).toMatchObject({ continuation: 'finish-on-source', record: { unmasked: 'source' } });
+  });
+
+  test('keeps a recovery waiting, which is told why', async () => {
+    await hold(join(directory(), 'journal'));
+    const error = await judge().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'job-held', message: expect.stringContaining('unmask') as string });
+    expect(failedEvent(error, { job })).toMatchObject({ advice: expect.stringContaining('then try again') as string });
+    await letGo();
+    await (await judge()).journal.close();
+  });
+
+  test('ends in between, and that is said', async () => {
+    race.beforeLock = () => rm(join(directory(), 'job.json'));
+    await expect(show()).rejects.toMatchObject({
+      code: 'job-held',
+      message: `${sourcePath()}: the job ${job}, to which it belonged, has been ended at this moment, so it may show by now`,
+    });
   });
 
   test('costs no user his device: a successor waits for the lock', async () => {
     await hold(join(directory(), 'journal'));
     const record = await requireRecord(directory(), job);
-    await expect(takeOverJournal(directory(), record, 0)).rejects.toMatchObject({ code: 'device-in-use' });
+    await expect(takeOverJournal(directory(), record, 0)).rejects.toMatchObject({
+      code: 'takeover-refused',
+      message: expect.stringContaining(`${job}: the job cannot be taken over: another process has had it`) as string,
+    });
     const taking = takeOverJournal(directory(), record);
     // So that it finds the lock taken.
     await sleep(200);

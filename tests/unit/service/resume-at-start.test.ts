@@ -53,7 +53,7 @@ class MadeJobs {
 }
 
 const begun: JobEvent = { event: 'synchronized', job: 'a', timeMs: 1 };
-const failed = (code: 'disk-not-found' | 'source-changed'): JobEvent => ({
+const failed = (code: 'disk-not-found' | 'job-held' | 'source-changed'): JobEvent => ({
   ...{
     event: 'failed',
     job: 'a',
@@ -98,6 +98,18 @@ describe('ResumeAtStart', () => {
     await vi.advanceTimersByTimeAsync(30_000);
     expect(jobs.asked).toHaveLength(4);
     expect(said.filter((text) => text === 'b cannot go on: it is source-changed. Look.')).toHaveLength(1);
+  });
+
+  test('tries again soon what another process had, as unmask may have for a moment', async () => {
+    const jobs = new MadeJobs({ a: 'earlier' }, [failed('job-held'), failed('job-held'), begun]);
+    const { said } = await resume(jobs);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(jobs.asked).toEqual(['a', 'a']);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(jobs.asked).toEqual(['a', 'a', 'a']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(jobs.asked).toHaveLength(3);
+    expect(said).toContain('a cannot go on: it is job-held. It is tried again soon.');
   });
 
   test('outlives that somebody else was quicker', async () => {
