@@ -6,17 +6,23 @@ import type { Interruption, JobEvent, JobEventOf, JobReport } from '../contract/
 import { formatBytes, formatDuration, formatEta, formatLatency, formatRate } from './format.ts';
 import { controlCommand, systemStateDirectory } from './state-directory.ts';
 
-/** Remembers from the plan where the job keeps its state: commands named later must work. */
+/**
+ * Remembers from the plan where the job keeps its state, because commands named later must work, and whether a disk was
+ * warned of that shows.
+ */
 export class EventTeller {
   #stateDirectory = systemStateDirectory;
+  #mayOtherShow = false;
 
   textOf(event: JobEvent): string {
     if (event.event === 'planned') this.#stateDirectory = event.plan.stateDirectory;
-    return eventText(event, this.#stateDirectory);
+    if (event.event === 'warning' && event.code === 'disk-not-hidden') this.#mayOtherShow = true;
+    return eventText(event, this.#stateDirectory, this.#mayOtherShow);
   }
 }
 
-export function eventText(event: JobEvent, stateDirectory: string): string {
+/** `mayOtherShow`: a warning has said that programs may know the disk, too, that is not the volume at the end. */
+export function eventText(event: JobEvent, stateDirectory: string, mayOtherShow = false): string {
   switch (event.event) {
     case 'planned':
       return plannedText(event);
@@ -46,7 +52,7 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
     case 'committed':
       return 'Committed: the destination now holds the volume. The source is no longer kept up to date.';
     case 'undone':
-      return undoneText(event);
+      return undoneText(event, mayOtherShow);
     case 'finished':
       return finishedText(event);
     case 'failed':
@@ -54,12 +60,12 @@ export function eventText(event: JobEvent, stateDirectory: string): string {
   }
 }
 
-function undoneText({ report }: JobEventOf<'undone'>): string {
+function undoneText({ report }: JobEventOf<'undone'>, mayOtherShow: boolean): string {
   const but = report.unreadable.totalBytes > 0 ? ' but what was lost' : '';
-  return (
-    `Undone: the source holds everything that was written${but}. Nothing takes the destination for the volume.` +
-    lostText(report)
-  );
+  const other = mayOtherShow
+    ? 'The destination may be taken for the volume, too: see the note about it above.'
+    : 'Nothing takes the destination for the volume.';
+  return `Undone: the source holds everything that was written${but}. ${other}${lostText(report)}`;
 }
 
 function crossedText({ acceptedBytes }: JobEventOf<'synchronized'>): string {

@@ -3,12 +3,13 @@
  * that disk, and the job is over. No engine; all that is written is what makes that disk recognisable again.
  */
 import { statSync } from 'node:fs';
-import { messageOf } from '../base/error.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
 import { nothingUnreadable } from '../contract/events.ts';
 import type { EventBody, JobReport } from '../contract/events.ts';
-import type { Plan, PlannedMount } from '../contract/plan.ts';
+import type { Plan, PlannedDisk, PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
-import { placesLeft, showIfHidden, tellPlacesLeft } from '../devices/disk-at-rest.ts';
+import { identitiesAtRest, placesLeft, showIfHidden, tellPlacesLeft } from '../devices/disk-at-rest.ts';
+import { GuardPlaces } from '../devices/guard-places.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { Users } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
@@ -35,6 +36,7 @@ export async function finishRecovered(
   const isShown = await showIfHidden(truth, { volumeSizes: [plan.source.sizeBytes], claim });
   if (isShown) await showPartitionsOf(plan, absent, emit);
   await tellPlaces(plan, { isOnDestination, emit });
+  await tellOther(plan, { record, absent, isOnDestination, emit });
   await giveToUsers(plan, { record, isOnDestination, emit });
   const unreadable = record.accepted?.[isOnDestination ? 'source' : 'destination'] ?? nothingUnreadable;
   const report = {
@@ -90,6 +92,32 @@ async function tellPlaces({ source, destination }: Plan, { isOnDestination, emit
   if (told === undefined) return;
   const message = `${truth.path}: ${told}; what belongs there may still be on ${other.path}`;
   emit({ event: 'warning', code: 'places-unreadable', message });
+}
+
+interface Ended extends Given, Pick<RecoverableJob, 'absent'> {}
+
+/**
+ * The disk that is not the volume shows all the same, because the job could not hide it again, or somebody has
+ * unmasked it. It is left as it is: nothing of it is needed any more, and it may be in use.
+ */
+async function tellOther(plan: Plan, { record, absent, isOnDestination, emit }: Ended): Promise<void> {
+  const role = isOnDestination ? 'source' : 'destination';
+  const mayShow = record.unmasked === role || (!isOnDestination && record.mayDestinationShow === true);
+  if (!mayShow || (!absent.includes(role) && !(await shows(plan[role], plan.source.sizeBytes)))) return;
+  const why = record.unmasked === role ? 'has been made recognisable by "diskferry unmask"' : 'could not be hidden again';
+  const advice = 'Keep it disconnected when the machine is started next, or it may be taken for the volume';
+  emit({ event: 'warning', code: 'disk-not-hidden', message: `${plan[role].path}: ${why}. ${advice}` });
+}
+
+/** Nobody knows of one that cannot be looked at. */
+async function shows(disk: PlannedDisk, volumeBytes: number): Promise<boolean> {
+  try {
+    const found = await identitiesAtRest(disk, new GuardPlaces(volumeBytes));
+    return found.some(({ isMasked }) => !isMasked);
+  } catch (error) {
+    if (error instanceof DiskferryError) return true;
+    throw error;
+  }
 }
 
 async function showPartitionsOf(

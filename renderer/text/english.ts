@@ -365,7 +365,7 @@ export const english = {
     undoneText: '{{source}} holds everything that was written.',
     oldDisk: 'What to do with the source',
     oldDiskText:
-      '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume. Keep it until you have looked at the destination.',
+      '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume, unless a point above says otherwise. Keep it until you have looked at the destination.',
     undoneDisk: 'What to do with the destination',
     undoneDiskText:
       'The move has no more use for {{destination}}. Programs do not take it for the volume, unless a point above says otherwise. Look at what is on it before you use it for something else.',

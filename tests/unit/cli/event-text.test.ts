@@ -112,4 +112,12 @@ describe('the text of an event', () => {
     expect(text).toMatch(/source holds everything that was written. Nothing takes the destination for the volume/);
     expect(text).not.toMatch(/erase|disconnect/);
   });
+
+  test('promises nothing after an undo of a destination that could not be hidden', () => {
+    const teller = new EventTeller();
+    const message = `${plan.destination.path}: hiding its identity failed: EIO`;
+    teller.textOf({ event: 'warning', ...line, code: 'disk-not-hidden', message });
+    const text = teller.textOf({ event: 'undone', ...line, report });
+    expect(text).toMatch(/written. The destination may be taken for the volume, too: see the note about it above\.$/);
+  });
 });

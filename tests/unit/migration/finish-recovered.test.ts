@@ -44,7 +44,8 @@ function disk(name: string): PlannedDisk {
 
 interface Died {
   readonly plan?: Partial<Pick<Plan, 'way' | 'usesDeviceMapper'>>;
-  readonly record?: Partial<Pick<JobRecord, 'bootId' | 'users'>>;
+  readonly record?: Partial<Pick<JobRecord, 'bootId' | 'users' | 'mayDestinationShow' | 'unmasked'>>;
+  readonly absent?: RecoverableJob['absent'];
 }
 
 async function finish(continuation: RecoverableJob['continuation'], died: Died = {}): Promise<EventBody[]> {
@@ -52,7 +53,7 @@ async function finish(continuation: RecoverableJob['continuation'], died: Died =
   const plan = { ...disks, mounts: [], way: 'attach', usesDeviceMapper: false, ...died.plan };
   const events: EventBody[] = [];
   const record = { startedMs: 0, bootId: 'before', users: { units: [] }, ...died.record };
-  const dead = { plan, absent: [], record, continuation } as unknown as RecoverableJob;
+  const dead = { plan, absent: died.absent ?? [], record, continuation } as unknown as RecoverableJob;
   await finishRecovered(dead, (event) => events.push(event));
   return events;
 }
@@ -126,6 +127,37 @@ test('the job is not over while the primary of what identifies the disk stays hi
   readOnly.clear();
   expect((await finish('finish-on-destination')).at(-1)?.event).toBe('finished');
   expect(await at('destination', 512)).toBe('EFI PART');
+});
+
+describe('the disk that is not the volume', () => {
+  async function show(name: string): Promise<void> {
+    const handle = await open(join(folder, name), 'r+');
+    await handle.write(plain, 0, plain.length, 512);
+    await handle.write(new Uint8Array(512 - plain.length), 0, 512 - plain.length, 512 + plain.length);
+    await handle.close();
+  }
+
+  test.each([
+    ['that the job could not hide', 'finish-on-source', 'destination', { mayDestinationShow: true }, 'could not be hidden again'],
+    ['that was unmasked', 'finish-on-source', 'destination', { unmasked: 'destination' }, 'by "diskferry unmask"'],
+    ['that was unmasked, after a commit', 'finish-on-destination', 'source', { unmasked: 'source' }, 'by "diskferry unmask"'],
+  ] as const)('is warned of, %s', async (_, continuation, other, record, why) => {
+    await show(other);
+    const warning = { code: 'disk-not-hidden', message: expect.stringContaining(`${join(folder, other)}: `) as string };
+    const events = await finish(continuation, { record });
+    expect(events.find(({ event }) => event === 'warning')).toMatchObject(warning);
+    expect(events.find(({ event }) => event === 'warning')).toMatchObject({ message: expect.stringContaining(why) as string });
+    // Also when nobody can look.
+    await rm(join(folder, other));
+    expect((await finish(continuation, { record, absent: [other] })).find(({ event }) => event === 'warning')).toMatchObject(warning);
+  });
+
+  test('is not warned of where it is hidden, or shows something of its own', async () => {
+    const hidden = await finish('finish-on-source', { record: { mayDestinationShow: true } });
+    await show('destination');
+    for (const events of [hidden, await finish('finish-on-source')])
+      expect(events.filter(({ event }) => event === 'warning')).toEqual([]);
+  });
 });
 
 describe('users of a volume that is mounted', () => {
