@@ -1,11 +1,11 @@
 /**
  * What uses the volume and must stand still while the virtual device is put in place or taken away: systemd
  * units, or a pair of commands, as the person asked for. Stopped in the order given, started in reverse, and
- * a stop that fails part-way starts again what it had stopped.
+ * a stop that fails part-way starts again what it had stopped. A start that fails leaves none of the others stopped.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { DiskferryError } from '../base/error.ts';
+import { bothOf, DiskferryError } from '../base/error.ts';
 import { runCommand } from '../devices/command.ts';
 import { inOwnSession } from '../devices/own-session.ts';
 import { builtFile } from '../base/built-file.ts';
@@ -56,12 +56,19 @@ export class Users {
     }
   }
 
+  /** Tries all of them; throws with all that failed. */
   async start(): Promise<void> {
+    const failures: unknown[] = [];
     for (const step of this.#steps.filter(({ state }) => state !== 'running').reverse()) {
       step.state = 'unclear';
-      await step.start();
-      step.state = 'running';
+      try {
+        await step.start();
+        step.state = 'running';
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures.reduce(bothOf);
   }
 }
 
