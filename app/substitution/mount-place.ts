@@ -33,7 +33,7 @@ export async function mountPlace(
   }
 }
 
-function isMadeFrom(
+export function isMadeFrom(
   { root, propagation: { peerGroup, masterGroup } }: PlannedMount,
   other: PlannedMount,
 ): boolean {

@@ -3,12 +3,13 @@
  * (mount-place.ts), at the same places. Mounting and unmounting goes through mount(8) and umount(8), which
  * keep the system's own books.
  *
- * Always holds: either all mounts are in place or none; when unmounting stops half-way because somebody keeps
- * the volume busy, what was unmounted is mounted again and the error names who it is.
+ * Either all mounts are in place or none; when unmounting stops half-way because somebody keeps the volume busy,
+ * what was unmounted is mounted again and the error names who it is. Only where mounting fails some are missing: the
+ * others are mounted all the same, but for those that would lie in a missing one, and the next try is for what is missing.
  */
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DiskferryError } from '../base/error.ts';
+import { afterFailure, bothOf, DiskferryError } from '../base/error.ts';
 import type { PlannedMount } from '../contract/plan.ts';
 import { majorMinorOf } from '../devices/block-device.ts';
 import { runCommand } from '../devices/command.ts';
@@ -16,7 +17,7 @@ import type { Mount } from '../devices/mounts.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { findUsers } from '../devices/processes.ts';
 import type { ProcessUse } from '../devices/processes.ts';
-import { mountPlace } from './mount-place.ts';
+import { isMadeFrom, mountPlace } from './mount-place.ts';
 
 /** Indexers and the like let go within a moment. */
 const busyWaitMsMax = 2000;
@@ -26,52 +27,73 @@ const namedProcessesMax = 5;
 
 export class VolumeMounts {
   readonly #mounts: readonly PlannedMount[];
-  /** Mounted at the moment: the first so many of the list. */
-  #mountedCount: number;
+  /** At the moment. */
+  readonly #inPlace: Set<PlannedMount>;
 
   /** In the order of mounting; the first so many of them are in place now. */
   constructor(mounts: readonly PlannedMount[], mountedCount = mounts.length) {
     this.#mounts = mounts;
-    this.#mountedCount = mountedCount;
+    this.#inPlace = new Set(mounts.slice(0, mountedCount));
   }
 
   /** Unmounts everything from `device`. Throws `volume-busy` with everything mounted as before. */
   async unmountAll(device: string): Promise<void> {
     try {
-      while (this.#mountedCount > 0) {
-        await this.#unmountLast(device);
-        this.#mountedCount -= 1;
+      for (const mount of this.#mounts.filter((one) => this.#inPlace.has(one)).reverse()) {
+        if (isMounted(mount, device)) await unmount(mount);
+        this.#inPlace.delete(mount);
       }
     } catch (error) {
-      await this.mountAll(device);
-      throw error;
+      throw await afterFailure(error, () => this.mountAll(device));
     }
   }
 
-  /** Mounts on `device` what is not mounted. */
+  /** Mounts on `device` what is not mounted, as far as it can be; throws with all that failed. */
   async mountAll(device: string): Promise<void> {
-    for (const mount of this.#mounts.slice(this.#mountedCount)) {
-      const others = this.#mounts.slice(0, this.#mountedCount);
-      if (!isPropagated(mount, others, device)) await mountPlace(mount, device, others);
-      this.#mountedCount += 1;
+    const failures: unknown[] = [];
+    for (const mount of this.#mounts.filter((one) => !this.#inPlace.has(one))) {
+      try {
+        await this.#mount(mount, device);
+        this.#inPlace.add(mount);
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures.reduce(bothOf);
   }
 
-  async #unmountLast(device: string): Promise<void> {
-    const mount = this.#mounts[this.#mountedCount - 1];
-    if (mount === undefined || !isMounted(mount, device)) return;
-    const { target } = mount;
-    for (let waitedMs = 0; ; waitedMs += busyPollMs) {
-      try {
-        await runCommand('umount', ['--', target], `unmounting ${target}`);
-        return;
-      } catch (error) {
-        if (!isBusy(error)) throw error;
-        if (waitedMs >= busyWaitMsMax) throw busyError(target, error);
-      }
-      await sleep(busyPollMs);
-    }
+  async #mount(mount: PlannedMount, device: string): Promise<void> {
+    const before = this.#mounts.slice(0, this.#mounts.indexOf(mount));
+    const others = before.filter((other) => this.#inPlace.has(other));
+    const missing = before.find((other) => !others.includes(other) && needs(mount, other, others));
+    if (missing !== undefined) throw notWithout(mount, missing);
+    if (!isPropagated(mount, others, device)) await mountPlace(mount, device, others);
   }
+}
+
+async function unmount({ target }: PlannedMount): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += busyPollMs) {
+    try {
+      await runCommand('umount', ['--', target], `unmounting ${target}`);
+      return;
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (waitedMs >= busyWaitMsMax) throw busyError(target, error);
+    }
+    await sleep(busyPollMs);
+  }
+}
+
+/** It would lie below what is not there, or is made from nothing else. */
+function needs(mount: PlannedMount, missing: PlannedMount, others: readonly PlannedMount[]): boolean {
+  const { target } = missing;
+  if (mount.target === target || mount.target.startsWith(`${target}/`)) return true;
+  return isMadeFrom(mount, missing) && !others.some((other) => isMadeFrom(mount, other));
+}
+
+function notWithout({ target }: PlannedMount, missing: PlannedMount): DiskferryError {
+  const message = `${target}: is not mounted without ${missing.target}`;
+  return new DiskferryError('command-failed', message, { context: { mount: target } });
 }
 
 /** The kernel has made it together with one of the others, whose place it sees. */
