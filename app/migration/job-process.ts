@@ -145,7 +145,7 @@ async function finish(dead: RecoverableJob, phase: JobPhase): Promise<void> {
     await removeRecord(directory);
   } catch (error) {
     const dataIs = continuation === 'finish-on-destination' ? 'destination' : 'source';
-    events.add(failedEvent(withWayBack(error, { job, phase }), { job, dataIs }));
+    events.add(failedEvent(withWayBack(error, phase, dead), { job, dataIs }));
   } finally {
     await journal.close();
   }

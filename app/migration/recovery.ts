@@ -193,11 +193,16 @@ function notNeededToGoBack(cause: DiskferryError, job: string): DiskferryError {
 }
 
 /**
- * Of a commit whose destination cannot be made recognisable: everything can still go back. After the commit it cannot.
+ * Of a commit whose destination cannot be made recognisable: everything can still go back, to a source that is there and
+ * that nobody has used since. After the commit it cannot.
  */
-export function withWayBack(error: unknown, { job, phase }: Pick<JudgedJob, 'job' | 'phase'>): unknown {
+export function withWayBack(
+  error: unknown,
+  phase: JobPhase,
+  { record: { job, unmasked }, absent }: Pick<RecoverableJob, 'absent'> & { readonly record: Pick<JobRecord, 'job' | 'unmasked'> },
+): unknown {
   const isStuck = phase === jobPhases.committing && error instanceof DiskferryError && error.code === 'mask-failed';
-  if (!isStuck) return error;
+  if (!isStuck || absent.includes('source') || unmasked === 'source') return error;
   const way = `if it stays so, "diskferry recover --undo ${job}" brings everything back to the source`;
   return new DiskferryError(error.code, `${error.message}; ${way}`, { context: error.context, cause: error });
 }

@@ -16,14 +16,23 @@ const job = 'sdb-1234';
 
 test('a commit whose destination cannot be shown is told that everything can go back, and nothing else is', () => {
   const failure = (code: ErrorCode): DiskferryError => new DiskferryError(code, '/dev/sdc: EIO', { context: { device: '/dev/sdc' } });
-  expect(withWayBack(failure('mask-failed'), { job, phase: committing })).toMatchObject({
+  const dead = { record: { job }, absent: [] };
+  expect(withWayBack(failure('mask-failed'), committing, dead)).toMatchObject({
     ...{ code: 'mask-failed', context: { device: '/dev/sdc' } },
     message: expect.stringMatching(/EIO; if it stays so, "diskferry recover --undo sdb-1234" brings/) as string,
   });
   for (const [code, phase] of [['mask-failed', committed], ['mask-failed', undone], ['device-in-use', committing]] as const) {
     const error = failure(code);
-    expect(withWayBack(error, { job, phase })).toBe(error);
+    expect(withWayBack(error, phase, dead)).toBe(error);
   }
+});
+
+test.each([
+  ['that is not there', { record: { job }, absent: ['source'] }],
+  ['that somebody may have used', { record: { job, unmasked: 'source' }, absent: [] }],
+] as const)('no way back is promised to a source %s', (_, dead) => {
+  const error = new DiskferryError('mask-failed', '/dev/sdc: EIO');
+  expect(withWayBack(error, committing, dead)).toBe(error);
 });
 
 describe('a dead job', () => {
