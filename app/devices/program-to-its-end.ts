@@ -11,10 +11,9 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DiskferryError } from '../base/error.ts';
 import { inOwnSession } from './own-session.ts';
 import type { ProgramResult } from './program.ts';
-import { programEnvironment } from './program.ts';
+import { exitCodeOf, programEnvironment } from './program.ts';
 
 const inherited = new AsyncLocalStorage<readonly number[]>();
 
@@ -67,19 +66,7 @@ async function run({ program, parameters, input, stdout, stderr }: Run): Promise
   // A program may end without having read everything; its exit code says why.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(input);
-  return new Promise((resolve, reject) => {
-    const context = { program };
-    child.once('error', (cause: NodeJS.ErrnoException) => {
-      const isMissing = cause.code === 'ENOENT';
-      const why = isMissing ? 'the program is not installed' : cause.message;
-      const code = isMissing ? 'program-missing' : 'command-failed';
-      reject(new DiskferryError(code, `${program}: ${why}`, { context, cause }));
-    });
-    child.once('close', (exitCode, signal) => {
-      if (exitCode !== null) resolve(exitCode);
-      else reject(new DiskferryError('command-failed', `${program}: ended by ${String(signal)}`, { context }));
-    });
-  });
+  return exitCodeOf(child, program);
 }
 
 async function endOf(file: FileHandle): Promise<string> {

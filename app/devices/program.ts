@@ -7,6 +7,7 @@
  * is missing, hangs or cannot be started throws.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -60,25 +61,25 @@ function start(
   // A program may end without having read everything; its exit code says why.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
-  const ended = new Promise<number>((resolve, reject) => {
+  for (const end of ['error', 'close']) child.once(end, () => clearTimeout(limit));
+  return { child, ended: exitCodeOf(child, program) };
+}
+
+/** When it has ended and its output is closed. Rejects with `program-missing` when there is none, or what ended it. */
+export function exitCodeOf(child: ChildProcess, program: string): Promise<number> {
+  const context = { program };
+  return new Promise((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
-      clearTimeout(limit);
-      const code = cause.code === 'ENOENT' ? 'program-missing' : 'command-failed';
-      const why = cause.code === 'ENOENT' ? 'the program is not installed' : cause.message;
-      reject(new DiskferryError(code, `${program}: ${why}`, { context: { program }, cause }));
+      const isMissing = cause.code === 'ENOENT';
+      const why = isMissing ? 'the program is not installed' : cause.message;
+      const code = isMissing ? 'program-missing' : 'command-failed';
+      reject(new DiskferryError(code, `${program}: ${why}`, { context, cause }));
     });
     child.once('close', (exitCode, signal) => {
-      clearTimeout(limit);
       if (exitCode !== null) resolve(exitCode);
-      else
-        reject(
-          new DiskferryError('command-failed', `${program}: ended by ${String(signal)}`, {
-            context: { program },
-          }),
-        );
+      else reject(new DiskferryError('command-failed', `${program}: ended by ${String(signal)}`, { context }));
     });
   });
-  return { child, ended };
 }
 
 export async function runProgram(
