@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { mebibyte } from '../../app/base/units.ts';
 import type { GrowLayerKind } from '../../app/contract/grow.ts';
 import { growEventSchema } from '../../app/contract/grow.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { runProgram } from '../../app/devices/program.ts';
-import { checkFileSystem, makeFileSystem } from './support/file-system.ts';
+import { checkFileSystem } from './support/file-system.ts';
 import type { FileSystemType } from './support/file-system.ts';
 import {
   attachAgain,
@@ -17,10 +16,10 @@ import {
   grow,
   growCommand,
   grownIn,
-  makeGrowable,
+  makePlanted,
   parseGrow,
   plantedIn,
-  plantFile,
+  roomy,
   sfdisk,
   withStandIn,
 } from './support/growable-disk.ts';
@@ -31,18 +30,9 @@ import { waitUntil } from './support/wait.ts';
 
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
-const sizes = { smallBytes: 400 * mebibyte, largeBytes: 800 * mebibyte };
 
-async function makeDisk(type: FileSystemType, label = 'gpt'): Promise<{ disk: Growable; digest: string }> {
-  let digest = '';
-  const disk = await makeGrowable(scratchOf(), 'disk', {
-    ...{ ...sizes, script: `label: ${label}\n,\n` },
-    fill: async (path) => {
-      await makeFileSystem(type, `${path}p1`);
-      digest = await plantFile(scratchOf(), `${path}p1`);
-    },
-  });
-  return { disk, digest };
+function makeDisk(type: FileSystemType, label = 'gpt'): ReturnType<typeof makePlanted> {
+  return makePlanted(scratchOf(), type, { script: `label: ${label}\n,\n`, part: 'p1' });
 }
 
 async function expectWhole({ path }: Growable, type: FileSystemType, digest: string): Promise<void> {
@@ -120,7 +110,7 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
     await ended;
     expect(await runProgram('flock', ['--nonblock', disk.path, 'true'])).toMatchObject({ exitCode: 1 });
     const size = `/sys/class/block/${disk.path.slice(5)}p1/size`;
-    await waitUntil('the kernel knows', () => Number(readFileSync(size, 'utf8')) * 512 > sizes.smallBytes);
+    await waitUntil('the kernel knows', () => Number(readFileSync(size, 'utf8')) * 512 > roomy.smallBytes);
     expect(grownIn(await grow(scratchOf(), disk.path, '--yes'))).toEqual(['file-system']);
     await expectWhole(disk, 'ext4', digest);
   });
@@ -128,7 +118,7 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
   it('that is interrupted while its file system is checked ends at once, and has written nothing', async () => {
     const { disk, digest } = await makeDisk('ext4');
     await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
-    const before = endsOf(disk, sizes.largeBytes);
+    const before = endsOf(disk, roomy.largeBytes);
     const text = '#!/bin/sh\nexec sleep 3600\n';
     const command = growCommand(scratchOf(), disk.path, '--yes');
     const words = withStandIn(scratchOf().path('stand-in'), { program: 'e2fsck', text }, command);
@@ -142,7 +132,7 @@ describe.skipIf(!isRoot)('a grow (needs root)', () => {
     expect((await ended)[0]).toBe(130);
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ code: 'interrupted', dataIs: 'untouched' });
     await runCommand('blockdev', ['--flushbufs', disk.path], 'flushing');
-    expect(endsOf(disk, sizes.largeBytes).equals(before)).toBe(true);
+    expect(endsOf(disk, roomy.largeBytes).equals(before)).toBe(true);
     await expectWhole(disk, 'ext4', digest);
   });
 

@@ -11,9 +11,10 @@ import {
   growCommand,
   grownIn,
   makeGrowable,
+  makePlanted,
   parseGrow,
   plantedIn,
-  plantFile,
+  roomy,
   showPartitions,
   writeAt,
 } from './support/growable-disk.ts';
@@ -23,8 +24,6 @@ import { useScratch } from './support/scratch.ts';
 
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
-/** XFS is not made smaller than 300 MiB. */
-const sizes = { smallBytes: 400 * mebibyte, largeBytes: 800 * mebibyte };
 const twoParts = (label: string): string => `label: ${label}\n,16M\n,\n`;
 const filled = (type: FileSystemType, part = 'p2') => ({
   fill: async (disk: string): Promise<void> => makeFileSystem(type, `${disk}${part}`),
@@ -43,14 +42,9 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
     ['btrfs', 'dos', 512],
   ])('grows %s in the last partition of a %s disk with sectors of %i bytes', async (type, label, blockBytes) => {
     const scratch = scratchOf();
-    let digest = '';
-    const disk = await makeGrowable(scratch, 'disk', {
-      ...{ ...sizes, script: twoParts(label), blockBytes },
-      fill: async (path) => {
-        fillWithRandom(`${path}p1`, 0, 16 * mebibyte);
-        await makeFileSystem(type, `${path}p2`);
-        digest = await plantFile(scratch, `${path}p2`);
-      },
+    const { disk, digest } = await makePlanted(scratch, type, {
+      ...{ script: twoParts(label), blockBytes, part: 'p2' },
+      fill: async (path) => Promise.resolve(fillWithRandom(`${path}p1`, 0, 16 * mebibyte)),
     });
     const neighbour = readPart(`${disk.path}p1`, 0, 16 * mebibyte);
     const before = await plantedIn(scratch, `${disk.path}p2`);
@@ -85,7 +79,7 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
   });
 
   it('grows a volume without partitions', async () => {
-    const options: GrowableOptions = { ...sizes, script: null, ...filled('xfs', '') };
+    const options: GrowableOptions = { ...roomy, script: null, ...filled('xfs', '') };
     const disk = await makeGrowable(scratchOf(), 'disk', options);
     expect(grownIn(await grow(scratchOf(), disk.path, '--yes'))).toEqual(['file-system']);
     await checkFileSystem('xfs', disk.path);
@@ -96,7 +90,7 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
     ['btrfs', 'subvol=a part'],
   ])('grows %s while it is mounted, whatever its mount point is called', async (type, options) => {
     const scratch = scratchOf();
-    const disk = await makeGrowable(scratch, 'disk', { ...sizes, script: twoParts('gpt'), ...filled(type) });
+    const disk = await makeGrowable(scratch, 'disk', { ...roomy, script: twoParts('gpt'), ...filled(type) });
     const target = await scratch.makeDirectory('a home of\tall\\n');
     if (type === 'btrfs') {
       await mount(`${disk.path}p2`, target);
@@ -207,7 +201,7 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
 
   it('grows a mounted XFS from within a chroot, where the namespace of a mount has another root', async () => {
     const scratch = scratchOf();
-    const disk = await makeGrowable(scratch, 'disk', { ...sizes, script: twoParts('gpt'), ...filled('xfs') });
+    const disk = await makeGrowable(scratch, 'disk', { ...roomy, script: twoParts('gpt'), ...filled('xfs') });
     const [target, root] = [await scratch.makeDirectory('volume'), await scratch.makeDirectory('root')];
     await mount(`${disk.path}p2`, target);
     const enter = 'mount --rbind / "$1" && exec chroot "$@"';
@@ -257,7 +251,7 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
   });
 
   it('leaves no mount, no mount point and no lock behind', async () => {
-    const disk = await makeGrowable(scratchOf(), 'disk', { ...sizes, script: twoParts('gpt'), ...filled('xfs') });
+    const disk = await makeGrowable(scratchOf(), 'disk', { ...roomy, script: twoParts('gpt'), ...filled('xfs') });
     await grow(scratchOf(), disk.path, '--yes');
     const left = await runCommand('bash', ['-c', 'ls -d /tmp/diskferry-mount-* /tmp/diskferry-output-* 2>/dev/null || true'], 'ls');
     expect(left).toBe('');

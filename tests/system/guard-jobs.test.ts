@@ -473,7 +473,8 @@ interface Spied {
 /** A folder for the path, with a wipefs that notes whether the volume is mounted when it is asked. */
 async function makeSpy(scratch: Scratch, { target, asked }: Spied): Promise<string> {
   const state = `grep -q " ${target} " /proc/self/mounts && echo mounted || echo stopped`;
-  return makeProgram(scratch, 'wipefs', `{ ${state}; } >> ${asked}\nexec /usr/sbin/wipefs "$@"`);
+  const real = (await runCommand('sh', ['-c', 'command -v wipefs'], 'finding wipefs')).trim();
+  return makeProgram(scratch, 'wipefs', `{ ${state}; } >> ${asked}\nexec ${real} "$@"`);
 }
 
 /** One with an mdadm that recognises everything. */

@@ -14,10 +14,11 @@ import { errorCodes } from '../../../app/base/error.ts';
 import { growEventSchema } from '../../../app/contract/grow.ts';
 import type { GrowEvent } from '../../../app/contract/grow.ts';
 import { runCommand } from '../../../app/devices/command.ts';
-import { runProgram } from '../../../app/devices/program.ts';
-import { mount, unmount } from './file-system.ts';
+import type { FileSystemType } from './file-system.ts';
+import { makeFileSystem, mount, unmount } from './file-system.ts';
 import { makeImage, readPart } from './loop-disk.ts';
 import { cliProgram, runCli } from './migration.ts';
+import { forgetPartitions } from './partition-table.ts';
 import type { Scratch } from './scratch.ts';
 
 export interface Growable {
@@ -50,7 +51,7 @@ export async function showPartitions(path: string): Promise<void> {
 }
 
 export async function detach(path: string): Promise<void> {
-  await runProgram('partx', ['--delete', path]);
+  await forgetPartitions(path);
   await runCommand('losetup', ['--detach', path], 'detaching');
 }
 
@@ -80,6 +81,32 @@ export async function makeGrowable(scratch: Scratch, name: string, options: Grow
   return { path: await attachShown(file, blockBytes, script !== null), file, blockBytes };
 }
 
+/** XFS is not made smaller than 300 MiB. */
+export const roomy = { smallBytes: 400 * mebibyte, largeBytes: 800 * mebibyte };
+
+export interface Planted extends GrowableOptions {
+  /** In which the file system lies, such as `p1`. */
+  readonly part: string;
+}
+
+/** With a file system that holds a file; `digest` tells whether that is still the same (`plantedIn`). */
+export async function makePlanted(
+  scratch: Scratch,
+  type: FileSystemType,
+  { part, fill, ...options }: Planted,
+): Promise<{ disk: Growable; digest: string }> {
+  let digest = '';
+  const disk = await makeGrowable(scratch, 'disk', {
+    ...{ ...roomy, ...options },
+    fill: async (path) => {
+      await fill?.(path);
+      await makeFileSystem(type, `${path}${part}`);
+      digest = await plantFile(scratch, `${path}${part}`);
+    },
+  });
+  return { disk, digest };
+}
+
 export async function attachAgain({ file, path, blockBytes }: Growable, hasTable = true): Promise<Growable> {
   await detach(path);
   return { file, blockBytes, path: await attachShown(file, blockBytes, hasTable) };
@@ -90,7 +117,7 @@ export async function attachAgain({ file, path, blockBytes }: Growable, hasTable
 const treeBytes = 3 * mebibyte;
 
 /** A file of random bytes; returns what tells whether it still is the same. */
-export async function plantFile(scratch: Scratch, device: string): Promise<string> {
+async function plantFile(scratch: Scratch, device: string): Promise<string> {
   const target = await scratch.makeDirectory('planting');
   const bytes = randomBytes(treeBytes);
   await mount(device, target);
