@@ -142,17 +142,16 @@ function isHeld(error: unknown): boolean {
   return error instanceof DiskferryError && error.code === 'job-held';
 }
 
-const holders =
-  'it is gone on with, taken over or ended ("diskferry recover"), or a disk of it is shown ("diskferry unmask")';
+/** Who locks the journal of a job that died. */
+export const jobHolders = 'a takeover, "diskferry recover" or "diskferry unmask"';
 
-/** Of a job that died. */
 export function jobHeld(job: string): DiskferryError {
-  const message = `${job}: another process has the job at this moment: ${holders}`;
+  const message = `${job}: another process is at work on the job, which died: ${jobHolders}`;
   return new DiskferryError('job-held', message, { context: { job } });
 }
 
 function cannotTakeOver(job: string, waitedMs: number): DiskferryError {
-  const message = `${job}: the job cannot be taken over: another process has had it for ${waitedMs / 1000} s: ${holders}`;
+  const message = `${job}: the job cannot be taken over: another process is at work on it since ${waitedMs / 1000} s: ${jobHolders}`;
   return new DiskferryError('takeover-refused', message, { context: { job } });
 }
 

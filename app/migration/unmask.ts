@@ -19,7 +19,7 @@ import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
 import type { JobRecord } from './job-record.ts';
 import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
-import { jobHeld, lockDeadJob, readWord } from './read-journal.ts';
+import { jobHolders, lockDeadJob, readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findRecorded } from './recorded-disk.ts';
 import { findDeadJobs, findLivingJobs, isServed } from './recorded-jobs.ts';
@@ -251,9 +251,8 @@ function isHeld(error: unknown): boolean {
 }
 
 function heldWith({ path }: PlannedDisk, job: string): DiskferryError {
-  const { message, context } = jobHeld(job);
-  const why = `belongs to a job that died, and nothing of it was shown; ${message}`;
-  return new DiskferryError('job-held', `${path}: ${why}`, { context: { ...context, device: path } });
+  const message = `${path}: was not shown: another process is at work on its job ${job}, which died: ${jobHolders}`;
+  return new DiskferryError('job-held', message, { context: { device: path, job } });
 }
 
 function hasEnded({ path }: PlannedDisk, job: string): DiskferryError {

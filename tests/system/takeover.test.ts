@@ -45,7 +45,7 @@ async function lockAsUnmask(directory: string): Promise<() => Promise<void>> {
     try {
       unlock = await lockDeadJob(directory);
     } catch (error) {
-      if (!(error instanceof DiskferryError) || error.code !== 'device-in-use') throw error;
+      if (!(error instanceof DiskferryError) || error.code !== 'job-held') throw error;
     }
     return unlock !== undefined;
   });

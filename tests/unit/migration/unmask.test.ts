@@ -185,7 +185,7 @@ describe('a disk of a job that died in its start', () => {
     await hold(join(directory(), 'journal'));
     await expect(show()).rejects.toMatchObject({
       code: 'job-held',
-      message: expect.stringContaining(`${sourcePath()}: belongs to a job that died, and nothing of it was shown; ${job}: `) as string,
+      message: expect.stringContaining(`${sourcePath()}: was not shown: another process is at work on its job ${job}, `) as string,
     });
     expect(await voided()).toBeUndefined();
   });
@@ -242,7 +242,7 @@ describe('a disk of a job that died in its start', () => {
     const record = await requireRecord(directory(), job);
     await expect(takeOverJournal(directory(), record, 0)).rejects.toMatchObject({
       code: 'takeover-refused',
-      message: expect.stringContaining(`${job}: the job cannot be taken over: another process has had it`) as string,
+      message: expect.stringContaining(`${job}: the job cannot be taken over: another process is at work on it`) as string,
     });
     const taking = takeOverJournal(directory(), record);
     // So that it finds the lock taken.
