@@ -1,6 +1,6 @@
 /** `diskferry grow` on real disks: every file system in every kind of table, and what stays as it was. */
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { runProgram } from '../../app/devices/program.ts';
@@ -24,6 +24,7 @@ import { useScratch } from './support/scratch.ts';
 
 const isRoot = process.getuid?.() === 0;
 const scratchOf = useScratch();
+afterEach(() => void vi.unstubAllEnvs());
 const twoParts = (label: string): string => `label: ${label}\n,16M\n,\n`;
 const filled = (type: FileSystemType, part = 'p2') => ({
   fill: async (disk: string): Promise<void> => makeFileSystem(type, `${disk}${part}`),
@@ -252,9 +253,11 @@ describe.skipIf(!isRoot)('grow (needs root)', () => {
 
   it('leaves no mount, no mount point and no lock behind', async () => {
     const disk = await makeGrowable(scratchOf(), 'disk', { ...roomy, script: twoParts('gpt'), ...filled('xfs') });
+    // Not where others put what is theirs meanwhile.
+    const temporary = await scratchOf().makeDirectory('temporary');
+    vi.stubEnv('TMPDIR', temporary);
     await grow(scratchOf(), disk.path, '--yes');
-    const left = await runCommand('bash', ['-c', 'ls -d /tmp/diskferry-mount-* /tmp/diskferry-output-* 2>/dev/null || true'], 'ls');
-    expect(left).toBe('');
+    expect(readdirSync(temporary)).toEqual([]);
     expect(await runProgram('flock', ['--nonblock', disk.path, 'true'])).toMatchObject({ exitCode: 0 });
     await makeFileSystem('ext4', `${disk.path}p2`);
   });
