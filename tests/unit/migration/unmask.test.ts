@@ -171,9 +171,12 @@ describe('a disk of a job that died in its start', () => {
   // To look at all devices may wait for the one that nobody serves yet, because a successor waits for us.
   test('keeps nobody from the job while programs are asked about disks', async () => {
     const asked: string[] = [];
-    race.whileLooking = async (what) => {
+    // Some looks are at the same time, and are not to keep each other from it.
+    let free = Promise.resolve();
+    race.whileLooking = (what) => {
       asked.push(what);
-      await (await lockDeadJob(directory()))?.();
+      free = free.then(async () => (await lockDeadJob(directory()))?.());
+      return free;
     };
     await show();
     expect(new Set(asked)).toEqual(
