@@ -10,13 +10,15 @@ import { refuseAfterDeath } from './recorded-jobs.ts';
 
 /** Of the source's name in the job's. */
 const nameLengthMax = 40;
+/** Reports are kept by name: of a technician's thousand moves of one disk's name no two may have the same. */
+const randomNameBytes = 4;
 /** Of systemd. */
 const answerMsMax = 30_000;
 
 /** Something that can be typed in a shell, whatever the source is called. */
 export function nameJob(plan: Plan): string {
   const words = basename(plan.source.path).match(/[A-Za-z0-9]+/g) ?? ['job'];
-  return `${words.join('-').slice(0, nameLengthMax)}-${randomBytes(2).toString('hex')}`;
+  return `${words.join('-').slice(0, nameLengthMax)}-${randomBytes(randomNameBytes).toString('hex')}`;
 }
 
 /** Throws the first of what speaks against a job of this plan, whoever starts it. */

@@ -128,7 +128,7 @@ describe.skipIf(!isRoot)('migrate of disks of odd sizes (needs root)', () => {
     makeImage(source, mebibyte, 'random');
     const migration = Migration.start(scratch, { source, destination }, '--create', '1M');
     expect(await migration.end()).toMatchObject({ exitCode: 0 });
-    expect(await migration.job()).toMatch(/^My-disk-old-HOME-img-[0-9a-f]{4}$/);
+    expect(await migration.job()).toMatch(/^My-disk-old-HOME-img-[0-9a-f]{8}$/);
     expectSame(readPart(destination, 0, mebibyte), readPart(source, 0, mebibyte));
   });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Plan } from '../../../app/contract/plan.ts';
 import { invertSector } from '../../../app/devices/guard-places.ts';
-import { requireBeginning } from '../../../app/migration/job-order.ts';
+import { nameJob, requireBeginning } from '../../../app/migration/job-order.ts';
 
 let directory: string;
 /** An image that holds the start of an ext4. */
@@ -38,6 +38,12 @@ afterEach(() => {
 const source = () => ({ path: image, kind: 'file', sizeBytes: imageBytes, logicalBlockBytes: 512 });
 const plan = (way: Plan['way']) =>
   ({ way, source: source(), needsRoot: false, stateDirectory: join(directory, 'state') }) as unknown as Plan;
+
+test('names of jobs can be typed, and a thousand of one source are all different', () => {
+  const names = Array.from({ length: 1000 }, () => nameJob({ source: { path: '/dev/My disk' } } as Plan));
+  expect(names[0]).toMatch(/^My-disk-[0-9a-f]{8}$/);
+  expect(new Set(names).size).toBe(names.length);
+});
 
 describe('requireBeginning', () => {
   test('lets units be stopped that run', async () => {
