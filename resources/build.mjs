@@ -3,6 +3,7 @@
  * the time at which it began, and is skipped while none of its inputs is newer. Uses only what Node itself
  * ships. Types are not checked here but by `npm run types`.
  */
+import { randomUUID } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -94,7 +95,8 @@ function bundle(root) {
   const places = ['--outbase=.', '--outdir=build/fresh', '--chunk-names=app/chunks/[name]-[hash]', '--sourcemap'];
   const rest = [`--banner:js=${requireForModules}`, '--log-level=warning'];
   const outside = unbundled.map((name) => `--external:${name}`);
-  mustRun(join(root, 'node_modules/.bin/esbuild'), [...programs, ...options, ...places, ...rest, ...outside], {
+  const own = `--define:diskferryBuild=${JSON.stringify(randomUUID())}`;
+  mustRun(join(root, 'node_modules/.bin/esbuild'), [...programs, ...options, ...places, ...rest, ...outside, own], {
     cwd: root,
   });
   // A service or a job that runs may start another program at any moment.

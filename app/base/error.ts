@@ -75,6 +75,7 @@ export const errorCodes = [
   'device-suspended',
   'table-changed',
   'engine-died',
+  'build-differs',
   'takeover-refused',
   'takeover-impossible',
   'earlier-job-died',

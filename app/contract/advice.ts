@@ -215,6 +215,10 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'both',
     'Find out which program did it (a command of LVM?); what it wrote past the virtual device may be lost.',
   ),
+  'build-differs': refused(
+    'Restart the service ("systemctl restart diskferryd"), or start the command anew. Moves that run go on meanwhile; one ' +
+      'that has died needs "diskferry recover" then.',
+  ),
   'engine-died': failed(
     'both',
     'If "diskferry status" shows the job, run "diskferry recover"; until then what was written may be on the destination ' +

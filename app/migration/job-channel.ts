@@ -1,11 +1,12 @@
 /**
  * What a supervisor and its job process say to each other over the channel that Node puts between a process
- * and its child: plain data, typed on both sides. Both ends are meant to be of one build, so there are no
- * schemas; a service that goes on through an upgrade starts job processes of the new build, and has to be
+ * and its child: plain data, typed on both sides. Both ends must be of one build, so there are no schemas; a
+ * service that goes on through an upgrade starts job processes of the new build, which refuse its orders until it is
  * restarted. The job lives on when its supervisor is gone; it then hears only its control socket and signals.
  *
  * Secrets cross as bytes, and who has read them wipes them.
  */
+import type { BuildId } from '../base/build-id.ts';
 import type { JobEvent } from '../contract/events.ts';
 import type { JobRequest } from './job-record.ts';
 
@@ -44,11 +45,13 @@ export function jobOf(order: Pick<JobOrder, 'request'> | RecoverOrder): string {
 
 export type SupervisorMessage =
   /** The first and only once. */
-  | { readonly kind: 'start'; readonly order: AnyOrder }
+  | { readonly kind: 'start'; readonly order: AnyOrder; readonly build: BuildId }
   /** Go back to the source, as on a signal; what cannot be done is said on stderr. */
   | { readonly kind: 'undo' }
   /** It holds the device that it was asked to keep, or none any more. */
   | { readonly kind: 'kept' };
+
+export type StartMessage = Extract<SupervisorMessage, { readonly kind: 'start' }>;
 
 export type JobProcessMessage =
   /** It can take its order. */

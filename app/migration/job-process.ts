@@ -9,6 +9,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isOtherBuild } from '../base/build-id.ts';
 import { afterFailure, DiskferryError, messageOf } from '../base/error.ts';
 import { controlSocketName } from '../contract/control.ts';
 import type { JobEventOf } from '../contract/events.ts';
@@ -23,12 +24,13 @@ import { failedEvent } from './failed-event.ts';
 import { finishRecovered } from './finish-recovered.ts';
 import type { Survival } from './ferry.ts';
 import { Job } from './job.ts';
-import { sharedFuseFd } from './job-channel.ts';
+import { jobOf, sharedFuseFd } from './job-channel.ts';
 import type {
   AnyOrder,
   JobOrder,
   JobProcessMessage,
   RecoverOrder,
+  StartMessage,
   SupervisorMessage,
 } from './job-channel.ts';
 import { keepHistory } from './job-history.ts';
@@ -61,10 +63,20 @@ function tellSupervisor(message: JobProcessMessage): void {
   allSent = allSent.then(() => sent);
 }
 
-async function carryOut(order: AnyOrder): Promise<void> {
-  if (!('request' in order)) await recover(order);
+async function carryOut({ order, build }: StartMessage): Promise<void> {
+  if (isOtherBuild(build)) refuse(order);
+  else if (!('request' in order)) await recover(order);
   else if (order.takesOver === undefined) await begin(order);
   else await takeOver(order);
+}
+
+/** What the other build means by its order, and what its engine has left in memory, is not known. */
+function refuse(order: AnyOrder): void {
+  const job = jobOf(order);
+  const isNew = 'request' in order && order.takesOver === undefined;
+  const message = `${job}: Diskferry has been installed or built anew since what started this job was started`;
+  const event = failedEvent(new DiskferryError('build-differs', message), { job, dataIs: isNew ? 'untouched' : 'both' });
+  tellSupervisor({ kind: 'event', event });
 }
 
 async function begin(order: JobOrder): Promise<void> {
@@ -347,12 +359,12 @@ let heardKept: (() => void) | undefined;
 /** What to do about `undo`; nothing once the job has ended. */
 let heardOnChannel: (() => void) | undefined;
 
-function takeOrder(): Promise<AnyOrder | undefined> {
+function takeOrder(): Promise<StartMessage | undefined> {
   return new Promise((resolve) => {
     process.on('message', (message: SupervisorMessage) => {
       switch (message.kind) {
         case 'start':
-          resolve(message.order);
+          resolve(message);
           break;
         case 'undo':
           heardOnChannel?.();
@@ -370,7 +382,7 @@ function takeOrder(): Promise<AnyOrder | undefined> {
 // Who reads what is said to people may go away.
 process.stderr.on('error', () => undefined);
 
-const order = await takeOrder();
-if (order !== undefined) await carryOut(order);
+const message = await takeOrder();
+if (message !== undefined) await carryOut(message);
 await allSent;
 if (process.connected) process.disconnect();

@@ -12,6 +12,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { buildId } from '../base/build-id.ts';
 import { builtFile } from '../base/built-file.ts';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
@@ -160,7 +161,7 @@ export class Supervisor {
 
   #start(): void {
     this.#isReady = true;
-    this.#send({ kind: 'start', order: this.#order });
+    this.#send({ kind: 'start', order: this.#order, build: buildId });
     if ('request' in this.#order) this.#order.passphrase?.fill(0);
     if (this.#isUndoWanted) this.#send({ kind: 'undo' });
   }
