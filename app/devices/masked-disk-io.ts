@@ -100,6 +100,10 @@ export class MaskedDiskIo implements DiskIo, DiskIoClient {
     this.#isMasking[disk][place] = isMasking ? 1 : 0;
   }
 
+  isMasking(disk: Disk, place: number): boolean {
+    return this.#isMasking[disk][place] === 1;
+  }
+
   /** What whoever looked at the place has found; until something is written there, which may heal it. */
   setUnreadable(disk: Disk, place: number, isUnreadable: boolean): void {
     this.#isUnreadable[disk][place] = isUnreadable ? 1 : 0;

@@ -15,8 +15,9 @@
  *                   (in the disk's cache)          (lost)           (read from the cache)       masked still there
  *
  * So after such a loss each place is written durably, inverted or not. When masking, only those that may have
- * shown: the others cannot be lost to anything that shows, and a bad place of a disk must keep nobody from going
- * back.
+ * shown: because they were written to show, or because the disk shows there what it gets, as after a commit that
+ * failed. The others cannot be lost to anything that shows, and a bad place of a disk must keep nobody from going
+ * back. Nor does one that refuses this keep the places behind it showing.
  *
  * What could not be read, and has not been written since, is not tried again where it may be left: a bad place
  * can take a disk a minute, and users may be waiting.
@@ -68,8 +69,12 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   readonly #buffer: number;
   /** By step. */
   readonly #offsets = new Float64Array(Object.keys(steps).length);
-  /** Places of either disk that have been written to show. */
+  /** Places of either disk that have been written to show, or have refused what hides them for sure. */
   readonly #mayShow: readonly [Uint8Array, Uint8Array];
+  /** Whether what is being written is in the wanted form already. */
+  #isRepeating = false;
+  /** What such a place was refused with, when hiding. */
+  #refused = 0;
   #wanted: WantedMask | undefined;
   #done: Done | undefined;
   #place = 0;
@@ -88,6 +93,7 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     this.#wanted = wanted;
     this.#done = done;
     this.#left = this.#options.places.count;
+    this.#refused = 0;
     this.#next();
   }
 
@@ -106,11 +112,13 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     if (result < 0 && step !== steps.read) this.#options.durableWriteFailed(this.#disk, result);
     if (step === steps.read) this.#options.masked.setUnreadable(this.#disk, this.#place, result < 0);
     const isSkipped = step === steps.read && result < 0 && this.#maySkip;
-    if (step === steps.flush) this.#end(result);
+    const isPassed = step === steps.write && result < 0 && this.#isRepeating && this.#isWanted.isMasked;
+    if (step === steps.flush) this.#end(result < 0 ? result : this.#refused);
     else if (isSkipped) this.#settle();
+    else if (isPassed) this.#pass(result);
     else if (result < 0) this.#release(result);
     else if (step === steps.read && this.#mustInvert()) this.#invert();
-    else if (step === steps.read && this.#mustRepeat()) this.#write();
+    else if (step === steps.read && this.#mustRepeat()) this.#repeat();
     else this.#settle();
   }
 
@@ -152,19 +160,36 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   /** What the place holds may not be durable, and what it would fall back to may be in the other form. */
   #mustRepeat(): boolean {
     const { disk, isMasked } = this.#isWanted;
-    return this.#options.mayHaveLost(disk) && (!isMasked || this.#mayShow[disk][this.#place] === 1);
+    return this.#options.mayHaveLost(disk) && (!isMasked || this.#mayHaveShown(disk));
+  }
+
+  #mayHaveShown(disk: Disk): boolean {
+    return this.#mayShow[disk][this.#place] === 1 || !this.#options.masked.isMasking(disk, this.#place);
   }
 
   #invert(): void {
     const { disk, isMasked } = this.#isWanted;
     invertSector(this.#options.pool.bytes, this.#sectorAt);
     if (!isMasked) this.#mayShow[disk][this.#place] = 1;
+    this.#isRepeating = false;
+    this.#write();
+  }
+
+  #repeat(): void {
+    this.#isRepeating = true;
     this.#write();
   }
 
   #write(): void {
     const { io, logicalBlockBytes } = this.#options;
     io.write(this.#disk, this.#offsets, logicalBlockBytes, this.#buffer, true, this, steps.write);
+  }
+
+  /** It is tried again when somebody asks again. */
+  #pass(refusal: number): void {
+    this.#refused = refusal;
+    this.#mayShow[this.#disk][this.#place] = 1;
+    this.#settle();
   }
 
   #settle(): void {

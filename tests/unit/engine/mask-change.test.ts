@@ -39,8 +39,15 @@ function begin(isMasked: boolean, skipsUnreadable = false): void {
   change.start({ disk: source, isMasked, skipsUnreadable }, (result) => answers.push(result));
 }
 
+interface Found {
+  readonly gptAt?: readonly number[];
+  readonly bad?: readonly number[];
+  /** Where it cannot be written. */
+  readonly stuck?: readonly number[];
+}
+
 /** Ends everything; returns where the disk was read, or written when `gptAt` holds a hidden GPT header. */
-function play({ gptAt = [], bad = [] }: { gptAt?: readonly number[]; bad?: readonly number[] } = {}): string[] {
+function play({ gptAt = [], bad = [], stuck = [] }: Found = {}): string[] {
   const seen = [];
   for (let [text] = io.underWay; text !== undefined; [text] = io.underWay) {
     seen.push(text);
@@ -48,12 +55,14 @@ function play({ gptAt = [], bad = [] }: { gptAt?: readonly number[]; bad?: reado
     const isRead = text.startsWith('read');
     if (isRead) pool.bytes.fill(0, io.bufferOf(text), io.bufferOf(text) + 512);
     if (isRead && gptAt.includes(offset)) pool.bytes.set(gpt, io.bufferOf(text));
-    io.end(text, isRead && bad.includes(offset) ? ioError : 0);
+    io.end(text, (isRead ? bad : stuck).includes(offset) ? ioError : 0);
   }
   return seen;
 }
 
 const ascending = Array.from({ length: places.count }, (_, place) => `read source ${places.offsetOf(place)}+512`);
+
+const durably = (reads: readonly string[]): string[] => reads.map((text) => `${text.replace('read', 'write')} fua`);
 
 describe('a change of masks', () => {
   test('hides from the start of the disk to its end, and then flushes', () => {
@@ -109,18 +118,37 @@ describe('a change of masks', () => {
     hasLost = true;
     begin(false);
     const seen = play({ gptAt: [512] });
-    expect(seen.filter((text) => text.startsWith('write'))).toEqual(
-      ascending.toReversed().map((text) => `${text.replace('read', 'write')} fua`),
-    );
+    expect(seen.filter((text) => text.startsWith('write'))).toEqual(durably(ascending.toReversed()));
     expect(answers).toEqual([0]);
   });
 
   test('hides durably after a failed flush what may have shown, and leaves a place alone that never has', () => {
     begin(false);
-    play({ gptAt: [512] });
+    play({ gptAt: [sizeBytes - 512], bad: [4096] });
     hasLost = true;
     begin(true);
-    expect(play().filter((text) => text.startsWith('write'))).toEqual(['write source 512+512 fua']);
-    expect(answers).toEqual([0, 0]);
+    const shown = ascending.filter((text) => Number(/ (\d+)\+/.exec(text)?.[1]) > 4096);
+    expect(shown.length).toBeLessThan(places.count);
+    expect(play().filter((text) => text.startsWith('write'))).toEqual(durably(shown));
+    expect(answers).toEqual([ioError, 0]);
+  });
+
+  test('hides what lies behind a place that refuses that, and tells of it', () => {
+    for (let place = 0; place < places.count; place += 1) masked.setMasking(source, place, false);
+    hasLost = true;
+    begin(true);
+    expect(play({ stuck: [4096] }).filter((text) => text.startsWith('write'))).toEqual(durably(ascending));
+    begin(true);
+    expect(play().filter((text) => text.startsWith('write'))).toEqual(['write source 4096+512 fua']);
+    expect(answers).toEqual([ioError, 0]);
+  });
+
+  // Its consumer has written over an identity in the disk's cache, and a power cut would bring it back.
+  test('hides every place durably after a failed flush of a disk that shows what it gets', () => {
+    for (let place = 0; place < places.count; place += 1) masked.setMasking(source, place, false);
+    hasLost = true;
+    begin(true);
+    expect(play().filter((text) => text.startsWith('write'))).toEqual(durably(ascending));
+    expect(answers).toEqual([0]);
   });
 });
