@@ -82,13 +82,14 @@ class Scene {
   }
 }
 
-/** On a machine that has a copy of this disk and no other. */
+/** On a machine that has a copy of this disk and no other; which loop device it gets there says nothing. */
 async function seenAlone(scratch: Scratch, { file, sizeBytes }: LoopDisk): Promise<string[]> {
   const copy = scratch.path('alone.img');
   copyFileSync(file, copy);
   const { path } = await attachLoopDisk(copy, sizeBytes);
   try {
-    return await recognisedBy({ node: path, path });
+    const seen = await recognisedBy({ node: path, path });
+    return seen.map((text) => text.replaceAll(path, 'the disk'));
   } finally {
     await runCommand('losetup', ['--detach', path], `detaching ${path}`);
     rmSync(copy);
