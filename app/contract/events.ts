@@ -9,6 +9,7 @@
 import * as z from 'zod';
 import { errorCodes } from '../base/error.ts';
 import { dataPlaces } from './advice.ts';
+import { placesSchema } from './places.ts';
 import { planSchema, planWarningCodes } from './plan.ts';
 
 const count = z.number().nonnegative();
@@ -137,6 +138,8 @@ export const jobEventSchema = z.discriminatedUnion('event', [
     consumer: consumerSchema,
     /** Null while there is nothing to go by. */
     etaSeconds: count.nullable(),
+    /** What is where. Older versions do not tell it. */
+    places: placesSchema.optional(),
   }),
   z.object({ event: z.literal('paused'), ...line }),
   z.object({ event: z.literal('resumed'), ...line }),

@@ -43,6 +43,7 @@ import { frontendPoolBytes, makeFrontend } from './make-frontend.ts';
 import { LiveMap } from './live-map.ts';
 import { maskChangeRanges } from './mask-change.ts';
 import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
+import { PlaceSurvey } from './place-survey.ts';
 import { ProgressCells } from './progress-cells.ts';
 import { Undo } from './undo.ts';
 import { Verification } from './verification.ts';
@@ -91,6 +92,7 @@ export class EngineLoop {
   readonly #undoPace: Pace;
   readonly #busyWait: BusyWait;
   readonly #liveMap: LiveMap | undefined;
+  readonly #survey: PlaceSurvey;
   #phase: JobPhase;
   #skippedBytes = 0;
   #hasReportedCopyEnd = false;
@@ -110,9 +112,9 @@ export class EngineLoop {
     this.#requests = new RequestTable(requestSlots, this.#pool);
     this.#copyBuffers = this.#pool.reserve(copyPoolBytes);
     const blockCount = Math.ceil(sizeBytes / blockBytes);
-    const maps = setting.journal?.maps;
-    this.#flags = mapOf(blockCount, maps?.flags);
-    this.#written = mapOf(blockCount, maps?.written);
+    const recovered = setting.journal?.maps;
+    this.#flags = FlagMap.from(blockCount, recovered?.flags);
+    this.#written = FlagMap.from(blockCount, recovered?.written);
     this.#liveMap = this.#startLiveMap();
     const contents = new PoolContents(this.#pool, addon().addBlockHashes);
     this.#copied = new CopiedBlocks({
@@ -121,6 +123,8 @@ export class EngineLoop {
       contents: setting.verifies === true ? contents : undefined,
     });
     this.#unreadable = new UnreadableBlocks(blockCount);
+    const maps = { flags: this.#flags, written: this.#written, unreadable: this.#unreadable };
+    this.#survey = new PlaceSurvey({ ...maps, cells: setting.placeCells });
     this.#ranges = new RangesInFlight(requestSlots + piecesMax + maskChangeRanges);
     this.#io = new RingDiskIo({
       ring: this.#ring,
@@ -145,11 +149,9 @@ export class EngineLoop {
       requests: this.#requests,
       pool: this.#pool,
       io: this.#guarded.io,
-      flags: this.#flags,
-      written: this.#written,
+      ...maps,
       copied: this.#copied.map,
       ranges: this.#ranges,
-      unreadable: this.#unreadable,
       journal: this.#journal,
       meter,
       clockUs: this.#ring.clockUs,
@@ -196,6 +198,7 @@ export class EngineLoop {
       this.#copy.pump();
       this.#verification.pump();
       this.#undo.pump();
+      this.#survey.pump(this.#ring.clockUs);
       this.#report();
       const count = this.#wait();
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
@@ -213,9 +216,10 @@ export class EngineLoop {
 
   #turnUs(): number {
     const isCopying = this.#copy.state === 'running' || this.#verification.isRunning;
-    if (!isCopying && !this.#undo.isReturning) return turnUsMax;
+    const turnUs = this.#survey.restUs(turnUsMax);
+    if (!isCopying && !this.#undo.isReturning) return turnUs;
     const restUs = (isCopying ? this.#pace : this.#undoPace).restUs(this.#ring.clockUs);
-    return restUs > 0 ? Math.min(restUs, turnUsMax) : turnUsMax;
+    return restUs > 0 ? Math.min(restUs, turnUs) : turnUs;
   }
 
   #dispatch(index: number): void {
@@ -333,6 +337,7 @@ export class EngineLoop {
       const firstBlock = Math.ceil(offsetBytes / blockBytes);
       const endBlock = end >= sizeBytes ? this.#flags.blockCount : Math.floor(end / blockBytes);
       if (firstBlock >= endBlock) continue;
+      this.#survey.noteFree(firstBlock, endBlock);
       const blocks = this.#flags.setRange(firstBlock, endBlock);
       if (blocks > 0) this.#journal.note(runKinds.flagged, firstBlock, endBlock);
       this.#skippedBytes += blocks * blockBytes;
@@ -441,8 +446,4 @@ export class EngineLoop {
       clockUs: this.#ring.clockUs,
     });
   }
-}
-
-function mapOf(blockCount: number, bytes: Uint8Array | undefined): FlagMap {
-  return bytes === undefined ? new FlagMap(blockCount) : FlagMap.from(blockCount, bytes);
 }

@@ -18,6 +18,7 @@ import { getSystemErrorName } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { builtFile } from '../base/built-file.ts';
 import { DiskferryError, messageOf, present } from '../base/error.ts';
+import { blockBytes } from '../base/units.ts';
 import type { Extent } from '../base/units.ts';
 import type { CopyFailure } from '../copy/copy-failure.ts';
 import type { VerifyResult } from '../copy/verify-loop.ts';
@@ -34,6 +35,8 @@ import type { WantedMask } from './mask-change.ts';
 import type { ControlMessage, WorkerMessage, WorkerSetting } from './messages.ts';
 import type { EngineProgress } from './progress-cells.ts';
 import type { UndoFailure } from './undo.ts';
+import { placeCellsBytes, readPlaces } from './place-survey.ts';
+import type { PlaceLevels } from './place-survey.ts';
 import { ProgressCells, progressCellsBytes } from './progress-cells.ts';
 import { UnreadableError } from './unreadable-error.ts';
 
@@ -43,7 +46,7 @@ export interface DiskNames {
 }
 /** For an engine without one. */
 const noJournalName = 'the journal';
-export type EngineSetting = Omit<WorkerSetting, 'wakeFd' | 'consumerCells' | 'progressCells'> & {
+export type EngineSetting = Omit<WorkerSetting, 'wakeFd' | 'consumerCells' | 'progressCells' | 'placeCells'> & {
   /** For messages. */
   readonly names: DiskNames & { readonly journal?: string };
 };
@@ -61,6 +64,8 @@ export class Engine {
   readonly #names: DiskNames & { readonly journal: string };
   readonly #meter: ConsumerMeter;
   readonly #progress: ProgressCells;
+  readonly #placeCells = new SharedArrayBuffer(placeCellsBytes);
+  readonly #blockCount: number;
   readonly #listeners = new Set<Listener>();
   #ringFd: number | undefined;
   #error: unknown;
@@ -83,7 +88,9 @@ export class Engine {
     this.#progress = new ProgressCells(progressCells);
     this.#names = { journal: noJournalName, ...setting.names };
     this.#wakeFd = addon().eventFd();
-    const workerData: WorkerSetting = { ...setting, wakeFd: this.#wakeFd, consumerCells, progressCells };
+    this.#blockCount = Math.ceil(setting.geometry.sizeBytes / blockBytes);
+    const cells = { consumerCells, progressCells, placeCells: this.#placeCells };
+    const workerData: WorkerSetting = { ...setting, ...cells, wakeFd: this.#wakeFd };
     this.#worker = new Worker(builtFile('app/engine/worker.js'), {
       workerData,
       transferList: mapsOf(setting),
@@ -98,6 +105,11 @@ export class Engine {
 
   get progress(): EngineProgress {
     return this.#progress.read();
+  }
+
+  /** What is where on the volume, as it was within the last second or two. */
+  get places(): PlaceLevels {
+    return readPlaces(this.#placeCells, this.#blockCount);
   }
 
   get consumer(): ConsumerSnapshot {

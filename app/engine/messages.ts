@@ -34,6 +34,7 @@ export interface WorkerSetting {
   readonly verifies?: boolean;
   readonly consumerCells: SharedArrayBuffer;
   readonly progressCells: SharedArrayBuffer;
+  readonly placeCells: SharedArrayBuffer;
   /** Undefined: nobody can continue the job after a crash. */
   readonly journal?: JournalSetting | undefined;
 }

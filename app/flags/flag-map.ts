@@ -76,9 +76,10 @@ export class FlagMap {
       this.loadChunk(chunk, this.#bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes));
   }
 
-  /** From what `toBytes` made. */
-  static from(blockCount: number, bytes: Uint8Array): FlagMap {
+  /** From what `toBytes` made; all clear where there is nothing yet. */
+  static from(blockCount: number, bytes: Uint8Array | undefined): FlagMap {
     const map = new FlagMap(blockCount);
+    if (bytes === undefined) return map;
     const chunkBytes = chunkBlocks / 8;
     assert(bytes.length === map.chunkCount * chunkBytes, 'a map has all of its chunks');
     for (let chunk = 0; chunk < map.chunkCount; chunk += 1)
@@ -140,6 +141,22 @@ export class FlagMap {
   /** The last clear block from `first` to before `end`, or -1. */
   lastClear(first: number, end: number): number {
     return this.#lastWith(false, first, end);
+  }
+
+  /** How many blocks from `first` to before `end` are set. Whole chunks are not looked into. */
+  countSet(first: number, end: number): number {
+    let set = 0;
+    for (let block = first; block < end;) {
+      const chunk = Math.floor(block / chunkBlocks);
+      const chunkEnd = Math.min(end, (chunk + 1) * chunkBlocks);
+      const blocks = this.#blocksIn(chunk);
+      const isWhole = chunkEnd - block === blocks;
+      if (isWhole || this.#isAll(chunk, false)) set += blocks - this.#clearIn(chunk);
+      else if (this.#isAll(chunk, true)) set += chunkEnd - block;
+      else set += this.#countInWords(block, chunkEnd);
+      block = chunkEnd;
+    }
+    return set;
   }
 
   /** How many chunks there are; the last one may be short. */
@@ -237,6 +254,17 @@ export class FlagMap {
     }
     this.#clearInChunk[chunk] = this.#clearIn(chunk) + (value ? -changed : changed);
     return changed;
+  }
+
+  #countInWords(first: number, end: number): number {
+    let set = 0;
+    for (let block = first; block < end;) {
+      const bit = block % wordBits;
+      const endBit = Math.min(wordBits, bit + end - block);
+      set += countBits(this.#word(Math.floor(block / wordBits)) & maskOf(bit, endBit));
+      block += endBit - bit;
+    }
+    return set;
   }
 
   #nextWith(value: boolean, from: number, end: number): number {

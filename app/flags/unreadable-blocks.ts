@@ -38,6 +38,11 @@ export class UnreadableBlocks {
     return this.#maps?.unreadable.setCount ?? 0;
   }
 
+  /** Of those, how many from `first` to before `end`. */
+  countIn(first: number, end: number): number {
+    return this.#maps?.unreadable.countSet(first, end) ?? 0;
+  }
+
   get doubtfulCount(): number {
     return this.#maps?.doubtful.setCount ?? 0;
   }

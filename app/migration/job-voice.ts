@@ -5,7 +5,10 @@
 import { messageOf } from '../base/error.ts';
 import type { JobState } from '../contract/control.ts';
 import type { EventBody, JobEvent, JobEventOf } from '../contract/events.ts';
+import { sharesText } from '../contract/places.ts';
+import type { Places } from '../contract/places.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { PlaceLevels } from '../engine/place-survey.ts';
 import { phaseOf } from './job-choices.ts';
 import { ProgressMeter } from './progress-meter.ts';
 
@@ -78,12 +81,20 @@ export class JobVoice {
     }
   }
 
-  progress(state: JobState, { progress, consumer }: Engine, directBytes: number): void {
+  progress(state: JobState, { progress, consumer, places }: Engine, directBytes: number): void {
     const { job, source, emit } = this.#options;
     const measured = this.#meter.measure(phaseOf(state), performance.now(), progress, consumer);
     // Consumers were told of each, but what they do about it few people see.
     if (consumer.failedRequests > 0) this.warnOnce('consumer-failed', `${source.path}: ${failedText}`);
-    this.#lastProgress = { event: 'progress', job, timeMs: Date.now(), ...measured, directBytes };
+    this.#lastProgress = { event: 'progress', job, timeMs: Date.now(), ...measured, directBytes, places: placesOf(places) };
     emit(this.#lastProgress);
   }
+}
+
+function placesOf({ partBytes, crossed, written, free, unreadable }: PlaceLevels): Places {
+  return {
+    partBytes,
+    ...{ crossed: sharesText(crossed), written: sharesText(written) },
+    ...{ free: sharesText(free), unreadable: sharesText(unreadable) },
+  };
 }

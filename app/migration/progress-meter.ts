@@ -12,7 +12,7 @@ const newestWeight = 0.2;
 /** No estimate before this much time: the first seconds say little. */
 const warmUpMs = 2000;
 
-type ProgressFields = Omit<JobEventOf<'progress'>, 'event' | 'job' | 'timeMs' | 'directBytes'>;
+type ProgressFields = Omit<JobEventOf<'progress'>, 'event' | 'job' | 'timeMs' | 'directBytes' | 'places'>;
 
 export class ProgressMeter {
   readonly #totalBytes: number;

@@ -1,7 +1,8 @@
 /**
- * How much of the volume is where, as squares on a canvas: told apart by colour and by pattern. Its size is that of
- * the window, whatever the size of the volume, and it is drawn only when a square changes. A table says the same
- * for the keyboard and for screen readers.
+ * What is where on the volume, as squares on a canvas: told apart by colour and by pattern. Its size is that of
+ * the window, whatever the size of the volume, and a square is drawn only when it changes. Pressing one tells its
+ * offset. Tables say the same for the keyboard and for screen readers. Where the service tells no places, the squares
+ * are sorted by state.
  */
 import type { ReactElement } from 'react';
 import { useEffect, useRef, useState } from 'react';
@@ -10,76 +11,69 @@ import { Disclosure, DisclosurePanel } from 'react-aria-components/Disclosure';
 import type { JobEventOf } from '../../app/contract/events.ts';
 import type { BlockKind, BlockShares } from '../state/block-shares.ts';
 import { blockKinds, blockShares, blockSquares } from '../state/block-shares.ts';
+import type { PlaceSquare } from '../state/place-squares.ts';
 import { bytesText, percentText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
-import { drawSquare, squarePixels, stepPixels } from './block-square.ts';
+import type { Drawn } from './block-drawing.ts';
+import { mapRows, useColumns, useDrawing } from './block-drawing.ts';
+import { coloursOf, drawSquare, stepPixels } from './block-square.ts';
+import { PlaceTable, sharePercent, usePlaceSquares } from './place-table.tsx';
 import { useThemeVersion } from './theme.ts';
-
-const rows = 8;
 
 export function BlockMap({ progress }: { readonly progress: JobEventOf<'progress'> }): ReactElement {
   const canvas = useRef<HTMLCanvasElement>(null);
   const columns = useColumns(canvas);
+  const [chosen, setChosen] = useState<number | null>(null);
   const shares = blockShares(progress);
-  const squares = blockSquares(shares, columns * rows);
-  useDrawing(canvas, squares, columns);
-  const squareBytes = squares.length === 0 ? 0 : Math.ceil(progress.totalBytes / squares.length);
+  const placed = usePlaceSquares(progress, columns * mapRows);
+  const squares = placed?.map(({ kind, crossed }) => ({ kind, filled: crossed })) ?? sortedSquares(shares, columns);
+  useDrawing(canvas, { squares, columns, chosen: placed === null ? null : chosen });
+  const choose = ({ nativeEvent: { offsetX, offsetY } }: React.MouseEvent): void => {
+    setChosen(Math.floor(offsetY / stepPixels) * columns + Math.floor(offsetX / stepPixels));
+  };
   return (
     <section className="block-map">
       <h2>{text('job.map')}</h2>
-      <canvas ref={canvas} aria-hidden="true" />
+      <canvas ref={canvas} aria-hidden="true" onClick={choose} />
       <Legend shares={shares} />
-      <p className="soft">{text('job.mapNote', { size: bytesText(squareBytes) })}</p>
+      <p className="soft">{noteOf(placed, { progress, chosen, squareCount: squares.length })}</p>
       <Disclosure>
         <Button slot="trigger" className="button link">
           {text('job.mapShow')}
         </Button>
         <DisclosurePanel>
           <ShareTable shares={shares} totalBytes={progress.totalBytes} />
+          {placed !== null && <PlaceTable progress={progress} />}
         </DisclosurePanel>
       </Disclosure>
     </section>
   );
 }
 
-function useColumns(canvas: React.RefObject<HTMLCanvasElement | null>): number {
-  const [columns, setColumns] = useState(60);
-  useEffect(() => {
-    const { current } = canvas;
-    if (current === null) return undefined;
-    const observer = new ResizeObserver(([entry]) => {
-      if (entry !== undefined) setColumns(Math.max(10, Math.floor(entry.contentRect.width / stepPixels)));
-    });
-    observer.observe(current);
-    return () => observer.disconnect();
-  }, [canvas]);
-  return columns;
+/** Column by column, so that what has crossed grows from the left; they are drawn row by row. */
+function sortedSquares(shares: BlockShares, columns: number): Drawn[] {
+  const sorted = blockSquares(shares, columns * mapRows);
+  return sorted.map((_, index) => {
+    const kind = sorted[(index % columns) * mapRows + Math.floor(index / columns)] ?? 'source';
+    return { kind, filled: 1 };
+  });
 }
 
-function useDrawing(
-  canvas: React.RefObject<HTMLCanvasElement | null>,
-  squares: readonly BlockKind[],
-  columns: number,
-): void {
-  const theme = useThemeVersion();
-  const drawn = useRef('');
-  const picture = `${theme} ${columns} ${squares.join()}`;
-  useEffect(() => {
-    const { current } = canvas;
-    const context = current?.getContext('2d');
-    if (current === null || !context || drawn.current === picture) return;
-    drawn.current = picture;
-    const scale = window.devicePixelRatio;
-    current.width = Math.round(columns * stepPixels * scale);
-    current.height = Math.round(rows * stepPixels * scale);
-    current.style.height = `${rows * stepPixels}px`;
-    context.scale(scale, scale);
-    squares.forEach((kind, index) => {
-      // Column by column: what has crossed grows from the left.
-      const left = Math.floor(index / rows) * stepPixels;
-      const top = (index % rows) * stepPixels;
-      drawSquare(context, { kind, left, top, size: squarePixels, element: current });
-    });
+interface Shown {
+  readonly progress: JobEventOf<'progress'>;
+  readonly chosen: number | null;
+  readonly squareCount: number;
+}
+
+function noteOf(placed: readonly PlaceSquare[] | null, { progress, chosen, squareCount }: Shown): string {
+  const size = bytesText(squareCount === 0 ? 0 : Math.ceil(progress.totalBytes / squareCount));
+  if (placed === null) return text('job.mapNote', { size });
+  const square = chosen === null ? undefined : placed[chosen];
+  if (square === undefined) return text('job.mapPlaces', { size });
+  const { offsetBytes, endBytes, kind, crossed } = square;
+  return text('job.mapAt', {
+    ...{ from: offsetBytes.toLocaleString('en'), to: (endBytes - 1).toLocaleString('en') },
+    ...{ at: bytesText(offsetBytes), kind: text(`job.kinds.${kind}`), percent: sharePercent(crossed) },
   });
 }
 
@@ -107,7 +101,7 @@ function Swatch({ kind }: { readonly kind: BlockKind }): ReactElement {
     if (current === null || !context) return;
     current.width = current.height = swatchPixels * window.devicePixelRatio;
     context.scale(window.devicePixelRatio, window.devicePixelRatio);
-    drawSquare(context, { kind, left: 0, top: 0, size: swatchPixels, element: current });
+    drawSquare(context, { kind, filled: 1, left: 0, top: 0, size: swatchPixels }, coloursOf(current));
   }, [kind, theme]);
   return <canvas ref={canvas} className="swatch" aria-hidden="true" />;
 }

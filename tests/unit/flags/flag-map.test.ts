@@ -22,6 +22,12 @@ class NaiveMap {
     return this.#set[block] === 1;
   }
 
+  countSet(first: number, end: number): number {
+    let count = 0;
+    for (let block = first; block < end; block += 1) count += this.#set[block] === 1 ? 1 : 0;
+    return count;
+  }
+
   next(value: 0 | 1, from: number, end: number): number {
     const found = this.#set.subarray(0, end).indexOf(value, from);
     return found < 0 || from >= end ? end : found;
@@ -92,6 +98,7 @@ describe('a flag map', () => {
         for (const [from, end] of questions) {
           expect(map.nextSet(from, end)).toBe(naive.next(1, from, end));
           expect(map.nextClear(from, end)).toBe(naive.next(0, from, end));
+          expect(map.countSet(from, end)).toBe(naive.countSet(from, end));
           if (from >= end) continue;
           expect(map.isSet(from)).toBe(naive.isSet(from));
           expect(map.runEnd(from, end)).toBe(naive.next(naive.isSet(from) ? 0 : 1, from, end));

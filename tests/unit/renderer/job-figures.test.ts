@@ -1,9 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { blockKinds, blockShares, blockSquares } from '../../../renderer/state/block-shares.ts';
+import { levelMax, partsMax } from '../../../app/contract/place-levels.ts';
+import type { Places } from '../../../app/contract/places.ts';
+import { sharesText } from '../../../app/contract/places.ts';
 import { nextForecast, noForecast, stalledMs } from '../../../renderer/state/job-forecast.ts';
 import type { Samples } from '../../../renderer/state/job-samples.ts';
 import { addSample, noSamples, pointsMax } from '../../../renderer/state/job-samples.ts';
+import { placeSquares } from '../../../renderer/state/place-squares.ts';
 import { percentText, rangeText } from '../../../renderer/text/figures.ts';
 import { mebi, progress } from './made-events.ts';
 
@@ -95,6 +99,50 @@ describe('the shares of a volume', () => {
 
   test('are none of nothing', () => {
     expect(blockSquares(blockShares(progress(0, { totalBytes: 0, pendingBytes: 0 })), 10)).toEqual([]);
+  });
+});
+
+describe('the places of a volume', () => {
+  const tebi = 2 ** 40;
+  /** Of 64 TiB. */
+  const huge = { totalBytes: 64 * tebi, verifiedBytes: 0 };
+  const partBytes = huge.totalBytes / partsMax;
+  const levels = (level: (part: number) => number): string => sharesText(Uint8Array.from({ length: partsMax }, (_, part) => level(part)));
+  const nothing: Places = { partBytes, crossed: '', written: '', free: '', unreadable: '' };
+
+  test('are squares in their order, and cover all of it', () => {
+    const half = { ...nothing, crossed: levels((part) => (part < 256 ? levelMax : 0)) };
+    for (const count of [1, 7, 480, 512, 600]) {
+      const squares = placeSquares(half, huge, count);
+      expect(squares).toHaveLength(Math.min(count, partsMax));
+      expect(squares[0]?.offsetBytes).toBe(0);
+      expect(squares.at(-1)?.endBytes).toBe(huge.totalBytes);
+      squares.slice(1).forEach(({ offsetBytes }, index) => expect(offsetBytes).toBe(squares[index]?.endBytes));
+    }
+    const squares = placeSquares(half, huge, 512);
+    expect([squares[255]?.kind, squares[256]?.kind]).toEqual(['copied', 'source']);
+  });
+
+  test('never show a part that is left as crossed, nor a bad block as anything else', () => {
+    const nearly = { ...nothing, crossed: levels((part) => (part === 100 ? levelMax - 1 : levelMax)), unreadable: levels((part) => (part === 300 ? 1 : 0)) };
+    const squares = placeSquares(nearly, huge, 64);
+    expect(squares.filter(({ crossed }) => crossed < 1)).toHaveLength(1);
+    expect(squares.filter(({ kind }) => kind === 'unreadable')).toMatchObject([{ offsetBytes: 296 * partBytes }]);
+  });
+
+  test('tell what was written, was free and was compared', () => {
+    const all = () => levelMax;
+    const mixed = {
+      ...{ ...nothing, crossed: levels(all), written: levels((part) => (part < 2 ? levelMax : 0)) },
+      free: levels((part) => (part === 2 ? levelMax : 0)),
+    };
+    const kinds = placeSquares(mixed, { ...huge, verifiedBytes: 4 * partBytes }, 512).map(({ kind }) => kind);
+    expect(kinds.slice(0, 5)).toEqual(['written', 'written', 'free', 'verified', 'copied']);
+  });
+
+  test('are none of nothing, and not more than a volume has', () => {
+    expect(placeSquares(nothing, { totalBytes: 0, verifiedBytes: 0 }, 10)).toEqual([]);
+    expect(placeSquares(nothing, { totalBytes: partBytes + 1, verifiedBytes: 0 }, 10)).toHaveLength(2);
   });
 });
 
