@@ -2,8 +2,9 @@
  * The desktop app's entry: one instance, one window, and the page in it. It has the rights of the user and opens no
  * disk; what there is to do, the service does. Closing the window touches no move.
  */
-import { app, BrowserWindow, dialog, ipcMain, Menu, Notification, protocol, session } from 'electron';
+import { app, BrowserWindow, dialog, ipcMain, Menu, Notification, powerMonitor, protocol, session } from 'electron';
 import { join } from 'node:path';
+import { present } from '../app/base/error.ts';
 import { defaultSocketPath } from '../app/contract/service.ts';
 import { appMenu } from './app-menu.ts';
 import type { Notice } from './job-notices.ts';
@@ -11,11 +12,15 @@ import { JobWatch } from './job-watch.ts';
 import { PageHost } from './page-host.ts';
 import { announceScheme, pageUrl, servePageFiles } from './page-protocol.ts';
 import { PageRevival } from './page-revival.ts';
+import { isOnBattery } from './power-supply.ts';
+import { PowerWatch } from './power-watch.ts';
 import { denyPermissions, denyTheRest } from './rules.ts';
 import { windowOptions } from './window-options.ts';
 
 const socketPath = process.env['DISKFERRY_SOCKET'] ?? defaultSocketPath;
 let window: BrowserWindow | undefined;
+/** From the app's start on. */
+let power: PowerWatch | undefined;
 
 function show(): void {
   if (window === undefined) {
@@ -32,7 +37,7 @@ function openWindow(): void {
   window = opened;
   opened.once('ready-to-show', () => opened.show());
   opened.once('closed', () => (window = undefined));
-  new PageHost({ ipcMain, window: opened, socketPath });
+  new PageHost({ ipcMain, window: opened, socketPath, power: present(power, 'the watch of the power') });
   const page = new PageRevival({
     load: () => opened.loadURL(pageUrl),
     isClosed: () => opened.isDestroyed(),
@@ -66,11 +71,16 @@ function run(): void {
       if (window === undefined) app.quit();
     },
   });
+  const supply = new PowerWatch({ monitor: powerMonitor, isOnBattery, isMoving: () => !watch.isIdle, notify });
+  power = supply;
   app.on('second-instance', show);
   app.on('window-all-closed', () => {
     if (watch.isIdle) app.quit();
   });
-  app.once('will-quit', () => watch.close());
+  app.once('will-quit', () => {
+    watch.close();
+    supply.close();
+  });
   openWindow();
 }
 

@@ -6,20 +6,23 @@
 import type { BrowserWindow, IpcMain, IpcMainEvent, IpcMainInvokeEvent } from 'electron';
 import { ServiceBridge } from '../app/client/service-bridge.ts';
 import { DiskferryError } from '../app/base/error.ts';
-import type { BridgeAnswer } from '../app/contract/bridge.ts';
+import type { BridgeAnswer, BridgeMessage } from '../app/contract/bridge.ts';
 import { refusalOf } from '../app/contract/bridge.ts';
 import { hostChannels } from '../app/contract/host-port.ts';
 import { pageOrigin } from './page-protocol.ts';
+import type { PowerWatch } from './power-watch.ts';
 
 export interface PageHostOptions {
   readonly ipcMain: IpcMain;
   readonly window: BrowserWindow;
   readonly socketPath: string;
+  readonly power: Pick<PowerWatch, 'follow'>;
 }
 
 export class PageHost {
   readonly #options: PageHostOptions;
   #bridge: ServiceBridge | undefined;
+  #stopFollowing: (() => void) | undefined;
 
   constructor(options: PageHostOptions) {
     this.#options = options;
@@ -33,18 +36,19 @@ export class PageHost {
       ipcMain.removeHandler(hostChannels.ask);
       ipcMain.removeListener(hostChannels.listen, listen);
       this.#bridge?.close();
+      this.#stopFollowing?.();
     });
   }
 
   #open(): void {
-    const { window, socketPath } = this.#options;
+    const { window, socketPath, power } = this.#options;
     this.#bridge?.close();
-    this.#bridge = new ServiceBridge({
-      socketPath,
-      tell: (message) => {
-        if (!window.isDestroyed()) window.webContents.send(hostChannels.message, message);
-      },
-    });
+    this.#stopFollowing?.();
+    const tell = (message: BridgeMessage): void => {
+      if (!window.isDestroyed()) window.webContents.send(hostChannels.message, message);
+    };
+    this.#bridge = new ServiceBridge({ socketPath, tell });
+    this.#stopFollowing = power.follow(tell);
   }
 
   async #ask(event: IpcMainInvokeEvent, request: unknown): Promise<BridgeAnswer> {

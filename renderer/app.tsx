@@ -36,6 +36,7 @@ export function App(): ReactElement {
       <main>
         {step !== 'start' && <Disks state={state} />}
         {step !== 'start' && <Offline service={state.service} />}
+        <OnBattery isShown={state.isOnBattery && riskySteps.includes(step)} />
         {view !== null && view.end === null && state.service.state === 'connected' && <WatchRefused title={text('app.notTold')} />}
         <CurrentScreen state={state} step={step} />
       </main>
@@ -77,6 +78,17 @@ function Offline({ service }: Pick<WizardState, 'service'>): ReactElement {
   return (
     <div className={isAway ? 'box amber' : 'unseen'} role="status">
       {isAway ? text(words) : ''}
+    </div>
+  );
+}
+
+/** Where a move runs, or begins with the next press. */
+const riskySteps: readonly Step[] = ['confirm', 'migrate', 'cutOver'];
+
+function OnBattery({ isShown }: { readonly isShown: boolean }): ReactElement {
+  return (
+    <div className={isShown ? 'box amber' : 'unseen'} role="status">
+      {isShown ? text('app.onBattery') : ''}
     </div>
   );
 }

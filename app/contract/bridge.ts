@@ -78,6 +78,10 @@ export const bridgeMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('devicesChanged') }),
   /** Nothing more comes until the page subscribes again. */
   z.object({ kind: z.literal('streamEnded') }),
+  /** Of the machine that the page is shown on, where its host knows. */
+  z.object({ kind: z.literal('power'), isOnBattery: z.boolean() }),
+  /** It was asleep. */
+  z.object({ kind: z.literal('awoken') }),
 ]);
 export type BridgeMessage = z.infer<typeof bridgeMessageSchema>;
 

@@ -48,6 +48,8 @@ export interface WizardState {
   /** On this connection: until then nobody knows whether a move runs. */
   readonly isListed: boolean;
   readonly report: ServiceResult<'report'> | null;
+  /** The machine that the page is shown on, where its host tells. */
+  readonly isOnBattery: boolean;
   readonly busy: readonly Errand[];
   readonly refusals: Readonly<Partial<Record<Errand, Refusal>>>;
 }
@@ -65,6 +67,7 @@ export const firstState: WizardState = {
   lines: [],
   isListed: false,
   report: null,
+  isOnBattery: false,
   busy: [],
   refusals: {},
 };
@@ -82,6 +85,7 @@ export type Change =
   | { readonly type: 'planned'; readonly question: PlanQuestion; readonly planned: ServiceResult<'plan'> }
   | { readonly type: 'report'; readonly report: ServiceResult<'report'> }
   | { readonly type: 'placed'; readonly place: Place }
+  | { readonly type: 'power'; readonly isOnBattery: boolean }
   | { readonly type: 'asked'; readonly errand: Errand }
   | { readonly type: 'answered'; readonly errand: Errand; readonly refusal: Refusal | null };
 
@@ -111,6 +115,8 @@ export function reduce(state: WizardState, change: Change): WizardState {
       return { ...state, report: change.report };
     case 'placed':
       return { ...state, place: change.place, lost: null, refusals: ofTheClock(state) };
+    case 'power':
+      return { ...state, isOnBattery: change.isOnBattery };
     case 'asked':
       return { ...state, busy: [...state.busy, change.errand] };
     case 'answered':

@@ -80,6 +80,14 @@ export class Wizard {
         return;
       case 'streamEnded':
         void this.#begin();
+        return;
+      case 'power':
+        this.#change({ type: 'power', isOnBattery: message.isOnBattery });
+        return;
+      case 'awoken':
+        // Disks may have been taken away, and moves have died, while nobody could tell.
+        void this.refreshJobs();
+        void this.refreshDevices();
     }
   }
 

@@ -21,6 +21,7 @@ export class StandIn {
   /** What the app has set on the session: how it answers each question for a permission. */
   readonly sessionHandlers = new Map<string, (...values: unknown[]) => unknown>();
   readonly app = new EventEmitter();
+  readonly powerMonitor = new EventEmitter();
   /** What the app has asked in dialogs, and what is answered to the next one: the place of a button. */
   readonly questions: { readonly message: string; readonly detail: string }[] = [];
   nextAnswer = 0;
@@ -76,7 +77,7 @@ export class StandIn {
       }
     }
     return {
-      ...{ BrowserWindow, Notification },
+      ...{ BrowserWindow, Notification, powerMonitor: this.powerMonitor },
       app: this.#appOf(),
       ipcMain: this.#ipcOf(),
       dialog: {

@@ -323,6 +323,18 @@ describe('a screen', () => {
     expect(shown(connected, event(planned), event(progress(2000)), slow, atJob)).toContain('Programs wait long.');
   });
 
+  test('says where a move runs or is about to that the machine is on its battery, and nowhere else', () => {
+    const power: Change = { type: 'power', isOnBattery: true };
+    const words = 'runs on its battery';
+    for (const at of ['start', 'source', 'destination', 'plan'] as const)
+      expect(shown(connected, choice, made, { type: 'placed', place: { at } }, power)).not.toContain(words);
+    expect(shown(connected, choice, made, { type: 'placed', place: { at: 'confirm' } }, power)).toContain(words);
+    const running = [connected, event(planned), event(progress(2000)), atJob] as const;
+    expect(shown(...running, power)).toContain(words);
+    expect(shown(...running)).not.toContain(words);
+    expect(shown(...running, power, event(finished))).not.toContain(words);
+  });
+
   test('says on every screen of a move when nobody can be asked, and starts no service where the host is gone', () => {
     const refusal = { code: 'no-service', message: 'm', advice: 'Open its new link.', dataIs: 'unknown' } as const;
     const absent: Change = { type: 'service', service: { state: 'absent', refusal } };

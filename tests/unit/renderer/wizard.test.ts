@@ -69,6 +69,20 @@ describe('the wizard', () => {
     ]);
   });
 
+  test('looks at moves and disks anew when the machine has woken, and knows of its battery', async () => {
+    const host = new TestHost({ devices: () => ({ trees: [], notes: [] }) });
+    const wizard = new Wizard(host);
+    const times = (wanted: BridgeRequestName): number => host.asked.filter(([name]) => name === wanted).length;
+    host.connect();
+    await expect.poll(() => times('list')).toBe(1);
+    wizard.go({ at: 'source' });
+    await expect.poll(() => times('devices')).toBe(1);
+    host.tell({ kind: 'awoken' });
+    await expect.poll(() => [times('list'), times('devices')]).toEqual([2, 2]);
+    host.tell({ kind: 'power', isOnBattery: true });
+    expect(wizard.store.getState().isOnBattery).toBe(true);
+  });
+
   test('subscribes again when the service is back, and when its stream has ended', async () => {
     const host = new TestHost();
     const wizard = new Wizard(host);
