@@ -5,7 +5,9 @@ set -e
 case "$1" in
   configure)
     # Chromium's sandbox where the system has no namespaces for users.
-    if [ -e /opt/Diskferry/chrome-sandbox ]; then chmod 4755 /opt/Diskferry/chrome-sandbox; fi
+    sandbox=/opt/Diskferry/chrome-sandbox
+    # An administrator may have decided otherwise, and dpkg has set it so then.
+    if [ -e "$sandbox" ] && ! dpkg-statoverride --list "$sandbox" >/dev/null; then chmod 4755 "$sandbox"; fi
     # Who has switched it off keeps it so.
     if deb-systemd-helper --quiet was-enabled diskferryd.service; then
       deb-systemd-helper enable diskferryd.service >/dev/null

@@ -7,6 +7,7 @@ state=/var/lib/diskferry
 
 case "$1" in
   remove | purge)
+    # Removal leaves nothing, so not even that somebody had switched the service off: an upgrade keeps that.
     deb-systemd-helper purge diskferryd.service >/dev/null || true
     if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
     # Never what a move keeps there: it may be one of another copy of Diskferry.
