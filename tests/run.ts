@@ -140,8 +140,12 @@ function everyTime(): Part[] {
 /** Those that count, with the full counts (tests/system/support/soak.ts). */
 const countedSystemTests = ['hot-path', 'chaos'].map((name) => `tests/system/${name}.test.ts`);
 
+const countedWizardTests = ['tests/ui/quick-progress.test.ts'];
+
 function soak(): Part[] {
-  return [seeds(10_000), systemTests(countedSystemTests)];
+  const asRoot = rootPrefix('The tests of the wizard make jobs of their own');
+  const wizard: Part = { title: 'the wizard', act: (show) => runVitest(show, 'ui', { asRoot, files: countedWizardTests }) };
+  return [seeds(10_000), systemTests(countedSystemTests), wizard];
 }
 
 async function runPart({ title, act }: Part): Promise<Outcome> {

@@ -13,6 +13,8 @@ export interface Effort {
   readonly rounds: number;
   /** How long one run of a load is measured. */
   readonly loadSeconds: number;
+  /** How long the wizard is watched. */
+  readonly wizardSeconds: number;
 }
 
 export interface Bench {

@@ -5,7 +5,7 @@
 import { ratiosOf, sampleOf } from './statistics.ts';
 import type { Sample } from './statistics.ts';
 
-export type Unit = 'MB/s' | 'IOPS' | 's' | 'ms' | 'µs' | 'MiB';
+export type Unit = 'MB/s' | 'IOPS' | 's' | 'ms' | 'µs' | 'MiB' | '%' | 'frames';
 
 /** For the ratio of ours to theirs. `below` is a limit that must not be reached. */
 export type Goal =

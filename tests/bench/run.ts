@@ -27,6 +27,7 @@ import { fullExt4 } from './rows/full-ext4.ts';
 import { fullSpeed } from './rows/full-speed.ts';
 import { largeDisk } from './rows/large-disk.ts';
 import { nbdSocket } from './rows/nbd-socket.ts';
+import { wizard } from './rows/wizard.ts';
 
 const benchmarks: readonly Benchmark[] = [
   bulkCopy,
@@ -38,6 +39,7 @@ const benchmarks: readonly Benchmark[] = [
   fullSpeed,
   besideConsumer,
   besideFileSystem,
+  wizard,
 ];
 
 const guestBenchmarks: readonly Benchmark[] = [...moving, pauses];
@@ -49,11 +51,11 @@ const memoryDirectory = '/dev/shm';
 
 const exitCodes = { done: 0, broken: 1, usage: 2, interrupted: 130 } as const;
 
-const fullEffort: Effort = { rounds: 5, loadSeconds: 3 };
-const quickEffort: Effort = { rounds: 3, loadSeconds: 1 };
+const fullEffort: Effort = { rounds: 5, loadSeconds: 3, wizardSeconds: 600 };
+const quickEffort: Effort = { rounds: 3, loadSeconds: 1, wizardSeconds: 60 };
 /** Where every instruction is translated. */
-const fullGuestEffort: Effort = { rounds: 3, loadSeconds: 3 };
-const quickGuestEffort: Effort = { rounds: 1, loadSeconds: 1 };
+const fullGuestEffort: Effort = { rounds: 3, loadSeconds: 3, wizardSeconds: 600 };
+const quickGuestEffort: Effort = { rounds: 1, loadSeconds: 1, wizardSeconds: 60 };
 
 const interruption = new AbortController();
 
