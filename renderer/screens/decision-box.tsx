@@ -32,6 +32,8 @@ export interface DecisionBoxProps {
 
 export function DecisionBox({ view, decision }: DecisionBoxProps): ReactElement {
   const { message, choices, unreadable } = decision;
+  const isLossOffered = choices.some(({ choice }) => choice === 'accept-unreadable');
+  const writtenBytes = view.progress?.toReturnBytes ?? 0;
   return (
     <section className="box bad" role="alert">
       <h2>{text('decision.title')}</h2>
@@ -40,6 +42,10 @@ export function DecisionBox({ view, decision }: DecisionBoxProps): ReactElement 
         <strong>{text('decision.safe')}</strong>
       </p>
       {unreadable !== undefined && <Places unreadable={unreadable} />}
+      {/* A disk that is gone cannot say which places. */}
+      {unreadable === undefined && isLossOffered && writtenBytes > 0 && (
+        <p>{text('decision.onlyThere', { size: bytesText(writtenBytes) })}</p>
+      )}
       <ul className="choices">
         {choices.map((choice) => (
           <li key={choice.choice}>

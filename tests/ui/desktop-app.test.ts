@@ -120,6 +120,16 @@ describe.skipIf(!isRoot || !hasChromium)('the desktop app (needs root and chromi
     client.close();
   });
 
+  it('looks anew when the machine has woken', async () => {
+    const page = await window.page;
+    await page.getByText('Service 0.1.0').waitFor();
+    const asked: string[] = [];
+    await page.exposeFunction('noteMessage', (kind: string) => asked.push(kind));
+    await page.evaluate("diskferryHost.listen(({ kind }) => noteMessage(kind))");
+    standIn.powerMonitor.emit('resume');
+    await waitUntil('the page has heard of it', () => asked.includes('awoken'));
+  });
+
   it('goes with its window when no move runs, and touches no service', async () => {
     await (await window.page).getByText('Service 0.1.0').waitFor();
     await window.close();

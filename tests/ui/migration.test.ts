@@ -4,133 +4,29 @@
  * paused while they are looked at, and written to meanwhile.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
+import { readFileSync, truncateSync } from 'node:fs';
 import { mebibyte } from '../../app/base/units.ts';
-import type { StatusLine } from '../../app/contract/control.ts';
 import { reportDocumentSchema } from '../../app/contract/report/document.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import { describe, expect, it } from 'vitest';
-import type { LoopDisk } from '../system/support/loop-disk.ts';
-import { makeLoopDisk, readPart } from '../system/support/loop-disk.ts';
+import { makeLoopDisk } from '../system/support/loop-disk.ts';
 import { useScratch } from '../system/support/scratch.ts';
-import { haveAllLeft, Service } from '../system/support/service.ts';
 import { waitUntil } from '../system/support/wait.ts';
 import { hasChromium, useBrowser } from './support/browser.ts';
-import type { WindowOptions } from './support/wizard-window.ts';
+import { allLeft, confirm, contentOf, deviceOf, expectHolds, goToPlan, jobOf, pauseAtStart, pressStop, setUp, sizeBytes } from './support/stage.ts';
+import { withWritten, writeMeanwhile } from './support/stage.ts';
 import { Serving, WizardWindow } from './support/wizard-window.ts';
 
 const isRoot = process.getuid?.() === 0;
 const scratch = useScratch();
 const browser = useBrowser();
-const sizeBytes = 128 * mebibyte;
-/** What programs write while a job is paused: over what is on the source only. */
-const written = { offsetBytes: 64 * mebibyte, bytes: Buffer.alloc(40 * mebibyte, 'new!') };
 
 /** Up to where a source can be read that fails. */
 const goodBytes = 100 * mebibyte;
 
-interface Stage {
-  readonly service: Service;
-  readonly serving: Serving;
-  readonly window: WizardWindow;
-  readonly source: LoopDisk;
-  readonly destination: LoopDisk;
-}
-
-/** The destination holds an empty file system, so that the wizard asks before it erases it. */
-async function setUp(options: WindowOptions = {}): Promise<Stage> {
-  const service = await Service.start(scratch());
-  const source = await makeLoopDisk(scratch(), 'source', { sizeBytes, content: 'random' });
-  const destination = await makeLoopDisk(scratch(), 'destination', { sizeBytes: sizeBytes + 64 * mebibyte });
-  await runCommand('mkfs.ext4', ['-q', '-L', 'old', destination.path], 'making what will be erased');
-  const serving = new Serving(service);
-  const window = await WizardWindow.open(await browser(), await serving.link(), options);
-  return { service, serving, window, source, destination };
-}
-
-/** Another client pauses the job as soon as it is heard of, so that it stands still while it is looked at. */
-async function pauseAtStart(service: Service): Promise<() => void> {
-  const client = await service.client({
-    onEvent: ({ event, job }) => {
-      // A refusal shows in the window, which waits for the pause.
-      if (event === 'planned') void client.request('pause', { job }).catch(() => undefined);
-    },
-  });
-  await client.request('subscribe', { job: null });
-  return () => client.close();
-}
-
-/** As a program does that uses the volume. */
-async function writeMeanwhile({ service, window }: Stage): Promise<void> {
-  const fd = openSync(await deviceOf(service), 'r+');
-  writeSync(fd, written.bytes, 0, written.bytes.length, written.offsetBytes);
-  fsyncSync(fd);
-  closeSync(fd);
-  await window.page.getByRole('listitem').filter({ hasText: 'written since the start 40 MiB' }).waitFor();
-}
-
-/** A job can be paused before its device is there. */
-async function deviceOf(service: Service): Promise<string> {
-  const found = async (): Promise<string | null> => (await jobOf(service))?.device ?? null;
-  await waitUntil('the virtual device is there', async () => (await found()) !== null);
-  return (await found()) ?? '';
-}
-
-async function jobOf(service: Service): Promise<StatusLine | undefined> {
-  const client = await service.client();
-  const { jobs } = await client.request('list', {});
-  client.close();
-  return jobs[0];
-}
-
-/** Before anything was written to it. */
-function contentOf({ source }: Stage): Buffer {
-  return readPart(source.file, 0, sizeBytes);
-}
-
-function withWritten(content: Buffer): Buffer {
-  const changed = Buffer.from(content);
-  written.bytes.copy(changed, written.offsetBytes);
-  return changed;
-}
-
-/** The last thing that a job does comes after what people see of its end. */
-async function allLeft(): Promise<void> {
-  await waitUntil('the job has left', () => haveAllLeft(scratch()));
-}
-
-/** Compared so that a difference does not print both. */
-function expectHolds(disk: LoopDisk, content: Buffer): void {
-  expect(readPart(disk.file, 0, sizeBytes).equals(content), `${disk.path} holds what it must`).toBe(true);
-}
-
-async function goToPlan({ window, source, destination }: Stage): Promise<void> {
-  await window.press('Move a disk…');
-  await window.see('What do you want to move?');
-  await window.choose(source.path);
-  await window.press('Continue');
-  await window.see('Where should it go?');
-  await window.choose(destination.path);
-  await window.press('Continue');
-  await window.see('What will happen');
-}
-
-async function confirm({ window, destination }: Stage): Promise<void> {
-  await window.press('Continue');
-  await window.see(/^Erase/);
-  await window.page.getByLabel(/to confirm/).fill(destination.path);
-  await window.press(/^Erase/);
-  await window.see(/^Moving/);
-}
-
-async function pressStop({ window }: Stage): Promise<void> {
-  await window.press('Stop…');
-  await window.page.getByRole('alertdialog').getByRole('button', { name: 'Go back to the source' }).click();
-}
-
 describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root and chromium)', () => {
   it('moves a disk from the first screen to the last, and shuts nobody out on any of them', async () => {
-    const stage = await setUp();
+    const stage = await setUp(scratch(), await browser());
     const content = contentOf(stage);
     const { service, window, source, destination } = stage;
     await window.see('Move a disk while it stays in use');
@@ -188,11 +84,11 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await expectPrinted(window, 'B & <C>');
     expect(window.complaints).toEqual([]);
     await window.close();
-    await allLeft();
+    await allLeft(stage);
   });
 
   it('goes on when the window is closed and when the service is killed, and shows it again', async () => {
-    const stage = await setUp();
+    const stage = await setUp(scratch(), await browser());
     const content = contentOf(stage);
     const { service, window } = stage;
     const stopPausing = await pauseAtStart(service);
@@ -217,12 +113,12 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await again.see(/^The move is complete/);
     expectHolds(stage.destination, content);
     await again.close();
-    await allLeft();
+    await allLeft(stage);
   });
 
   it('goes back to the source, asking first, in a small window with large letters', async () => {
     // 900 by 600 at twice the size.
-    const stage = await setUp({ size: { width: 450, height: 300 } });
+    const stage = await setUp(scratch(), await browser(), { size: { width: 450, height: 300 } });
     const content = contentOf(stage);
     const { service, window, source } = stage;
     const stopPausing = await pauseAtStart(service);
@@ -245,11 +141,11 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     expectHolds(source, withWritten(content));
     expect(window.complaints).toEqual([]);
     await window.close();
-    await allLeft();
+    await allLeft(stage);
   });
 
   it('asks what to do about disks that fail, and does it', async () => {
-    const stage = await setUp();
+    const stage = await setUp(scratch(), await browser());
     const content = contentOf(stage);
     const { service, window, source, destination } = stage;
     const stopPausing = await pauseAtStart(service);
@@ -285,11 +181,11 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     expectHolds(destination, content);
     expect(window.complaints).toEqual([]);
     await window.close();
-    await allLeft();
+    await allLeft(stage);
   });
 
   it('moves a disk by keyboard alone, and never loses the place where the person is', async () => {
-    const stage = await setUp();
+    const stage = await setUp(scratch(), await browser());
     const content = contentOf(stage);
     const { service, window, source, destination } = stage;
     const { keyboard } = window.page;
@@ -350,7 +246,7 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     await window.see(/^The move is complete/);
     expectHolds(destination, content);
     await window.close();
-    await allLeft();
+    await allLeft(stage);
   });
 });
 
