@@ -17,7 +17,8 @@
  * So after such a loss each place is written durably, inverted or not. When masking, only those that may have
  * shown: because they were written to show, or because the disk shows there what it gets, as after a commit that
  * failed. The others cannot be lost to anything that shows, and a bad place of a disk must keep nobody from going
- * back. Nor does one that refuses this keep the places behind it showing.
+ * back. Nor does one that refuses this keep the places behind it showing. When the loss comes while a change is
+ * under way, it begins again: what it had passed by may be what was lost.
  *
  * What could not be read, and has not been written since, is not tried again where it may be left: a bad place
  * can take a disk a minute, and users may be waiting.
@@ -69,12 +70,14 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   readonly #buffer: number;
   /** By step. */
   readonly #offsets = new Float64Array(Object.keys(steps).length);
-  /** Places of either disk that have been written to show, or have refused what hides them for sure. */
+  /** Places of either disk that have shown what was written to them, and have not been written so as to hide since. */
   readonly #mayShow: readonly [Uint8Array, Uint8Array];
   /** Whether what is being written is in the wanted form already. */
   #isRepeating = false;
   /** What such a place was refused with, when hiding. */
   #refused = 0;
+  /** When its places were gone through from the first on. */
+  #hadLost = false;
   #wanted: WantedMask | undefined;
   #done: Done | undefined;
   #place = 0;
@@ -92,8 +95,13 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     assert(this.#done === undefined, 'masks change one disk at a time');
     this.#wanted = wanted;
     this.#done = done;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#left = this.#options.places.count;
     this.#refused = 0;
+    this.#hadLost = this.#options.mayHaveLost(this.#disk);
     this.#next();
   }
 
@@ -113,13 +121,13 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     if (step === steps.read) this.#options.masked.setUnreadable(this.#disk, this.#place, result < 0);
     const isSkipped = step === steps.read && result < 0 && this.#maySkip;
     const isPassed = step === steps.write && result < 0 && this.#isRepeating && this.#isWanted.isMasked;
-    if (step === steps.flush) this.#end(result < 0 ? result : this.#refused);
+    if (step === steps.flush) this.#flushed(result);
     else if (isSkipped) this.#settle();
     else if (isPassed) this.#pass(result);
     else if (result < 0) this.#release(result);
     else if (step === steps.read && this.#mustInvert()) this.#invert();
     else if (step === steps.read && this.#mustRepeat()) this.#repeat();
-    else this.#settle();
+    else this.#settle(step === steps.write);
   }
 
   get #disk(): Disk {
@@ -192,8 +200,18 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     this.#settle();
   }
 
-  #settle(): void {
-    this.#options.masked.setMasking(this.#disk, this.#place, this.#isWanted.isMasked);
+  /** At the end of all. */
+  #flushed(result: number): void {
+    if (result < 0) this.#end(result);
+    else if (!this.#hadLost && this.#options.mayHaveLost(this.#disk)) this.#begin();
+    else this.#end(this.#refused);
+  }
+
+  #settle(isWritten = false): void {
+    const { disk, isMasked } = this.#isWanted;
+    const isHidden = isMasked && (isWritten || !this.#mayHaveShown(disk));
+    this.#mayShow[disk][this.#place] = isHidden ? 0 : 1;
+    this.#options.masked.setMasking(disk, this.#place, isMasked);
     this.#left -= 1;
     this.#release(0);
   }

@@ -151,4 +151,16 @@ describe('a change of masks', () => {
     expect(play().filter((text) => text.startsWith('write'))).toEqual(durably(ascending));
     expect(answers).toEqual([0]);
   });
+
+  test('begins again when a flush fails meanwhile: what it has passed by may be lost', () => {
+    for (let place = 0; place < places.count; place += 1) masked.setMasking(source, place, false);
+    begin(true);
+    const [first] = io.underWay;
+    io.end(first ?? '', 0);
+    hasLost = true;
+    const seen = play();
+    expect(seen.filter((text) => text === 'flush source')).toHaveLength(2);
+    expect(seen.filter((text) => text === durably(ascending)[0])).toHaveLength(1);
+    expect(answers).toEqual([0]);
+  });
 });
