@@ -73,9 +73,13 @@ async function carryOut({ order, build }: StartMessage): Promise<void> {
 /** What the other build means by its order, and what its engine has left in memory, is not known. */
 function refuse(order: AnyOrder): void {
   const job = jobOf(order);
-  const isNew = 'request' in order && order.takesOver === undefined;
-  const message = `${job}: Diskferry has been installed or built anew since what started this job was started`;
-  const event = failedEvent(new DiskferryError('build-differs', message), { job, dataIs: isNew ? 'untouched' : 'both' });
+  const why = 'Diskferry has been installed or built anew since what started this job was started';
+  const error =
+    'request' in order && order.takesOver !== undefined
+      ? new DiskferryError('takeover-refused', `${job}: the job cannot be taken over: ${why}`)
+      : new DiskferryError('build-differs', `${job}: ${why}`);
+  const dataIs = 'request' in order && order.takesOver === undefined ? 'untouched' : 'both';
+  const event = failedEvent(error, { job, dataIs });
   tellSupervisor({ kind: 'event', event });
 }
 

@@ -111,7 +111,7 @@ export class Supervisor {
         const how = await endOf(this.#child);
         if (this.#last !== undefined) return this.#last;
         if (!('request' in this.#order) || !this.#mayTakeOver()) {
-          LiveFiles.discard(jobOf(this.#order));
+          forgetLiveFiles(jobOf(this.#order));
           return this.#death(how);
         }
         this.#order = { ...this.#order, takesOver: { why: how } };
@@ -119,7 +119,7 @@ export class Supervisor {
           this.#child = this.#spawn();
         } catch (error) {
           // As while the program is being replaced.
-          LiveFiles.discard(jobOf(this.#order));
+          forgetLiveFiles(jobOf(this.#order));
           return this.#death(`${how}; nobody could take over: ${messageOf(error)}`);
         }
       }
@@ -218,4 +218,9 @@ function openShared(order: SupervisedOrder): number | undefined {
     // The job says what is the matter with it.
     return undefined;
   }
+}
+
+/** But not the fence of a request that is still with a disk: `recover` asks it, and removes it later. */
+function forgetLiveFiles(job: string): void {
+  if (!LiveFiles.isHeld(job)) LiveFiles.discard(job);
 }

@@ -324,7 +324,7 @@ export const english = {
     acceptTitle: 'Go on without what cannot be read?',
     acceptText: 'If you agree: {{meaning}}. This cannot be taken back.',
     acceptYes: 'Go on without it',
-    onlyThere: 'Programs have written {{size}} since the start, which only the destination has.',
+    onlyThere: 'Programs have written up to {{size}} since the start, which only the destination has.',
     places: 'Unreadable places',
     offset: 'From',
     length: 'Length',
