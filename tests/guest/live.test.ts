@@ -123,9 +123,10 @@ describe.skipIf(isElsewhere)('a physical volume with three busy LVs', () => {
         });
         await migration.ask('resume');
         await migration.setSpeed('full');
+        await graduatedWhole(migration);
+        await expectPartlyDirect(migration, names.slice(1));
       }
-      await graduatedWhole(migration);
-      await expectPartlyDirect(migration, names.slice(1));
+      // What LVM has put back when all was direct already stays on the virtual device.
       expect(await numbersBelow(...names)).not.toContain(numberOf(destination));
       await refresh();
       await cutOver(migration);
