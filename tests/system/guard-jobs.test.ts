@@ -96,14 +96,19 @@ async function seenAlone(scratch: Scratch, { file, sizeBytes }: LoopDisk): Promi
   }
 }
 
-describe.skipIf(!isRoot).each(types)('a job that moves %s (needs root)', (name) => {
-  let scratch: Scratch;
-  let scene: Scene;
+let scratch: Scratch;
+let scene: Scene;
 
+/** For each test of the `describe` that calls it. */
+function useScene(name: string): void {
   beforeEach(async () => {
     scratch = scratchOf();
     scene = await Scene.make(scratch, name);
   });
+}
+
+describe.skipIf(!isRoot).each(types)('a job that moves %s (needs root)', (name) => {
+  useScene(name);
 
   it('shows neither disk until the commit, also when it is killed, and then the destination alone', async () => {
     const migration = scene.start('--hold');
@@ -167,13 +172,7 @@ describe.skipIf(!isRoot).each(types)('a job that moves %s (needs root)', (name) 
 });
 
 describe.skipIf(!isRoot)('a job that is killed while it hides or shows a disk (needs root)', () => {
-  let scratch: Scratch;
-  let scene: Scene;
-
-  beforeEach(async () => {
-    scratch = scratchOf();
-    scene = await Scene.make(scratch, 'ext4');
-  });
+  useScene('ext4');
 
   it.each(['wiped', 'hidden'])('starts again when it had not begun (%s)', async (fault) => {
     await scene.startToFail(fault).end();
@@ -286,13 +285,7 @@ const writes = isSoak ? [1, 2, 3, 4, 5, 6, 7] : [3];
 const turns = isSoak ? Array.from({ length: 40 }, (_, index) => 4 * index + 1) : [41];
 
 describe.skipIf(!isRoot)('a job that is killed between two places of one disk (needs root)', () => {
-  let scratch: Scratch;
-  let scene: Scene;
-
-  beforeEach(async () => {
-    scratch = scratchOf();
-    scene = await Scene.make(scratch, 'GPT');
-  });
+  useScene('GPT');
 
   it.each(writes)('begins again after write %i of its start', async (nth) => {
     await scene.startToFail(`write-${nth}`, '--hold').end();
@@ -331,13 +324,7 @@ describe.skipIf(!isRoot)('a job that is killed between two places of one disk (n
 });
 
 describe.skipIf(!isRoot)('a start that fails when the disks have been written (needs root)', () => {
-  let scratch: Scratch;
-  let scene: Scene;
-
-  beforeEach(async () => {
-    scratch = scratchOf();
-    scene = await Scene.make(scratch, 'ext4');
-  });
+  useScene('ext4');
 
   it('says what it has erased, and leaves the source as it was', async () => {
     const migration = scene.startToFail('start-fails');
@@ -378,13 +365,7 @@ describe.skipIf(!isRoot)('a start that fails when the disks have been written (n
 });
 
 describe.skipIf(!isRoot)('a disk that refuses to be shown or hidden (needs root)', () => {
-  let scratch: Scratch;
-  let scene: Scene;
-
-  beforeEach(async () => {
-    scratch = scratchOf();
-    scene = await Scene.make(scratch, 'ext4');
-  });
+  useScene('ext4');
 
   it('does not keep what was written from going back, after a commit that failed', async () => {
     const migration = scene.startToFail('commit-refused', '--hold');
@@ -415,9 +396,9 @@ describe.skipIf(!isRoot)('a disk that refuses to be shown or hidden (needs root)
 });
 
 describe.skipIf(!isRoot)('a job whose users have to stop (needs root)', () => {
+  useScene('ext4');
+
   it('asks programs what they see of the disks before, and never while they are stopped', async () => {
-    const scratch = scratchOf();
-    const scene = await Scene.make(scratch, 'ext4');
     const target = await scratch.makeDirectory('mounted');
     await mount(scene.source.path, target);
     const asked = scratch.path('asked');
@@ -432,8 +413,6 @@ describe.skipIf(!isRoot)('a job whose users have to stop (needs root)', () => {
   });
 
   it('is refused with nothing written when something would stay known, also where nobody has to stop', async () => {
-    const scratch = scratchOf();
-    const scene = await Scene.make(scratch, 'ext4');
     const before = [scene.source, scene.destination].map(({ file }) => readFileSync(file));
     vi.stubEnv('PATH', `${await makeLiar(scratch)}:${process.env['PATH'] ?? ''}`);
     const migration = scene.start();
@@ -445,8 +424,6 @@ describe.skipIf(!isRoot)('a job whose users have to stop (needs root)', () => {
   });
 
   it('is refused with nothing written when something would stay known, and its users go on', async () => {
-    const scratch = scratchOf();
-    const scene = await Scene.make(scratch, 'ext4');
     const target = await scratch.makeDirectory('mounted');
     await mount(scene.source.path, target);
     const before = readFileSync(scene.destination.file);
