@@ -19,6 +19,13 @@ import type { Disks } from './peers/copy-tools.ts';
 
 const program = fileURLToPath(new URL('../../build/app/cli/main.js', import.meta.url));
 
+export interface OurJobOptions {
+  /** More of the command line. */
+  readonly parameters?: readonly string[];
+  /** Where a disk of its own must keep it; otherwise in the benchmark's directory, which images may use. */
+  readonly stateDirectory?: string;
+}
+
 export class OurJob {
   readonly #child: ChildProcessByStdio<null, Readable, null>;
   readonly #stateDirectory: string;
@@ -27,18 +34,18 @@ export class OurJob {
   /** Known from the first event on. */
   #job = '';
 
-  /** Ends with the benchmark. `more`: parameters of the command line. */
-  static start(bench: Bench, disks: Disks, more: readonly string[] = []): OurJob {
-    const job = new OurJob(bench, disks, more);
+  /** Ends with the benchmark. */
+  static start(bench: Bench, disks: Disks, options: OurJobOptions = {}): OurJob {
+    const job = new OurJob(disks, { stateDirectory: join(bench.directory, 'state'), parameters: [], ...options });
     bench.held.add('our job', () => job.undo());
     return job;
   }
 
-  private constructor(bench: Bench, { source, destination }: Disks, more: readonly string[]) {
-    this.#stateDirectory = join(bench.directory, 'state');
+  private constructor({ source, destination }: Disks, options: Required<OurJobOptions>) {
+    this.#stateDirectory = options.stateDirectory;
     const disks = ['--source', source.path, '--destination', destination.path];
     const always = ['--yes', '--hold', '--json', '--state-dir', this.#stateDirectory];
-    const parameters = ['migrate', ...disks, ...always, ...more];
+    const parameters = ['migrate', ...disks, ...always, ...options.parameters];
     // In a group of its own: a Ctrl-C is for the benchmark, which ends its jobs in the right order.
     this.#child = spawn(process.execPath, [program, ...parameters], {
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -12,10 +12,13 @@ import type { Disks } from '../peers/copy-tools.ts';
 const labelBytesMax = mebibyte;
 
 export class DiskPair implements Disks {
+  /** On a third disk: no job keeps the state of disks that are none of files in memory. */
+  readonly stateDirectory: string;
   #source: BenchDisk;
   #destination: BenchDisk;
 
-  constructor({ source, destination }: Disks) {
+  constructor({ source, destination }: Disks, stateDirectory: string) {
+    this.stateDirectory = stateDirectory;
     this.#source = source;
     this.#destination = destination;
   }

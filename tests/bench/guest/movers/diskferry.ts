@@ -1,6 +1,4 @@
-/**
- * Diskferry's command line, as anybody starts it; no journal exists yet for disks that are none of its own.
- */
+/** Diskferry's command line, as anybody starts it, with its journal on a third disk. */
 import { OurJob } from '../../our-job.ts';
 import type { Mover } from '../mover.ts';
 import { within } from '../mover.ts';
@@ -10,7 +8,9 @@ export function diskferry(frontend: 'ublk' | 'nbd'): Mover {
     name: `Diskferry, ${frontend}`,
 
     async begin(part, volume) {
-      const job = OurJob.start(part, volume.disks, ['--frontend', frontend, '--experimental-no-journal']);
+      const parameters = ['--frontend', frontend, '--experimental-no-journal'];
+      const { stateDirectory } = volume.disks;
+      const job = OurJob.start(part, volume.disks, { parameters, stateDirectory });
       await job.attached();
       return {
         copy: (msMax) => within(msMax, job.synchronized()),

@@ -139,7 +139,8 @@ async function moveOnce(part: Bench, { disks, volume, load }: Setting): Promise<
     await sleep(settleMs);
     const flushMs = await flushTimeMs(volume.path);
     const startMs = Date.now();
-    const job = OurJob.start(part, disks, ['--experimental-no-journal', ...volume.parameters]);
+    const parameters = ['--experimental-no-journal', ...volume.parameters];
+    const job = OurJob.start(part, disks, { parameters, stateDirectory: disks.stateDirectory });
     await job.attached();
     const startedMs = Date.now() + settleMs;
     await job.synchronized();
