@@ -5,6 +5,7 @@
 import { app, BrowserWindow, dialog, ipcMain, Menu, Notification, powerMonitor, protocol, session } from 'electron';
 import { join } from 'node:path';
 import { present } from '../app/base/error.ts';
+import { isOnBattery } from '../app/base/power-supply.ts';
 import { defaultSocketPath } from '../app/contract/service.ts';
 import { appMenu } from './app-menu.ts';
 import type { Notice } from './job-notices.ts';
@@ -12,7 +13,6 @@ import { JobWatch } from './job-watch.ts';
 import { PageHost } from './page-host.ts';
 import { announceScheme, pageUrl, servePageFiles } from './page-protocol.ts';
 import { PageRevival } from './page-revival.ts';
-import { isOnBattery } from './power-supply.ts';
 import { PowerWatch } from './power-watch.ts';
 import { denyPermissions, denyTheRest } from './rules.ts';
 import { windowOptions } from './window-options.ts';

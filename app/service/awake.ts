@@ -5,8 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { isOnBattery } from '../base/power-supply.ts';
 
 const inhibit = [
   '--what=sleep:idle:shutdown:handle-lid-switch',
@@ -67,18 +66,7 @@ export class Awake {
   }
 }
 
-/** What people should know before they begin; from /sys/class/power_supply. */
-export function powerNotes(folder = '/sys/class/power_supply'): string[] {
-  if (!existsSync(folder)) return [];
-  const isDraining = readdirSync(folder).some((name) => read(join(folder, name, 'status')) === 'Discharging');
-  return isDraining ? ['This machine runs on its battery: connect it to power before a long move.'] : [];
-}
-
-/** A supply that has just been unplugged tells nothing. */
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1').trim();
-  } catch {
-    return '';
-  }
+/** What people should know before they begin. */
+export function powerNotes(folder?: string): string[] {
+  return isOnBattery(folder) ? ['This machine runs on its battery: connect it to power before a long move.'] : [];
 }

@@ -105,6 +105,7 @@ test.each([
   const folder = join(directory, 'power');
   for (const [index, state] of states.entries()) {
     mkdirSync(join(folder, `BAT${index}`), { recursive: true });
+    writeFileSync(join(folder, `BAT${index}`, 'type'), 'Battery\n');
     writeFileSync(join(folder, `BAT${index}`, 'status'), `${state}\n`);
   }
   expect(powerNotes(folder)).toHaveLength(count);
