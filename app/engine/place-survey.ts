@@ -2,7 +2,8 @@
  * Looks again and again, a few parts at a time, at what is where on the volume, and keeps the shares as levels in
  * memory that the control thread reads (contract/places.ts says what they mean). Called by the worker once per turn:
  * a turn looks at `partsPerTurn` parts at the most, of which each costs microseconds, because parts of a large volume
- * are whole chunks, which the maps have counted already, and parts of a small one are a few words.
+ * are whole chunks, which the maps have counted already, and parts of a small one are a few words. While nothing
+ * changes it does not look, because each look wakes an idle worker a hundred times.
  *
  * Allocates nothing. Nothing decides by it.
  */
@@ -64,6 +65,8 @@ export class PlaceSurvey {
   readonly #free: Uint32Array;
   #next: number;
   #begunUs = 0;
+  /** Of the maps, when the last look began: what changed on parts that it had passed is for the next one. */
+  #seenRevision: number;
 
   constructor({ flags, written, unreadable, cells }: PlaceSurveyOptions) {
     this.#flags = flags;
@@ -75,6 +78,7 @@ export class PlaceSurvey {
     // Of a job that goes on, somebody may ask at once.
     for (let part = 0; part < this.#parts.count; part += 1) this.#look(part);
     this.#next = this.#parts.count;
+    this.#seenRevision = this.#revision;
   }
 
   /** Before they are flagged. */
@@ -93,8 +97,9 @@ export class PlaceSurvey {
   pump(clockUs: Float64Array): void {
     if (this.#next >= this.#parts.count) {
       const nowUs = clockUs[0] as number;
-      if (nowUs - this.#begunUs < everyUs) return;
+      if (nowUs - this.#begunUs < everyUs || this.#seenRevision === this.#revision) return;
       this.#begunUs = nowUs;
+      this.#seenRevision = this.#revision;
       this.#next = 0;
     }
     const end = Math.min(this.#parts.count, this.#next + partsPerTurn);
@@ -104,6 +109,11 @@ export class PlaceSurvey {
   /** At most so long may pass until it is pumped again. */
   restUs(waitUsMax: number): number {
     return this.#next < this.#parts.count ? Math.min(turnUs, waitUsMax) : waitUsMax;
+  }
+
+  /** Grows with every change of what a look shows. What becomes free is flagged with it. */
+  get #revision(): number {
+    return this.#flags.revision + this.#written.revision + this.#unreadable.revision;
   }
 
   #look(part: number): void {

@@ -45,6 +45,7 @@ export class FlagMap {
   readonly #bytes: Uint8Array;
   readonly #clearInChunk: Uint32Array;
   #setCount = 0;
+  #revision = 0;
   #follower: ChangedWords | undefined;
 
   constructor(blockCount: number) {
@@ -102,6 +103,11 @@ export class FlagMap {
 
   get clearCount(): number {
     return this.blockCount - this.#setCount;
+  }
+
+  /** Grows whenever a flag changes, whichever way. */
+  get revision(): number {
+    return this.#revision;
   }
 
   isSet(block: number): boolean {
@@ -185,6 +191,7 @@ export class FlagMap {
       set += countBits(this.#word(index));
     this.#setCount += set - (blocks - this.#clearIn(chunk));
     this.#clearInChunk[chunk] = blocks - set;
+    this.#revision += 1;
     this.#follower?.note(firstWord, firstWord + wordCount);
     const behind = blocks % wordBits;
     assert(
@@ -216,6 +223,7 @@ export class FlagMap {
       block = chunkEnd;
     }
     this.#setCount += value ? changed : -changed;
+    this.#revision += changed;
     return changed;
   }
 

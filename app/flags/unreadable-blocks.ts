@@ -43,6 +43,11 @@ export class UnreadableBlocks {
     return this.#maps?.unreadable.countSet(first, end) ?? 0;
   }
 
+  /** Grows whenever which ones these are changes. */
+  get revision(): number {
+    return this.#maps?.unreadable.revision ?? 0;
+  }
+
   get doubtfulCount(): number {
     return this.#maps?.doubtful.setCount ?? 0;
   }

@@ -8,6 +8,9 @@ import { UnreadableBlocks } from '../../../app/flags/unreadable-blocks.ts';
 
 const secondUs = 1_000_000;
 
+/** Too many parts for one turn. */
+const manyParts = 512 * 64;
+
 class Volume {
   readonly blockCount: number;
   readonly flags: FlagMap;
@@ -126,5 +129,58 @@ describe('a survey', () => {
     clockUs[0] = 2 * secondUs - 1;
     survey.pump(clockUs);
     expect(volume.places.crossed.every((level) => level === levelMax)).toBe(true);
+  });
+
+  test('does not wake an idle worker', () => {
+    const volume = new Volume(manyParts);
+    const survey = new PlaceSurvey(volume);
+    const wakesIn = (clockUs: Float64Array): boolean => {
+      survey.pump(clockUs);
+      return survey.restUs(secondUs) < secondUs;
+    };
+    expect([1, 2, 3].map((second) => wakesIn(new Float64Array([second * secondUs])))).toEqual([false, false, false]);
+    volume.flags.setRange(5, 5);
+    volume.flags.clearRange(0, 64);
+    volume.unreadable.doubt(0, 64);
+    expect(wakesIn(new Float64Array([4 * secondUs]))).toBe(false);
+    volume.flags.setRange(5, 6);
+    expect(wakesIn(new Float64Array([4 * secondUs + 1]))).toBe(true);
+  });
+
+  test.each<[name: string, change: (volume: Volume) => void]>([
+    ['flagged', ({ flags }) => flags.setRange(2000, 2001)],
+    ['written over what has crossed', ({ written }) => written.setRange(100, 101)],
+    ['returned by an undo', ({ written }) => written.clearRange(0, 1)],
+    ['returned while as much is written elsewhere', ({ written }) => written.clearRange(0, 1) + written.setRange(100, 101)],
+    ['found unreadable', ({ unreadable }) => unreadable.confirm(2000)],
+    ['healed', ({ unreadable }) => unreadable.heal(1000, 1001)],
+    ['healed while another is found', ({ unreadable }) => (unreadable.heal(1000, 1001), unreadable.confirm(2000))],
+    ['loaded', ({ flags }) => flags.loadChunk(0, new Uint8Array(chunkBlocks / 8).fill(1))],
+  ])('shows what was %s after a rest', (_, change) => {
+    const volume = new Volume(manyParts);
+    volume.flags.setRange(0, 128);
+    volume.written.setRange(0, 64);
+    volume.unreadable.confirm(1000);
+    const survey = new PlaceSurvey(volume);
+    volume.lookAtAll(survey);
+    change(volume);
+    volume.lookAtAll(survey);
+    const looked = volume.places;
+    new PlaceSurvey(volume);
+    expect(looked).toEqual(volume.places);
+  });
+
+  test('looks again at what has changed behind it while it looked', () => {
+    const volume = new Volume(manyParts);
+    const survey = new PlaceSurvey(volume);
+    volume.flags.setRange(64, 65);
+    const clockUs = new Float64Array([secondUs]);
+    survey.pump(clockUs);
+    volume.flags.setRange(0, 64);
+    while (survey.restUs(secondUs) < secondUs) survey.pump(clockUs);
+    expect(volume.places.crossed[0]).toBe(0);
+    clockUs[0] = 2 * secondUs;
+    survey.pump(clockUs);
+    expect(volume.places.crossed[0]).toBe(levelMax);
   });
 });
