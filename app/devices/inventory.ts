@@ -110,6 +110,24 @@ export function joinInventory(seen: Sightings): Inventory {
   return { devices, mounts, swaps, driveList };
 }
 
+/**
+ * Whether the same devices are still there, with the same things on each other, and the same is mounted: what is seen
+ * without opening, or waiting for, any of them.
+ */
+export function isCurrent({ devices, mounts }: Pick<Inventory, 'devices' | 'mounts'>): boolean {
+  return seenOf(devices, mounts) === seenOf(readSysfsDevices(), readMounts());
+}
+
+function seenOf(
+  devices: readonly (SysfsDevice | BlockDevice)[],
+  mounts: readonly Pick<Mount, 'id' | 'majorMinor' | 'target'>[],
+): string {
+  const stack = devices.map(({ majorMinor, path, sizeBytes, diskSequence, slaves, mapper, loop }) => [
+    ...[majorMinor, path, sizeBytes, diskSequence, slaves, mapper, loop?.path],
+  ]);
+  return JSON.stringify([stack, mounts.map(({ id, majorMinor, target }) => [id, majorMinor, target])]);
+}
+
 function udevRecord(majorMinor: string): string {
   return `/run/udev/data/b${majorMinor}`;
 }

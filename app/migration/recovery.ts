@@ -3,13 +3,13 @@
  * disks that it still needs are found whatever they are called now, and what it has left in the kernel is gone.
  * Nothing is written to any disk here; each refusal is one line.
  *
- * What is left to do is judged before any disk is looked for: where one disk is the truth already, the other may
+ * What is left to do is judged before any disk of the job is looked for: where one disk is the truth already, the other may
  * be broken, or gone for good, and must not keep its users from theirs.
  */
 import { afterFailure, DiskferryError } from '../base/error.ts';
 import type { DataPlace } from '../contract/advice.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
-import { readInventory } from '../devices/inventory.ts';
+import { isCurrent, readInventory } from '../devices/inventory.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
@@ -44,6 +44,8 @@ export interface JudgedJob {
   readonly record: JobRecord;
   /** Open. */
   readonly journal: JobJournal;
+  /** As it is since nobody else can have the job. */
+  readonly inventory: Inventory;
   readonly continuation: Continuation;
   readonly phase: JobPhase;
   readonly mayHaveBeenUsed: boolean;
@@ -56,7 +58,7 @@ export interface FoundDisks {
   readonly absent: readonly Role[];
 }
 
-export interface RecoverableJob extends Omit<JudgedJob, 'job' | 'phase' | 'mayHaveBeenUsed'>, FoundDisks {}
+export interface RecoverableJob extends Omit<JudgedJob, 'job' | 'inventory' | 'phase' | 'mayHaveBeenUsed'>, FoundDisks {}
 
 export interface RecoverRequest {
   readonly job: string;
@@ -108,20 +110,52 @@ function goBackFrom(phase: JobPhase, { job, wasUsed }: { readonly job: string; r
   }
 }
 
-/** Opens its journal, which the caller closes. Throws `job-held`, and what keeps anybody from knowing what is left to do. */
-export async function judgeDeadJob({ job, directory, goesBack }: RecoverRequest): Promise<JudgedJob> {
-  const found = await requireRecord(directory, job);
+/** So often are the devices looked at while a successor could still have the job. */
+const freeLooksMax = 3;
+
+/**
+ * Opens its journal, which the caller closes. Throws `job-held`, and what keeps anybody from knowing what is left to do.
+ *
+ * The devices are looked at before, because that may wait for the virtual device: nobody serves it until the successor,
+ * which would wait for us, has the journal. What has changed by the time that we have it is looked at again.
+ */
+export async function judgeDeadJob(request: RecoverRequest): Promise<JudgedJob> {
+  for (let look = 1; ; look += 1) {
+    const seen = await requireDead(request);
+    const inventory = await readInventory({ probes: true, votes: false });
+    await requireDead(request);
+    const judged = await judgeAlone(request, inventory);
+    if (JSON.stringify(judged.record) === JSON.stringify(seen) && isCurrent(inventory)) return judged;
+    if (look === freeLooksMax) return { ...judged, inventory: await readWhileOpen(judged.journal) };
+    await judged.journal.close();
+  }
+}
+
+async function requireDead({ job, directory }: RecoverRequest): Promise<JobRecord> {
+  const record = await requireRecord(directory, job);
   if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
   // A successor needs the journal and does not listen yet: without it, its users would get errors.
   if (isServed(job)) throw jobHeld(job);
-  const journal = await openJournal(directory, found);
+  return record;
+}
+
+async function judgeAlone({ job, directory, goesBack }: RecoverRequest, inventory: Inventory): Promise<JudgedJob> {
+  const journal = await openJournal(directory, await requireRecord(directory, job));
   try {
     // `unmask` may have had the job until then (read-journal.ts, lockDeadJob).
     const record = await requireRecord(directory, job);
     const { hasCrossed, setting } = journal;
     const [{ phase }, { unmasked }] = [setting, record];
     const state = { job, phase, goesBack, mayHaveBeenUsed: mayHaveBeenUsed(record, hasCrossed), unmasked };
-    return { ...state, directory, record, journal, continuation: decideContinuation(state) };
+    return { ...state, directory, record, journal, inventory, continuation: decideContinuation(state) };
+  } catch (error) {
+    throw await afterFailure(error, () => journal.close());
+  }
+}
+
+async function readWhileOpen(journal: JobJournal): Promise<Inventory> {
+  try {
+    return await readInventory({ probes: true, votes: false });
   } catch (error) {
     throw await afterFailure(error, () => journal.close());
   }
@@ -155,8 +189,7 @@ export function requireUnused(
 }
 
 export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob> {
-  const { directory, record, journal, continuation } = judged;
-  const inventory = await readInventory({ probes: true, votes: false });
+  const { directory, record, journal, inventory, continuation } = judged;
   const disks = await findDisks(inventory, judged, await readBootId());
   await clearRemains(inventory, { directory, record });
   // Only then: whoever is refused has to remove the job's directory.
@@ -167,7 +200,7 @@ export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob
 /** Throws `disk-not-found` for one that is needed. */
 export async function findDisks(
   inventory: Inventory,
-  { job, record, continuation, mayHaveBeenUsed: wasUsed }: Omit<JudgedJob, 'directory' | 'journal' | 'phase'>,
+  { job, record, continuation, mayHaveBeenUsed: wasUsed }: Pick<JudgedJob, 'job' | 'record' | 'continuation' | 'mayHaveBeenUsed'>,
   bootId: string,
 ): Promise<FoundDisks> {
   const absent: Role[] = [];

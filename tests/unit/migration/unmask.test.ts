@@ -16,6 +16,7 @@ import { isAbsent, readDiskFacts } from '../../../app/devices/disk-facts.ts';
 import type * as recognisersModule from '../../../app/devices/foreign-recognisers.ts';
 import type * as inventoryModule from '../../../app/devices/inventory.ts';
 import { readInventory } from '../../../app/devices/inventory.ts';
+import { readMounts } from '../../../app/devices/mounts.ts';
 import { lockFile } from '../../../app/devices/open-disk.ts';
 import { LiveFiles } from '../../../app/engine/live-files.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
@@ -49,10 +50,17 @@ test.each([
 });
 
 /** What happens between the first look at the record and the journal's lock, and whenever a disk is looked at. */
-const race = vi.hoisted((): { beforeLock: () => Promise<void>; whileLooking: (what: string) => Promise<void> } => ({
+const race = vi.hoisted((): Race => ({
   beforeLock: () => Promise.resolve(),
   whileLooking: () => Promise.resolve(),
+  seen: (inventory) => inventory,
 }));
+interface Race {
+  beforeLock: () => Promise<void>;
+  whileLooking: (what: string) => Promise<void>;
+  /** Of all devices, which may have changed since. */
+  seen: (inventory: inventoryModule.Inventory) => inventoryModule.Inventory;
+}
 
 vi.mock('../../../app/migration/read-journal.ts', async (importOriginal) => {
   const real = await importOriginal<typeof readJournalModule>();
@@ -84,7 +92,7 @@ vi.mock('../../../app/devices/inventory.ts', async (importOriginal) => {
   const real = await importOriginal<typeof inventoryModule>();
   const readInventory: typeof real.readInventory = async (...parameters) => {
     await race.whileLooking('all devices');
-    return real.readInventory(...parameters);
+    return race.seen(await real.readInventory(...parameters));
   };
   return { ...real, readInventory };
 });
@@ -146,6 +154,7 @@ describe('a disk of a job that died in its start', () => {
     held = [];
     race.beforeLock = () => Promise.resolve();
     race.whileLooking = () => Promise.resolve();
+    race.seen = (inventory) => inventory;
     const disks = { source: await imageOf('source'), destination: await imageOf('destination') };
     const plan = { ...decidePlan(makeFacts(), options), ...disks, stateDirectory: join(folder, 'state') };
     const handle = await open(sourcePath(), 'r+');
@@ -230,6 +239,52 @@ describe('a disk of a job that died in its start', () => {
     expect(failedEvent(error, { job })).toMatchObject({ advice: expect.stringContaining('then try again') as string });
     await letGo();
     await (await judge()).journal.close();
+  });
+
+  // A look at all devices may wait for the one that nobody serves yet, because a successor waits for us.
+  test('does not wait for a recovery that looks at all devices', async () => {
+    const record = await requireRecord(directory(), job);
+    let looks = 0;
+    race.whileLooking = async () => {
+      looks += 1;
+      await (await takeOverJournal(directory(), record, 0)).close();
+    };
+    await (await judge()).journal.close();
+    expect(looks).toBe(1);
+  });
+
+  test('keeps its successor, which has begun while a recovery looked at all devices', async () => {
+    const live: LiveFiles[] = [];
+    LiveFiles.discard(job);
+    race.whileLooking = async () => {
+      live.push(await LiveFiles.make({ job, sizeBytes }));
+    };
+    try {
+      await expect(judge()).rejects.toMatchObject({ code: 'job-held' });
+    } finally {
+      for (const files of live) {
+        closeSync(files.setting.fenceFd);
+        files.remove();
+      }
+    }
+  });
+
+  test.each([
+    ['once', 1, [true, true]],
+    // Then while nobody else can have the job: what changes all the time keeps nobody from recovering.
+    ['again and again', 9, [true, true, true, false]],
+  ] as const)('is looked for again where something was mounted %s while a recovery waited for its journal', async (_, times, isFree) => {
+    const record = await requireRecord(directory(), job);
+    const looks: boolean[] = [];
+    race.whileLooking = async () => {
+      const taking = takeOverJournal(directory(), record, 0);
+      looks.push(await taking.then((journal) => journal.close()).then(() => true, () => false));
+    };
+    race.seen = (seen) => (looks.length > times ? seen : { ...seen, mounts: seen.mounts.slice(1) });
+    const { journal, inventory } = await judge();
+    await journal.close();
+    expect(looks).toEqual(isFree);
+    if (times === 1) expect(inventory.mounts.map(({ id }) => id)).toEqual(readMounts().map(({ id }) => id));
   });
 
   test('ends in between, and that is said', async () => {
