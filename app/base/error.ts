@@ -98,6 +98,7 @@ export const errorCodes = [
   'job-missing',
   'job-state',
   'job-held',
+  'disk-silent',
   'job-silent',
   'end-not-understood',
   'decision-needed',

@@ -295,6 +295,9 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'job-held': refusedRecovery(
     'Wait until that has ended, then try again; "diskferry status" shows whether the job runs by then.',
   ),
+  'disk-silent': refusedRecovery(
+    "Wait until the disk answers, then try again; if it never does, check the disks' power and cables, or restart the machine.",
+  ),
   'job-silent': failed(
     'both',
     'End nothing by force: the job may serve its volume all the same, and do later what it was told. See "diskferry status".',

@@ -18,6 +18,8 @@ import * as z from 'zod';
 import { DiskferryError, messageOf } from '../base/error.ts';
 import { blockBytes } from '../base/units.ts';
 import { speedSchema } from '../contract/plan.ts';
+import { isProcessAlive, lockHolder } from '../devices/lock-holder.ts';
+import type { LockHolder } from '../devices/lock-holder.ts';
 import { addon, tryLock } from '../../native/binding.ts';
 import { liveMapBytes } from './live-map-size.ts';
 import type { LiveSetting } from './messages.ts';
@@ -116,7 +118,13 @@ export class LiveFiles {
    * fence at this very moment tries again.
    */
   static isHeld(job: string, places = systemPlaces()): boolean {
-    return places.some((place) => isFenceHeld(join(place, job, 'fence')));
+    return fencesOf(job, places).some(isFenceHeld);
+  }
+
+  /** Which of the two, where that can be known; undefined when neither. */
+  static holder(job: string, places = systemPlaces()): LockHolder | undefined {
+    const held = fencesOf(job, places).find(isFenceHeld);
+    return held === undefined ? undefined : lockHolder(held);
   }
 
   private constructor(directory: string, options: LiveFilesOptions, fenceFd: number, found?: LiveState) {
@@ -214,13 +222,17 @@ async function takeFence(fd: number, { directory, options, onWait }: Fence): Pro
   let isTold = false;
   while (!tryLock(fd)) {
     const { processId } = readStored(directory, options);
-    if (isAlive(processId)) throw refused(directory, `process ${processId} serves the job`);
+    if (isProcessAlive(processId)) throw refused(directory, `process ${processId} serves the job`);
     if (!isTold && performance.now() - startMs > fenceToldMs) {
       isTold = true;
       onWait();
     }
     await sleep(fencePollMs);
   }
+}
+
+function fencesOf(job: string, places: readonly string[]): string[] {
+  return places.map((place) => join(place, job, 'fence'));
 }
 
 function isFenceHeld(path: string): boolean {
@@ -230,15 +242,6 @@ function isFenceHeld(path: string): boolean {
     return !tryLock(fd);
   } finally {
     closeSync(fd);
-  }
-}
-
-/** One that is dying has no memory, and so no command line, any more. */
-function isAlive(processId: number): boolean {
-  try {
-    return readFileSync(`/proc/${processId}/cmdline`, 'utf8') !== '';
-  } catch {
-    return false;
   }
 }
 

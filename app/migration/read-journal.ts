@@ -8,6 +8,8 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode } from '../base/error.ts';
 import { afterFailure, DiskferryError } from '../base/error.ts';
+import type { LockHolder } from '../devices/lock-holder.ts';
+import { lockHolder } from '../devices/lock-holder.ts';
 import { lockFile, openFile, openPath } from '../devices/open-disk.ts';
 import type { JournalSetting } from '../engine/messages.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
@@ -51,7 +53,7 @@ export async function takeOverJournal(
   waitMsMax = lockedMsMax,
 ): Promise<JobJournal> {
   const { path, handle, setting } = await openFound(directory, record, waitMsMax).catch((error: unknown) => {
-    throw isHeld(error) ? cannotTakeOver(record.job, waitMsMax) : error;
+    throw isHeld(error) ? cannotTakeOver(directory, record.job, waitMsMax) : error;
   });
   return new JobJournal(path, handle, { ...setting, isBehind: true });
 }
@@ -80,7 +82,7 @@ function lockJournal(path: string, handle: FileHandle): void {
   try {
     lockFile(path, handle);
   } catch (error) {
-    throw isInUse(error) ? jobHeld(basename(dirname(path))) : error;
+    throw isInUse(error) ? jobHeld(basename(dirname(path)), journalHolder(dirname(path))) : error;
   }
 }
 
@@ -138,21 +140,41 @@ function isInUse(error: unknown): boolean {
   return error instanceof DiskferryError && error.code === 'device-in-use';
 }
 
-function isHeld(error: unknown): boolean {
-  return error instanceof DiskferryError && error.code === 'job-held';
+/** By a process, or by what a dead one was writing. */
+export function isHeld(error: unknown): boolean {
+  return error instanceof DiskferryError && (error.code === 'job-held' || error.code === 'disk-silent');
 }
 
 /** Who locks the journal of a job that died. */
-export const jobHolders = 'a takeover, "diskferry recover" or "diskferry unmask"';
+const jobHolders = 'a takeover, "diskferry recover" or "diskferry unmask"';
+const unanswered = 'what the process that served it was writing is still on its way to a disk that does not answer';
 
-export function jobHeld(job: string): DiskferryError {
-  const message = `${job}: another process is at work on the job, which died: ${jobHolders}`;
-  return new DiskferryError('job-held', message, { context: { job } });
+/** Why nobody else can have a job that died now. `whose`: how the sentence calls it. */
+export function holding(holder: LockHolder, whose: string): { readonly code: ErrorCode; readonly why: string } {
+  switch (holder.kind) {
+    case 'process':
+      return { code: 'job-held', why: `another process is at work on ${whose}, which died: ${jobHolders} (process ${holder.processId})` };
+    case 'dead':
+      return { code: 'disk-silent', why: `${whose} died, and ${unanswered}` };
+    case 'unknown':
+      return { code: 'job-held', why: `another process is at work on ${whose}, which died: ${jobHolders}; or ${unanswered}` };
+  }
 }
 
-function cannotTakeOver(job: string, waitedMs: number): DiskferryError {
-  const message = `${job}: the job cannot be taken over: another process is at work on it since ${waitedMs / 1000} s: ${jobHolders}`;
+export function jobHeld(job: string, holder: LockHolder): DiskferryError {
+  const { code, why } = holding(holder, 'the job');
+  return new DiskferryError(code, `${job}: ${why}`, { context: { job } });
+}
+
+function cannotTakeOver(directory: string, job: string, waitedMs: number): DiskferryError {
+  const { why } = holding(journalHolder(directory), 'it');
+  const message = `${job}: the job cannot be taken over: ${why} (waited for ${waitedMs / 1000} s)`;
   return new DiskferryError('takeover-refused', message, { context: { job } });
+}
+
+/** Of a journal that somebody has locked. */
+export function journalHolder(directory: string): LockHolder {
+  return lockHolder(join(directory, journalName));
 }
 
 function isMissing(error: unknown): boolean {

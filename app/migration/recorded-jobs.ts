@@ -11,6 +11,7 @@ import { controlSocketName, jobsDirectoryName } from '../contract/control.ts';
 import type { StatusLine } from '../contract/control.ts';
 import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import { hiddenOn } from '../devices/disk-at-rest.ts';
+import type { LockHolder } from '../devices/lock-holder.ts';
 import { LiveFiles } from '../engine/live-files.ts';
 import { removeAbandoned } from '../engine/ublk-disk.ts';
 import type { JobRecord, UnreadableRecord } from './job-record.ts';
@@ -135,6 +136,11 @@ async function objectionToHidden(disk: PlannedDisk, { job }: RecordedJob): Promi
 /** Also by a process that takes over and does not listen yet, because it waits for a disk. */
 export function isServed(job: string): boolean {
   return LiveFiles.isHeld(job);
+}
+
+/** Who serves it, where that can be known; undefined when nobody does. */
+export function serverOf(job: string): LockHolder | undefined {
+  return LiveFiles.holder(job);
 }
 
 /** Only a missing or deserted socket means that the job is dead: one that is too busy to answer lives. */

@@ -19,7 +19,7 @@ import { mayHaveBeenUsed, readBootId, requireRecord } from './job-record.ts';
 import { jobHeld, openJournal } from './read-journal.ts';
 import { findRecorded } from './recorded-disk.ts';
 import { clearRemains } from './remains.ts';
-import { isAlive, isServed } from './recorded-jobs.ts';
+import { isAlive, serverOf } from './recorded-jobs.ts';
 
 /** What is to be done, by what the journal says. */
 export type Continuation =
@@ -135,7 +135,8 @@ async function requireDead({ job, directory }: RecoverRequest): Promise<JobRecor
   const record = await requireRecord(directory, job);
   if (await isAlive(directory)) throw new DiskferryError('job-state', `${job}: cannot recover: the job runs`);
   // A successor needs the journal and does not listen yet: without it, its users would get errors.
-  if (isServed(job)) throw jobHeld(job);
+  const server = serverOf(job);
+  if (server !== undefined) throw jobHeld(job, server);
   return record;
 }
 

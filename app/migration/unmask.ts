@@ -13,16 +13,17 @@ import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
+import type { LockHolder } from '../devices/lock-holder.ts';
 import type { Known } from '../devices/open-disk.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
 import type { JobRecord } from './job-record.ts';
 import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
-import { jobHolders, lockDeadJob, readWord } from './read-journal.ts';
+import { holding, isHeld, journalHolder, lockDeadJob, readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findRecorded } from './recorded-disk.ts';
-import { findDeadJobs, findLivingJobs, isServed } from './recorded-jobs.ts';
+import { findDeadJobs, findLivingJobs, serverOf } from './recorded-jobs.ts';
 import { showPartitions } from './show-partitions.ts';
 
 export interface UnmaskRequest {
@@ -76,12 +77,13 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
 /** Nobody goes on with the job meanwhile. What its record says is read once more: somebody may have done so just before. */
 async function whileDead<T>(disk: PlannedDisk, { job, directory, role }: Owner, act: (dead: Owner) => Promise<T>): Promise<T> {
   const unlock = await lockDeadJob(directory).catch((error: unknown) => {
-    throw isHeld(error) ? heldWith(disk, job) : error;
+    throw isHeld(error) ? heldWith(disk, job, journalHolder(directory)) : error;
   });
   try {
     const record = await readJobRecord(directory);
     // A successor that waits for what the process that died was writing has not opened the journal yet.
-    if (isServed(job)) throw heldWith(disk, job);
+    const server = serverOf(job);
+    if (server !== undefined) throw heldWith(disk, job, server);
     if (record === null) throw hasEnded(disk, job);
     if ('defect' in record) throw new DiskferryError('record-unreadable', record.defect, { context: { directory } });
     return await act({ job, directory, record, role });
@@ -246,13 +248,9 @@ function isInUse(error: unknown): boolean {
   return error instanceof DiskferryError && error.code === 'device-in-use';
 }
 
-function isHeld(error: unknown): boolean {
-  return error instanceof DiskferryError && error.code === 'job-held';
-}
-
-function heldWith({ path }: PlannedDisk, job: string): DiskferryError {
-  const message = `${path}: was not shown: another process is at work on its job ${job}, which died: ${jobHolders}`;
-  return new DiskferryError('job-held', message, { context: { device: path, job } });
+function heldWith({ path }: PlannedDisk, job: string, holder: LockHolder): DiskferryError {
+  const { code, why } = holding(holder, `its job ${job}`);
+  return new DiskferryError(code, `${path}: was not shown: ${why}`, { context: { device: path, job } });
 }
 
 function hasEnded({ path }: PlannedDisk, job: string): DiskferryError {

@@ -92,7 +92,7 @@ export class ResumeAtStart {
 
   #note(job: string, first: JobEvent): void {
     if (first.event !== 'failed') return;
-    const isHeld = first.code === 'job-held';
+    const isHeld = first.code === 'job-held' || first.code === 'disk-silent';
     const when = isHeld ? 'soon' : first.code === 'disk-not-found' ? 'when a disk comes' : undefined;
     if (when !== undefined) this.#waiting.push(job);
     if (isHeld) this.#tryLater();

@@ -6,13 +6,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { DiskferryError, present } from '../../app/base/error.ts';
+import { present } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
 import { exitCodes } from '../../app/contract/exit-codes.ts';
 import { runProgram } from '../../app/devices/program.ts';
 import { canBeTakenOver } from '../../app/engine/fuse-device.ts';
 import { keepInRecord } from '../../app/migration/job-record.ts';
-import { lockDeadJob } from '../../app/migration/read-journal.ts';
+import { isHeld, lockDeadJob } from '../../app/migration/read-journal.ts';
 import { readDirect } from './support/direct-io.ts';
 import { checkFileSystem, findMount, unmount } from './support/file-system.ts';
 import { makeLoopDisk } from './support/loop-disk.ts';
@@ -45,7 +45,7 @@ async function lockAsUnmask(directory: string): Promise<() => Promise<void>> {
     try {
       unlock = await lockDeadJob(directory);
     } catch (error) {
-      if (!(error instanceof DiskferryError) || error.code !== 'job-held') throw error;
+      if (!isHeld(error)) throw error;
     }
     return unlock !== undefined;
   });

@@ -21,6 +21,7 @@ describe('advice', () => {
     'earlier-job-died',
     'disk-not-found',
     'job-held',
+    'disk-silent',
     'disk-unmasked',
     'source-changed',
     'virtual-device-held',

@@ -2,13 +2,14 @@
  * Which disk of a dead job may be shown without anybody's word for it: every phase, both disks. And what a job is told
  * when its disk is to be shown while somebody goes on with it, on image files.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { present } from '../../../app/base/error.ts';
 import { mebibyte } from '../../../app/base/units.ts';
 import type { PlannedDisk } from '../../../app/contract/plan.ts';
 import type * as diskAtRestModule from '../../../app/devices/disk-at-rest.ts';
@@ -32,6 +33,7 @@ import { judgeDeadJob } from '../../../app/migration/recovery.ts';
 import type * as showPartitionsModule from '../../../app/migration/show-partitions.ts';
 import type { Unmasked } from '../../../app/migration/unmask.ts';
 import { holdsNewest, unmask } from '../../../app/migration/unmask.ts';
+import { lockByDead } from '../devices/dead-lock.ts';
 import { makeFacts } from './made-facts.ts';
 import { options } from './refusals.ts';
 
@@ -135,6 +137,9 @@ describe('a disk of a job that died in its start', () => {
     lockFile(path, handle);
   }
 
+  const fencePaths = (): string[] =>
+    ['/run/diskferry', '/dev/shm/diskferry', `/dev/shm/diskferry-${process.getuid?.()}`].map((place) => join(place, job, 'fence'));
+
   async function letGo(): Promise<void> {
     for (const handle of held.splice(0)) await handle.close();
   }
@@ -214,6 +219,49 @@ describe('a disk of a job that died in its start', () => {
       closeSync(live.setting.fenceFd);
       live.remove();
     }
+  });
+
+  describe('of which only what the dead process was writing is left', () => {
+    const unanswered = 'what the process that served it was writing is still on its way to a disk that does not answer';
+
+    /** Neither a successor nor anybody else waits for it, and none is said to. */
+    async function isTold(): Promise<void> {
+      const [notShown, notRecovered] = [show(), judge()].map((asked) => asked.catch((reason: unknown) => reason));
+      expect(await notShown).toMatchObject({
+        code: 'disk-silent',
+        message: `${sourcePath()}: was not shown: its job ${job} died, and ${unanswered}`,
+      });
+      expect(await notRecovered).toMatchObject({ code: 'disk-silent', message: `${job}: the job died, and ${unanswered}` });
+      expect(failedEvent(await notRecovered, { job })).toMatchObject({
+        ...{ advice: expect.stringMatching(/^Wait until the disk answers, then try again/) as string, dataIs: 'both' },
+      });
+      expect(await voided()).toBeUndefined();
+    }
+
+    test('by the journal', async () => {
+      const handle = await open(join(directory(), 'journal'), 'r');
+      held.push(handle);
+      await lockByDead(handle);
+      await isTold();
+      await expect(takeOverJournal(directory(), await requireRecord(directory(), job), 0)).rejects.toMatchObject({
+        code: 'takeover-refused',
+        message: `${job}: the job cannot be taken over: it died, and ${unanswered} (waited for 0 s)`,
+      });
+    });
+
+    test('by the fence', async () => {
+      LiveFiles.discard(job);
+      const live = await LiveFiles.make({ job, sizeBytes });
+      try {
+        closeSync(live.setting.fenceFd);
+        const fence = await open(present(fencePaths().find((path) => existsSync(path)), 'the fence that was made'), 'r');
+        held.push(fence);
+        await lockByDead(fence);
+        await isTold();
+      } finally {
+        live.remove();
+      }
+    });
   });
 
   test('ends no job when somebody has the disk and nothing of it shows', async () => {

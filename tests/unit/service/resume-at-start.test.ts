@@ -53,7 +53,7 @@ class MadeJobs {
 }
 
 const begun: JobEvent = { event: 'synchronized', job: 'a', timeMs: 1 };
-const failed = (code: 'disk-not-found' | 'job-held' | 'source-changed'): JobEvent => ({
+const failed = (code: 'disk-not-found' | 'job-held' | 'disk-silent' | 'source-changed'): JobEvent => ({
   ...{
     event: 'failed',
     job: 'a',
@@ -100,8 +100,8 @@ describe('ResumeAtStart', () => {
     expect(said.filter((text) => text === 'b cannot go on: it is source-changed. Look.')).toHaveLength(1);
   });
 
-  test('tries again soon what another process had, as unmask may have for a moment', async () => {
-    const jobs = new MadeJobs({ a: 'earlier' }, [failed('job-held'), failed('job-held'), begun]);
+  test('tries again soon what another process had, as unmask may have for a moment, or a disk that did not answer', async () => {
+    const jobs = new MadeJobs({ a: 'earlier' }, [failed('job-held'), failed('disk-silent'), begun]);
     const { said } = await resume(jobs);
     await vi.advanceTimersByTimeAsync(30_000);
     expect(jobs.asked).toEqual(['a', 'a']);
