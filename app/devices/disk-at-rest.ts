@@ -8,7 +8,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mebibyte } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import type { FoundIdentity, PlainDisk, ReadableDisk } from './disk-mask.ts';
-import { findIdentities, plainDisk, RefusedPlaces, unmaskDisk } from './disk-mask.ts';
+import { findIdentities, findReadable, plainDisk, RefusedPlaces, unmaskDisk } from './disk-mask.ts';
 import { GuardPlaces } from './guard-places.ts';
 import type { Claim, Known } from './open-disk.ts';
 import { dropCache, openDisk, openFile, openPath } from './open-disk.ts';
@@ -87,13 +87,7 @@ export interface PlacesLeft {
 
 export function placesLeft(disk: DiskAtRest, volumeBytes: number): Promise<PlacesLeft> {
   return looking(disk, (plain) => {
-    let unreadable = 0;
-    const read: PlainDisk['read'] = (bytes, at) => {
-      const isRead = plain.read(bytes, at);
-      if (!isRead) unreadable += 1;
-      return isRead;
-    };
-    const found = findIdentities({ ...plain, read }, new GuardPlaces(volumeBytes));
+    const { found, unreadable } = findReadable(plain, new GuardPlaces(volumeBytes));
     return { unreadable, hidden: found.filter(({ isMasked }) => isMasked).length };
   });
 }

@@ -93,6 +93,21 @@ export function findIdentities(disk: ReadableDisk, places: GuardPlaces): FoundId
   return found;
 }
 
+/** The same, and how many places the disk cannot deliver. */
+export function findReadable(
+  disk: ReadableDisk,
+  places: GuardPlaces,
+): { readonly found: FoundIdentity[]; readonly unreadable: number } {
+  let unreadable = 0;
+  const read: ReadableDisk['read'] = (bytes, at) => {
+    const isRead = disk.read(bytes, at);
+    if (!isRead) unreadable += 1;
+    return isRead;
+  };
+  const found = findIdentities({ ...readingOf(disk), read }, places);
+  return { found, unreadable };
+}
+
 /** Whether masking would change nothing. */
 export function isMasked(disk: ReadableDisk, places: GuardPlaces): boolean {
   let isPlainSomewhere = false;

@@ -21,11 +21,12 @@
  * under way, it begins again: what it had passed by may be what was lost.
  *
  * What could not be read, and has not been written since, is not tried again where it may be left: a bad place
- * can take a disk a minute, and users may be waiting.
+ * can take a disk a minute, and users may be waiting. When it has shown before, hiding goes on, but does not end well.
  *
  * May be cut off anywhere and asked again: each place is decided on what is found in it.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
+import { errno } from '../base/errno.ts';
 import { assert } from '../base/error.ts';
 import { blockBytes } from '../base/units.ts';
 import type { Disk, DiskIo, DiskIoClient } from '../devices/disk-io.ts';
@@ -74,6 +75,8 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   readonly #mayShow: readonly [Uint8Array, Uint8Array];
   /** Whether what is being written is in the wanted form already. */
   #isRepeating = false;
+  /** Before this look at it; nothing has been written there since. */
+  #wasUnreadable = false;
   /** What such a place was refused with, when hiding. */
   #refused = 0;
   /** When its places were gone through from the first on. */
@@ -107,8 +110,9 @@ export class MaskChange implements RangeOwner, DiskIoClient {
 
   rangeReady(): void {
     const { io, logicalBlockBytes } = this.#options;
-    if (this.#maySkip && this.#options.masked.isUnreadable(this.#disk, this.#place)) {
-      this.#settle();
+    this.#wasUnreadable = this.#options.masked.isUnreadable(this.#disk, this.#place);
+    if (this.#maySkip && this.#wasUnreadable) {
+      this.#skip(errno.ioError);
       return;
     }
     const offset = this.#options.places.offsetOf(this.#place);
@@ -122,7 +126,7 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     const isSkipped = step === steps.read && result < 0 && this.#maySkip;
     const isPassed = step === steps.write && result < 0 && this.#isRepeating && this.#isWanted.isMasked;
     if (step === steps.flush) this.#flushed(result);
-    else if (isSkipped) this.#settle();
+    else if (isSkipped) this.#skip(result);
     else if (isPassed) this.#pass(result);
     else if (result < 0) this.#release(result);
     else if (step === steps.read && this.#mustInvert()) this.#invert();
@@ -193,11 +197,18 @@ export class MaskChange implements RangeOwner, DiskIoClient {
     io.write(this.#disk, this.#offsets, logicalBlockBytes, this.#buffer, true, this, steps.write);
   }
 
+  /** What has shown and cannot be read now is not said to be hidden: the disk may deliver it again. */
+  #skip(result: number): void {
+    const mayShow = this.#mayShow[this.#disk][this.#place] as number;
+    const isSafe = mayShow === 0 && (this.#wasUnreadable || this.#options.masked.isMasking(this.#disk, this.#place));
+    if (this.#isWanted.isMasked && !isSafe) this.#pass(result);
+    else this.#leave(mayShow);
+  }
+
   /** It is tried again when somebody asks again. */
   #pass(refusal: number): void {
     this.#refused = refusal;
-    this.#mayShow[this.#disk][this.#place] = 1;
-    this.#settle();
+    this.#leave(1);
   }
 
   /** At the end of all. */
@@ -210,7 +221,12 @@ export class MaskChange implements RangeOwner, DiskIoClient {
   #settle(isWritten = false): void {
     const { disk, isMasked } = this.#isWanted;
     const isHidden = isMasked && (isWritten || !this.#mayHaveShown(disk));
-    this.#mayShow[disk][this.#place] = isHidden ? 0 : 1;
+    this.#leave(isHidden ? 0 : 1);
+  }
+
+  #leave(mayShow: number): void {
+    const { disk, isMasked } = this.#isWanted;
+    this.#mayShow[disk][this.#place] = mayShow;
     this.#options.masked.setMasking(disk, this.#place, isMasked);
     this.#left -= 1;
     this.#release(0);

@@ -6,7 +6,7 @@
  * Data goes before appearance: a disk that cannot be hidden or shown as it should never keeps what was written
  * from going back to the source.
  */
-import { afterFailure } from '../base/error.ts';
+import { afterFailure, DiskferryError } from '../base/error.ts';
 import type { Engine } from '../engine/engine.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import type { ShownDestination } from './shown-destination.ts';
@@ -49,9 +49,15 @@ export class Appearance {
     return true;
   }
 
-  /** While nobody waits: finds the places that the source cannot deliver, which then cost no time any more. */
+  /**
+   * While nobody waits: finds the places that the source cannot deliver, which then cost no time any more. Those that an
+   * earlier try has shown stay so: the source is about to show in any case.
+   */
   async lookAtSource(): Promise<void> {
-    if (!this.#showsSource) await this.#engine.mask('source');
+    if (this.#showsSource) return;
+    await this.#engine.mask('source').catch((error: unknown) => {
+      if (!(error instanceof DiskferryError) || error.code !== 'mask-failed') throw error;
+    });
   }
 
   /**

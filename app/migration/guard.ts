@@ -18,7 +18,7 @@ import { afterFailure, DiskferryError } from '../base/error.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import { runCommand } from '../devices/command.ts';
 import type { FoundIdentity, PlainDisk } from '../devices/disk-mask.ts';
-import { findIdentities, isMasked, maskDisk, plainDisk, unmaskDisk } from '../devices/disk-mask.ts';
+import { findIdentities, findReadable, isMasked, maskDisk, plainDisk, unmaskDisk } from '../devices/disk-mask.ts';
 import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
@@ -109,7 +109,7 @@ export class Guard {
     if (shows(onSource) && !isCutOff(onSource, going)) throw unmaskedSince(source, source);
     if (!mayDestinationShow && shows(this.#identitiesOn(destination))) throw unmaskedSince(destination, source);
     await this.#hide(source);
-    if (mayDestinationShow) await this.#options.shown.hiddenBy(() => this.#hide(destination));
+    if (mayDestinationShow) await this.#options.shown.hiddenBy(() => this.#hideShown(destination));
   }
 
   /** The source is known again. Only before anything has been written to the virtual device. */
@@ -134,6 +134,16 @@ export class Guard {
     }
     maskDisk(await forWriting(disk), this.#places);
     await dropCache(disk.open);
+  }
+
+  /** What has been shown and cannot be read now is not said to be hidden. */
+  async #hideShown(disk: GuardedDisk): Promise<void> {
+    await this.#hide(disk);
+    const { unreadable } = findReadable(forReading(disk), this.#places);
+    if (unreadable === 0) return;
+    const { path } = disk.planned;
+    const message = `${path}: ${unreadable} of the places by which programs know it cannot be read, and may show still`;
+    throw new DiskferryError('mask-failed', message, { context: { device: path } });
   }
 
   #identitiesOn(disk: GuardedDisk): FoundIdentity[] {

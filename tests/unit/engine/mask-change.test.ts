@@ -133,6 +133,36 @@ describe('a change of masks', () => {
     expect(answers).toEqual([ioError, 0]);
   });
 
+  describe('that hides does not end well where it cannot read', () => {
+    const place = 4096;
+    const client = { diskOperationDone: () => undefined };
+    /** Whether a program may know the disk by it, as the user's own program has written it there. */
+    const use = (): void => {
+      masked.write(source, Float64Array.of(0), 8192, 0, false, client, 0);
+      play();
+    };
+
+    test.each<[name: string, isTold: boolean, before: () => void]>([
+      ['what has never shown', false, () => undefined],
+      ['what has been shown', true, () => (begin(false), play({ gptAt: [place] }))],
+      ['what could not be shown because it could not be read', false, () => (begin(false, true), play({ bad: [place] }))],
+      ['what has been written since it could not be read', true, () => (begin(false, true), play({ bad: [place] }), use())],
+    ])('%s: %s', (_, isTold, before) => {
+      before();
+      answers = [];
+      for (let count = 0; count < 2; count += 1) {
+        begin(true, true);
+        expect(play({ bad: [place] }).at(-1)).toBe('flush source');
+      }
+      expect(answers).toEqual(isTold ? [ioError, ioError] : [0, 0]);
+      // The disk delivers it again: nothing is left to tell.
+      use();
+      begin(true, true);
+      play();
+      expect(answers.at(-1)).toBe(0);
+    });
+  });
+
   test('hides what lies behind a place that refuses that, and tells of it', () => {
     for (let place = 0; place < places.count; place += 1) masked.setMasking(source, place, false);
     hasLost = true;

@@ -98,6 +98,13 @@ describe('the source', () => {
     expect(told).toEqual(['mask source', 'undone', 'unmask source where it can be read']);
   });
 
+  test('shows also where an earlier try has shown what cannot be read any more, to be hidden', async () => {
+    failing = ['mask source'];
+    await appearance.lookAtSource();
+    await appearance.showSource(true);
+    expect(told).toEqual(['mask source', 'undone', 'unmask source where it can be read']);
+  });
+
   test.each([true, false])('that cannot be shown is not the truth (users are held: %s)', async (isHeld) => {
     failing = ['unmask source', 'unmask source where it can be read'];
     await expect(appearance.showSource(isHeld)).rejects.toThrow(maskFailed);

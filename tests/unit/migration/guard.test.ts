@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import type { Plan, PlannedDisk } from '../../../app/contract/plan.ts';
+import type * as diskMaskModule from '../../../app/devices/disk-mask.ts';
 import type { FoundIdentity } from '../../../app/devices/disk-mask.ts';
 import { findIdentities, maskDisk, plainDisk } from '../../../app/devices/disk-mask.ts';
 import { GuardPlaces } from '../../../app/devices/guard-places.ts';
@@ -20,6 +21,17 @@ const places = new GuardPlaces(sizeBytes);
 const backup = sizeBytes - 512;
 const plain = Buffer.from('EFI PART');
 const masked = plain.map((value) => value ^ 0xff);
+
+/** Where both disks have lost what was there. */
+const bad = vi.hoisted((): { at: number | undefined } => ({ at: undefined }));
+vi.mock('../../../app/devices/disk-mask.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof diskMaskModule>();
+  const plainDisk: typeof real.plainDisk = (...parameters) => {
+    const disk = real.plainDisk(...parameters);
+    return { ...disk, read: (bytes, at) => at !== bad.at && disk.read(bytes, at) };
+  };
+  return { ...real, plainDisk };
+});
 
 let folder: string;
 let source: GuardedDisk;
@@ -159,6 +171,16 @@ describe('a job that goes on', () => {
     await put(destination, plain, 512, backup);
     await guard.beginAgain({ ...usual, mayDestinationShow: true });
     expect([look(source), look(destination), told]).toEqual(['xx', 'xx', []]);
+  });
+
+  test('does not say of a destination that it is hidden where it cannot be read', async () => {
+    await put(source, masked, 512, backup);
+    await put(destination, plain, 512, backup);
+    bad.at = 512;
+    await guard.beginAgain({ ...usual, mayDestinationShow: true });
+    bad.at = undefined;
+    expect(look(destination)).toBe('ox');
+    expect(told).toEqual(['kept', expect.stringMatching(/: 1 of the places by which .* cannot be read, and may show still; the undo goes on\. /)]);
   });
 
   test('goes on with one that shows by its own doing and refuses to be hidden, and keeps that', async () => {
