@@ -78,6 +78,18 @@ export function volumeSizesAtRest(disk: DiskAtRest & Pick<PlannedDisk, 'sizeByte
   return looking(disk, (plain) => volumeSizes(plain, new GuardPlaces(disk.sizeBytes)));
 }
 
+/** Whether a program may know the disk by any place, and whether the disk has delivered all of them. */
+export function shownAtRest(
+  disk: DiskAtRest,
+  volumeSizes: readonly number[],
+): Promise<{ readonly shows: boolean; readonly isRead: boolean }> {
+  return looking(disk, (plain) => {
+    const seen = volumeSizes.map((size) => findReadable(plain, new GuardPlaces(size)));
+    const shows = seen.some(({ found }) => found.some(({ isMasked }) => !isMasked));
+    return { shows, isRead: seen.every(({ unreadable }) => unreadable === 0) };
+  });
+}
+
 /** Places of a volume that are not as they must be on a disk that shows. */
 export interface PlacesLeft {
   /** The disk cannot deliver them, so nobody knows whether they hide something. */

@@ -102,9 +102,10 @@ interface Ended extends Given, Pick<RecoverableJob, 'absent'> {}
  */
 async function tellOther(plan: Plan, { record, absent, isOnDestination, emit }: Ended): Promise<void> {
   const role = isOnDestination ? 'source' : 'destination';
-  const mayShow = record.unmasked === role || (!isOnDestination && record.mayDestinationShow === true);
+  const isByPerson = record.unmasked === role || record.unmasking === role;
+  const mayShow = isByPerson || (!isOnDestination && record.mayDestinationShow === true);
   if (!mayShow || (!absent.includes(role) && !(await shows(plan[role], plan.source.sizeBytes)))) return;
-  const why = record.unmasked === role ? 'has been made recognisable by "diskferry unmask"' : 'could not be hidden again';
+  const why = isByPerson ? 'has been made recognisable by "diskferry unmask"' : 'could not be hidden again';
   const advice = 'Keep it disconnected when the machine is started next, or it may be taken for the volume';
   emit({ event: 'warning', code: 'disk-not-hidden', message: `${plan[role].path}: ${why}. ${advice}` });
 }

@@ -49,7 +49,8 @@ export function placementFor(
     if (warning !== undefined) warn(warning);
     return extents;
   };
-  const keep = (): Promise<void> => keepInRecord(directory, job, { mayDestinationShow: true });
+  // Until now it did not, whatever `unmask` was about before the job went on.
+  const keep = (): Promise<void> => keepInRecord(directory, job, { mayDestinationShow: true, unmasking: undefined });
   const life = { isRecovered, survival, shown: new ShownDestination({ keep, warn: warnShown }) };
   const ferry = { ...own, ...life, findFree, job, speed, socketPath, directory, journal };
   return makePlacement({ users, passphrase, ferry });

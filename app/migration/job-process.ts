@@ -10,14 +10,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOtherBuild } from '../base/build-id.ts';
-import { afterFailure, DiskferryError, messageOf } from '../base/error.ts';
+import { DiskferryError, messageOf } from '../base/error.ts';
 import { controlSocketName } from '../contract/control.ts';
 import type { JobEventOf } from '../contract/events.ts';
 import type { Speed } from '../contract/plan.ts';
 import type { DeviceKeeper } from '../engine/device-host.ts';
 import { LiveFiles } from '../engine/live-files.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
-import { jobPhases } from '../journal/job-phase.ts';
 import { ControlServer } from './control-server.ts';
 import { EventLog } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
@@ -37,11 +36,11 @@ import { keepHistory } from './job-history.ts';
 import { JobJournal } from './job-journal.ts';
 import type { JobOptions } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
-import { makeJobDirectory, newJobRecord, requireRecord, writeJobRecord } from './job-record.ts';
+import { makeJobDirectory, newJobRecord, writeJobRecord } from './job-record.ts';
 import { outliveFaults } from './outlive-faults.ts';
-import { takeOverJournal } from './read-journal.ts';
 import type { JudgedJob, RecoverableJob } from './recovery.ts';
-import { judgeDeadJob, prepareRecovery, requireUnused, whereDataIs, withWayBack } from './recovery.ts';
+import { judgeDeadJob, prepareRecovery, whereDataIs, withWayBack } from './recovery.ts';
+import { takeOverRecord } from './take-over-record.ts';
 
 /** A supervisor that does not read is told no more progress than this; the other events are few. */
 const unsentMax = 64;
@@ -115,21 +114,6 @@ async function takeOver(order: JobOrder): Promise<void> {
       events.add(failedEvent(error, { job, dataIs: 'both' }));
     }
   });
-}
-
-/**
- * The dead process's last request has ended, and nobody else can have the job any more. `unmask` may have had it until
- * then: the guard of a successor asks no disk, so the record says whether one shows. Throws `disk-unmasked` then.
- */
-async function takeOverRecord(directory: string, job: string): Promise<{ record: JobRecord; journal: JobJournal }> {
-  const journal = await takeOverJournal(directory, await requireRecord(directory, job));
-  try {
-    const record = await requireRecord(directory, job);
-    requireUnused(record, { continuation: 'go-on', phase: jobPhases.copying });
-    return { record, journal };
-  } catch (error) {
-    throw await afterFailure(error, () => journal.close());
-  }
 }
 
 /** What keeps a dead job from going on changes nothing about it. */

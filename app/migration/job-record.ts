@@ -54,10 +54,12 @@ export const jobRecordSchema = z.object({
   mayDestinationShow: z.boolean().optional(),
   /** When the job had died, by a person: he may have used it since. */
   unmasked: z.enum(['source', 'destination']).optional(),
+  /** The same, said before it is done: the disk shows, or `unmask` was broken off before that. Whoever goes on looks. */
+  unmasking: z.enum(['source', 'destination']).optional(),
 });
 export type AcceptedUnreadable = NonNullable<JobRecord['accepted']>;
 export type JobRecord = z.infer<typeof jobRecordSchema>;
-export type KnownSince = Partial<Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow' | 'unmasked'>>;
+export type KnownSince = Partial<Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow' | 'unmasked' | 'unmasking'>>;
 
 /** What a person has asked for. */
 export interface JobRequest {

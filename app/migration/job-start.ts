@@ -37,7 +37,8 @@ export class JobStart {
     this.#isNew = recovered === undefined && !isTakenOver;
     this.#wasUsed = isTakenOver || mayHaveBeenUsed(record, journal.hasCrossed);
     this.#journal = journal;
-    this.#mayDestinationShow = record.mayDestinationShow === true;
+    // When `unmask` has been at it since, it may have been used.
+    this.#mayDestinationShow = record.mayDestinationShow === true && record.unmasking !== 'destination';
     this.#sample = new KeptSample(options, plan);
     this.#trace = new StartTrace({ job: record.job, plan });
   }

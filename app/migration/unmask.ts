@@ -7,10 +7,9 @@
 import { afterFailure, DiskferryError, messageOf } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
-import { hiddenOn, identitiesAtRest, placesLeft, showDisk, tellPlacesLeft, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
+import { hiddenOn, placesLeft, showDisk, shownAtRest, tellPlacesLeft, volumeSizesAtRest } from '../devices/disk-at-rest.ts';
 import { lookCloser, readDiskFacts } from '../devices/disk-facts.ts';
 import { recognisedBy } from '../devices/foreign-recognisers.ts';
-import { GuardPlaces } from '../devices/guard-places.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readInventory } from '../devices/inventory.ts';
 import type { LockHolder } from '../devices/lock-holder.ts';
@@ -18,7 +17,7 @@ import type { Known } from '../devices/open-disk.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
-import type { JobRecord } from './job-record.ts';
+import type { JobRecord, KnownSince } from './job-record.ts';
 import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
 import { holding, isHeld, journalHolder, lockDeadJob, readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
@@ -129,21 +128,33 @@ async function look(
 /**
  * The dead job is void when the disk shows: it may be used from then on. Where the disk is the volume, the record says
  * so before: whatever happens in between, that ends the job on it, unless somebody has the disk and nothing of it shows.
- * A stale one that cannot be shown voids nothing.
+ * A stale one that cannot be shown voids nothing; so the record says before only that it may show (`unmasking`), for a
+ * successor that comes when we have been killed: it looks whether it does.
  */
 async function showAndVoid(disk: PlannedDisk, { sizes, dead, isTruth }: Shown): Promise<string[]> {
-  const before = isTruth ? await voidJob(dead) : [];
+  const before = await (isTruth ? keepVoid : keepIntention)(dead);
   try {
     await showDisk(disk, { volumeSizes: sizes, known: howKnown(disk) });
   } catch (error) {
-    throw await afterFailure(error, async () => {
-      const isVoid = await showsAnything(disk, sizes);
-      if (!isTruth && isVoid) await voidJob(dead);
-      // After another failure something may have been written that cannot be read now.
-      if (isTruth && !isVoid && isInUse(error)) await takeBackVoid(dead);
-    });
+    throw await afterFailure(error, () => settleFailure({ disk, sizes, dead, isTruth, error }));
   }
-  return isTruth ? before : voidJob(dead);
+  return isTruth ? before : keepVoid(dead);
+}
+
+interface Failed extends Shown {
+  readonly disk: PlannedDisk;
+  readonly error: unknown;
+}
+
+/** What was written may not be readable now; only when it is known that nothing shows does the record say less again. */
+async function settleFailure({ disk, sizes, dead, isTruth, error }: Failed): Promise<void> {
+  if (dead === undefined) return;
+  const { shows, isRead } = await shownAtRest(disk, sizes);
+  const { unmasked } = dead.record;
+  if (isTruth && !shows && isInUse(error)) await keepInRecord(dead.directory, dead.job, { unmasked });
+  if (isTruth) return;
+  if (shows) await keepVoid(dead);
+  else if (isRead || isInUse(error)) await keepInRecord(dead.directory, dead.job, { unmasking: dead.record.unmasking });
 }
 
 /**
@@ -155,23 +166,22 @@ function howKnown({ kind, identity }: PlannedDisk): Known {
 }
 
 /** Whether it shows does not depend on whether that can be kept. Returns what people should know. */
-async function voidJob(dead: Owner | undefined): Promise<string[]> {
+async function keepVoid(dead: Owner | undefined): Promise<string[]> {
+  return keepWord(dead, (role) => ({ unmasked: role, unmasking: undefined }));
+}
+
+async function keepIntention(dead: Owner | undefined): Promise<string[]> {
+  return keepWord(dead, (role) => ({ unmasking: role }));
+}
+
+async function keepWord(dead: Owner | undefined, word: (role: Role) => KnownSince): Promise<string[]> {
   if (dead === undefined) return [];
   try {
-    await keepInRecord(dead.directory, dead.job, { unmasked: dead.role });
+    await keepInRecord(dead.directory, dead.job, word(dead.role));
     return [];
   } catch (error) {
     return [`do not recover the job ${dead.job} any more: its record could not be told (${messageOf(error)})`];
   }
-}
-
-async function takeBackVoid(dead: Owner | undefined): Promise<void> {
-  if (dead !== undefined) await keepInRecord(dead.directory, dead.job, { unmasked: dead.record.unmasked });
-}
-
-async function showsAnything(disk: PlannedDisk, sizes: readonly number[]): Promise<boolean> {
-  const found = await Promise.all(sizes.map((size) => identitiesAtRest(disk, new GuardPlaces(size))));
-  return found.flat().some(({ isMasked }) => !isMasked);
 }
 
 async function tellPlaces(disk: PlannedDisk, sizes: readonly number[]): Promise<string[]> {

@@ -44,7 +44,7 @@ function disk(name: string): PlannedDisk {
 
 interface Died {
   readonly plan?: Partial<Pick<Plan, 'way' | 'usesDeviceMapper'>>;
-  readonly record?: Partial<Pick<JobRecord, 'bootId' | 'users' | 'mayDestinationShow' | 'unmasked'>>;
+  readonly record?: Partial<Pick<JobRecord, 'bootId' | 'users' | 'mayDestinationShow' | 'unmasked' | 'unmasking'>>;
   readonly absent?: RecoverableJob['absent'];
 }
 
@@ -140,6 +140,7 @@ describe('the disk that is not the volume', () => {
   test.each([
     ['that the job could not hide', 'finish-on-source', 'destination', { mayDestinationShow: true }, 'could not be hidden again'],
     ['that was unmasked', 'finish-on-source', 'destination', { unmasked: 'destination' }, 'by "diskferry unmask"'],
+    ['that unmask was about to show', 'finish-on-source', 'destination', { unmasking: 'destination' }, 'by "diskferry unmask"'],
     ['that was unmasked, after a commit', 'finish-on-destination', 'source', { unmasked: 'source' }, 'by "diskferry unmask"'],
   ] as const)('is warned of, %s', async (_, continuation, other, record, why) => {
     await show(other);

@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { present } from '../../../app/base/error.ts';
+import { DiskferryError, present } from '../../../app/base/error.ts';
 import { mebibyte } from '../../../app/base/units.ts';
 import type { PlannedDisk } from '../../../app/contract/plan.ts';
 import type * as diskAtRestModule from '../../../app/devices/disk-at-rest.ts';
 import { isAbsent, readDiskFacts } from '../../../app/devices/disk-facts.ts';
+import type * as diskMaskModule from '../../../app/devices/disk-mask.ts';
 import type * as recognisersModule from '../../../app/devices/foreign-recognisers.ts';
 import type * as inventoryModule from '../../../app/devices/inventory.ts';
 import { readInventory } from '../../../app/devices/inventory.ts';
@@ -31,6 +32,7 @@ import { lockDeadJob, takeOverJournal } from '../../../app/migration/read-journa
 import type { JudgedJob } from '../../../app/migration/recovery.ts';
 import { judgeDeadJob } from '../../../app/migration/recovery.ts';
 import type * as showPartitionsModule from '../../../app/migration/show-partitions.ts';
+import { takeOverRecord } from '../../../app/migration/take-over-record.ts';
 import type { Unmasked } from '../../../app/migration/unmask.ts';
 import { holdsNewest, unmask } from '../../../app/migration/unmask.ts';
 import { lockByDead } from '../devices/dead-lock.ts';
@@ -51,17 +53,31 @@ test.each([
   expect((['source', 'destination'] as const).map((role) => holdsNewest(role, phase, wasUsed))).toEqual(expected);
 });
 
+/** Where no disk delivers what it has. */
+const lost = vi.hoisted((): { at: number | undefined } => ({ at: undefined }));
+vi.mock('../../../app/devices/disk-mask.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof diskMaskModule>();
+  const plainDisk: typeof real.plainDisk = (...parameters) => {
+    const disk = real.plainDisk(...parameters);
+    return { ...disk, read: (bytes, at) => at !== lost.at && disk.read(bytes, at) };
+  };
+  return { ...real, plainDisk };
+});
+
 /** What happens between the first look at the record and the journal's lock, and whenever a disk is looked at. */
 const race = vi.hoisted((): Race => ({
   beforeLock: () => Promise.resolve(),
   whileLooking: () => Promise.resolve(),
   seen: (inventory) => inventory,
+  showing: (show) => show(),
 }));
 interface Race {
   beforeLock: () => Promise<void>;
   whileLooking: (what: string) => Promise<void>;
   /** Of all devices, which may have changed since. */
   seen: (inventory: inventoryModule.Inventory) => inventoryModule.Inventory;
+  /** Around the writing of a disk. */
+  showing: (show: () => Promise<void>) => Promise<void>;
 }
 
 vi.mock('../../../app/migration/read-journal.ts', async (importOriginal) => {
@@ -87,7 +103,8 @@ vi.mock('../../../app/devices/disk-at-rest.ts', async (importOriginal) => {
     await race.whileLooking('places that are left');
     return real.placesLeft(...parameters);
   };
-  return { ...real, hiddenOn, placesLeft };
+  const showDisk: typeof real.showDisk = (...parameters) => race.showing(() => real.showDisk(...parameters));
+  return { ...real, hiddenOn, placesLeft, showDisk };
 });
 
 vi.mock('../../../app/devices/inventory.ts', async (importOriginal) => {
@@ -144,6 +161,12 @@ describe('a disk of a job that died in its start', () => {
     for (const handle of held.splice(0)) await handle.close();
   }
 
+  async function put(role: string, bytes: Uint8Array): Promise<void> {
+    const handle = await open(join(folder, role), 'r+');
+    await handle.write(bytes, 0, bytes.length, 512);
+    await handle.close();
+  }
+
   async function imageOf(role: string): Promise<PlannedDisk> {
     const path = join(folder, role);
     await writeFile(path, new Uint8Array(sizeBytes));
@@ -157,14 +180,15 @@ describe('a disk of a job that died in its start', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'diskferry-unmask-'));
     held = [];
+    lost.at = undefined;
     race.beforeLock = () => Promise.resolve();
     race.whileLooking = () => Promise.resolve();
     race.seen = (inventory) => inventory;
+    race.showing = (really) => really();
     const disks = { source: await imageOf('source'), destination: await imageOf('destination') };
     const plan = { ...decidePlan(makeFacts(), options), ...disks, stateDirectory: join(folder, 'state') };
-    const handle = await open(sourcePath(), 'r+');
-    await handle.write(masked, 0, masked.length, 512);
-    await handle.close();
+    await put('source', masked);
+    await put('destination', masked);
     const asked = { speed: 'balanced', hold: false, users: { units: [] }, socketPath: '/nbd.sock' } as const;
     const record = await newJobRecord({ job, plan, ...asked });
     await mkdir(directory(), { recursive: true });
@@ -219,6 +243,66 @@ describe('a disk of a job that died in its start', () => {
       closeSync(live.setting.fenceFd);
       live.remove();
     }
+  });
+
+  // Which is a stale one: the source is the volume.
+  describe('whose destination is to be shown', () => {
+    const plain = Buffer.from(masked.map((value) => value ^ 0xff));
+    const words = async (): Promise<Pick<JobRecord, 'unmasked' | 'unmasking'>> => {
+      const { unmasked, unmasking } = await requireRecord(directory(), job);
+      return { ...(unmasked && { unmasked }), ...(unmasking && { unmasking }) };
+    };
+    const showOther = (): Promise<Unmasked> =>
+      unmask({ path: join(folder, 'destination'), stateDirectory: join(folder, 'state'), acceptsStale: true });
+    const takeOver = async (): Promise<void> => (await takeOverRecord(directory(), job)).journal.close();
+
+    test('says so before it is done, and that it is done afterwards', async () => {
+      const said: unknown[] = [];
+      race.showing = async (really) => {
+        said.push(await words());
+        await really();
+        said.push(await words());
+      };
+      await showOther();
+      said.push(await words());
+      expect(said).toEqual([{ unmasking: 'destination' }, { unmasking: 'destination' }, { unmasked: 'destination' }]);
+    });
+
+    test('is taken over from nobody when unmask was killed behind it', async () => {
+      await put('destination', plain);
+      await keepInRecord(directory(), job, { unmasking: 'destination' });
+      await expect(takeOver()).rejects.toMatchObject({ code: 'disk-unmasked', context: { device: join(folder, 'destination') } });
+      // Nor is the journal held by who was refused.
+      await (await judge()).journal.close();
+    });
+
+    test('goes on when unmask was killed before it', async () => {
+      await keepInRecord(directory(), job, { unmasking: 'destination' });
+      await takeOver();
+      const judged = await judge();
+      await judged.journal.close();
+      expect(judged.continuation).toBe('go-on');
+    });
+
+    test('is taken over from nobody when it cannot be read', async () => {
+      await keepInRecord(directory(), job, { unmasking: 'destination' });
+      lost.at = 512;
+      await expect(takeOver()).rejects.toMatchObject({ code: 'disk-unmasked' });
+    });
+
+    test.each([
+      ['and nothing of it shows', () => Promise.resolve(), undefined, {}],
+      ['and some of it shows', () => put('destination', plain), undefined, { unmasked: 'destination' }],
+      ['and it cannot be read', () => Promise.resolve(), 512, { unmasking: 'destination' }],
+    ] as const)('fails, %s: the record says what is known', async (_, before, at, expected) => {
+      race.showing = async () => {
+        await before();
+        lost.at = at;
+        throw new DiskferryError('mask-failed', 'write at 512 failed: EIO');
+      };
+      await expect(showOther()).rejects.toMatchObject({ code: 'mask-failed' });
+      expect(await words()).toEqual(expected);
+    });
   });
 
   describe('of which only what the dead process was writing is left', () => {
