@@ -15,7 +15,7 @@ import { makeImage } from './support/loop-disk.ts';
 import { failing } from './support/mask-fault.ts';
 import { Migration, runCli } from './support/migration.ts';
 import type { PartitionRange } from './support/partition-table.ts';
-import { writePartitionTable } from './support/partition-table.ts';
+import { forgetPartitions, writePartitionTable } from './support/partition-table.ts';
 import { useScratch } from './support/scratch.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -71,11 +71,6 @@ async function expectUpdated(migration: Migration, exitCode: number): Promise<vo
   expect(await migration.end()).toMatchObject({ exitCode });
   const codes = migration.eventsNamed('warning').map(({ code }) => code);
   expect(codes).not.toContain('partitions-not-updated');
-}
-
-/** What a udev that reads tables again does while the disk is hidden. */
-async function forgetPartitions(path: string): Promise<void> {
-  await runCommand('partx', ['--delete', path], 'forgetting partitions');
 }
 
 describe.skipIf(!isRoot)("the destination's partitions, to the kernel (needs root)", () => {
@@ -150,6 +145,7 @@ describe.skipIf(!isRoot)("the source's partitions, to the kernel (needs root)", 
   test('are there after an undo', async () => {
     const migration = Migration.start(scratchOf(), { source, destination }, '--hold');
     await migration.event('synchronized');
+    // As a udev does that reads tables again while the disk is hidden.
     await forgetPartitions(source);
     await migration.ask('undo');
     await expectUpdated(migration, 8);
