@@ -6,6 +6,7 @@ import { app, BrowserWindow, dialog, ipcMain, Menu, Notification, powerMonitor, 
 import { join } from 'node:path';
 import { present } from '../app/base/error.ts';
 import { isOnBattery } from '../app/base/power-supply.ts';
+import { setVariable } from '../app/base/set-variable.ts';
 import { defaultSocketPath } from '../app/contract/service.ts';
 import { appMenu } from './app-menu.ts';
 import type { Notice } from './job-notices.ts';
@@ -17,7 +18,7 @@ import { PowerWatch } from './power-watch.ts';
 import { denyPermissions, denyTheRest } from './rules.ts';
 import { windowOptions } from './window-options.ts';
 
-const socketPath = process.env['DISKFERRY_SOCKET'] ?? defaultSocketPath;
+const socketPath = setVariable('DISKFERRY_SOCKET') ?? defaultSocketPath;
 let window: BrowserWindow | undefined;
 /** From the app's start on. */
 let power: PowerWatch | undefined;

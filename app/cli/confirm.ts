@@ -15,8 +15,11 @@ export interface Terminal {
 }
 
 export async function confirmPlan({ destination }: Plan, terminal: Terminal = process): Promise<void> {
-  const { path } = destination;
-  await confirm(path, { would: 'its content would be erased', question: `Erase ${path} and start?` }, terminal);
+  const { path, toBeCreated } = destination;
+  const matter = toBeCreated
+    ? { would: 'the image would be made', question: `Make ${path} and start?` }
+    : { would: 'its content would be erased', question: `Erase ${path} and start?` };
+  await confirm(path, matter, terminal);
 }
 
 export async function confirmGrow({ disk }: GrowPlan, terminal: Terminal = process): Promise<void> {

@@ -13,6 +13,9 @@ import { reportError } from './report-error.ts';
 
 /** Undefined when help or the version was shown, as it was asked for or for want of a command. */
 function usageError({ code, exitCode, message }: CommanderError): DiskferryError | undefined {
+  const [, , first, second] = process.argv;
+  if (code === 'commander.help' && first === 'help' && second !== undefined)
+    return new DiskferryError('usage', `unknown command '${second}'`);
   if (exitCode === 0 || code === 'commander.help') return undefined;
   const text = message.replace(/^error: /, '').replace("command-argument value '", "'");
   return new DiskferryError('usage', text.replaceAll('\n', ' '));

@@ -10,6 +10,7 @@ import type { Plan } from '../contract/plan.ts';
 import type { PlanRequest } from '../migration/plan-request.ts';
 import { makePlan as planRequested } from '../migration/plan-request.ts';
 import { stateDirectoryOf } from './state-directory.ts';
+import { named, stateDirectoryOption } from './state-option.ts';
 
 export interface PlanOptions {
   readonly source: string;
@@ -53,18 +54,14 @@ export function addPlanOptions(command: Command, { hasStateDirectory = true } = 
       'also move real disks, although a power cut would lose what was written meanwhile',
     )
     .option('--json', 'one JSON object per line on stdout');
-  if (!hasStateDirectory) return command;
-  return command.option(
-    '--state-dir <path>',
-    'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
-  );
+  return hasStateDirectory ? command.option(...stateDirectoryOption) : command;
 }
 
 /** Of two disks one would be left out without a word. */
 function once(value: string, previous: string | undefined): string {
   if (previous !== undefined)
     throw new InvalidArgumentError(`It is given twice: ${previous} was given before.`);
-  return value;
+  return named(value);
 }
 
 /** Throws the first refusal. */

@@ -5,7 +5,9 @@
 import { ServiceClient } from '../client/service-client.ts';
 import type { ServiceEvents } from '../client/service-client.ts';
 import { DiskferryError } from '../base/error.ts';
+import { setVariable } from '../base/set-variable.ts';
 import { defaultSocketPath } from '../contract/service.ts';
+import { namedStateDirectory } from './state-directory.ts';
 
 /** Throws `no-service` when none runs. */
 export async function requireService(): Promise<ServiceClient> {
@@ -17,7 +19,7 @@ function connectToService(events: ServiceEvents = {}): Promise<ServiceClient> {
 }
 
 export function serviceSocketPath(): string {
-  return process.env['DISKFERRY_SOCKET'] ?? defaultSocketPath;
+  return setVariable('DISKFERRY_SOCKET') ?? defaultSocketPath;
 }
 
 /** What `act` has done with the service; undefined when there was none to do it with. */
@@ -26,8 +28,8 @@ export async function byService<T>(
   act: (client: ServiceClient) => Promise<T>,
   events: ServiceEvents = {},
 ): Promise<{ readonly done: T } | undefined> {
-  const isNamed = process.env['DISKFERRY_SOCKET'] !== undefined;
-  const namesDirectory = stateDir !== undefined || process.env['DISKFERRY_STATE_DIR'] !== undefined;
+  const isNamed = setVariable('DISKFERRY_SOCKET') !== undefined;
+  const namesDirectory = namedStateDirectory(stateDir) !== undefined;
   if (namesDirectory && !isNamed) return undefined;
   let client: ServiceClient;
   try {

@@ -3,11 +3,17 @@
  * has to be typed that is meant for a job with its state there.
  */
 import { resolve } from 'node:path';
+import { setVariable } from '../base/set-variable.ts';
 
 export const systemStateDirectory = '/var/lib/diskferry';
 
 export function stateDirectoryOf(option: string | undefined): string {
-  return resolve(option ?? process.env['DISKFERRY_STATE_DIR'] ?? systemStateDirectory);
+  return resolve(namedStateDirectory(option) ?? systemStateDirectory);
+}
+
+/** Undefined where nobody has named one. */
+export function namedStateDirectory(option: string | undefined): string | undefined {
+  return option ?? setVariable('DISKFERRY_STATE_DIR');
 }
 
 /** Works in any terminal, also where DISKFERRY_STATE_DIR is not set: sudo takes it away. */

@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
 import { DiskferryError } from '../base/error.ts';
+import { setVariable } from '../base/set-variable.ts';
 import { adviceFor, explain } from '../contract/advice.ts';
 import { exitCodes } from '../contract/exit-codes.ts';
 import { defaultSocketPath, serviceLimits } from '../contract/service.ts';
@@ -46,10 +47,9 @@ function settings(): Settings {
     const { values } = parseArgs({
       options: { socket: { type: 'string' }, 'state-dir': { type: 'string' } },
     });
-    const { env } = process;
     return {
-      socket: resolve(values.socket ?? env['DISKFERRY_SOCKET'] ?? defaultSocketPath),
-      stateDirectory: resolve(values['state-dir'] ?? env['DISKFERRY_STATE_DIR'] ?? '/var/lib/diskferry'),
+      socket: resolve(values.socket ?? setVariable('DISKFERRY_SOCKET') ?? defaultSocketPath),
+      stateDirectory: resolve(values['state-dir'] ?? setVariable('DISKFERRY_STATE_DIR') ?? '/var/lib/diskferry'),
     };
   } catch (cause) {
     throw new DiskferryError('usage', `${(cause as Error).message.split('. ')[0] ?? ''}: ${usage}`, {

@@ -107,6 +107,12 @@ describe.skipIf(!isRoot)('migrate (needs root)', () => {
     await expectRefused({ code: 'usage', exitCode: 2, names }, parameters);
   });
 
+  it('says which command there is no help for', async () => {
+    const { exitCode, stderr } = await runCli('help', 'nonsense');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("diskferry: unknown command 'nonsense'. ");
+  });
+
   it('refuses a socket for a frontend that has none', async () => {
     const parameters = ['--frontend', 'fuse', '--socket', scratchOf().path('socket')];
     await expectRefused({ code: 'usage', exitCode: 2, names: 'nbd-socket' }, parameters);

@@ -15,6 +15,7 @@ import { deathOf, findDeadJobs, findLivingJobs, listJobs, recordLine } from '../
 import { askJob } from '../../migration/control-client.ts';
 import { byService, serviceJob } from '../service-line.ts';
 import { controlCommand, stateDirectoryOf } from '../state-directory.ts';
+import { stateDirectoryOption } from '../state-option.ts';
 import type { Shown } from '../status-line.ts';
 import { showStatus } from '../status-line.ts';
 
@@ -49,23 +50,25 @@ export function addControlCommands(program: Command): void {
     .description('change how fast the job copies beside what uses the volume')
     .addArgument(new Argument('<speed>', 'how fast').choices(speedSchema.options))
     .argument('[job]', 'the job; may be left out when only one is running')
-    .option('--state-dir <path>', 'where jobs keep their state')
+    .option(...stateDirectoryOption)
     .option('--json', 'one JSON object per line on stdout')
     .action((speed: Speed, job: string | undefined, options: ControlOptions) =>
       tell(job, 'speed', { speed }, options),
     );
 }
 
-export function control(command: Command, description: string): Command {
+/** `leftOut`: when the job may be. */
+export function control(command: Command, description: string, leftOut = 'when only one is running'): Command {
   return command
     .description(description)
-    .argument('[job]', 'the job; may be left out when only one is running')
-    .option('--state-dir <path>', 'where jobs keep their state')
+    .argument('[job]', `the job; may be left out ${leftOut}`)
+    .option(...stateDirectoryOption)
     .option('--json', 'one JSON object per line on stdout');
 }
 
 function addStatus(program: Command): void {
-  control(program.command('status'), 'show the jobs that are running, and those that have died').action(
+  const what = 'show the jobs that are running, and those that have died';
+  control(program.command('status'), what, 'to see all').action(
     async (job: string | undefined, options: ControlOptions) => {
       const byIt = await byService(options, (client) => serviceStatuses(client, job));
       if (byIt === undefined) return showOwnStatuses(job, options);

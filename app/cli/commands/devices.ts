@@ -8,6 +8,7 @@ import { readDeviceTrees } from '../../migration/device-trees.ts';
 import { deviceText } from '../device-text.ts';
 import { byService } from '../service-line.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
+import { stateDirectoryOption } from '../state-option.ts';
 
 interface DevicesOptions {
   readonly json?: boolean;
@@ -20,10 +21,7 @@ export function addDevicesCommand(program: Command): void {
     .command('devices')
     .description('show the disks of this machine and what lies on them')
     .option('--watch', 'go on, and show them again whenever a disk comes, goes or changes')
-    .option(
-      '--state-dir <path>',
-      'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
-    )
+    .option(...stateDirectoryOption)
     .option('--json', 'one JSON object per line on stdout')
     .action(showDevices);
 }

@@ -16,6 +16,7 @@ import { formatBytes } from '../format.ts';
 import { growText, layerName } from '../grow-text.ts';
 import { readPassphraseFor } from '../passphrase.ts';
 import { stateDirectoryOf, systemStateDirectory } from '../state-directory.ts';
+import { stateDirectoryOption } from '../state-option.ts';
 
 interface GrowCommandOptions {
   readonly partition?: number;
@@ -39,10 +40,7 @@ export function addGrowCommand(program: Command): void {
     .option('--yes', 'grow without asking')
     .option('--repair-backup-table', 'make a damaged backup of a GPT anew from its main table')
     .option('--key-file <path>', 'holds the passphrase of the LUKS container, instead of asking for it')
-    .option(
-      '--state-dir <path>',
-      'where jobs keep their state (default: DISKFERRY_STATE_DIR or /var/lib/diskferry)',
-    )
+    .option(...stateDirectoryOption)
     .option('--json', 'one JSON object per line on stdout')
     .action(async (device: string, options: GrowCommandOptions) => {
       process.exitCode = await grow(device, options);

@@ -26,7 +26,7 @@ interface RecoverOptions {
 }
 
 export function addRecoverCommand(program: Command): void {
-  control(program.command('recover'), 'go on with a job that died in a crash or power cut')
+  control(program.command('recover'), 'go on with a job that died in a crash or power cut', 'when only one has died')
     .option('--undo', 'go back to the source instead, with what was written since the start')
     .option('--hold', 'wait when everything has crossed, until "diskferry cutover JOB"')
     .action(async (job: string | undefined, options: RecoverOptions) => {

@@ -8,6 +8,7 @@ import { readHistory } from '../../migration/job-history.ts';
 import { version } from '../../migration/version.ts';
 import { byService } from '../service-line.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
+import { stateDirectoryOption } from '../state-option.ts';
 
 interface ReportOptions {
   readonly html?: boolean;
@@ -26,7 +27,7 @@ export function addReportCommand(program: Command): void {
     .option('--json', 'the same as one JSON object')
     .option('--technician <name>', 'who did the work')
     .option('--customer <name>', 'for whom')
-    .option('--state-dir <path>', 'where jobs keep their state')
+    .option(...stateDirectoryOption)
     .action(printReport);
 }
 

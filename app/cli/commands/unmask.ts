@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Unmasked } from '../../migration/unmask.ts';
 import { unmask } from '../../migration/unmask.ts';
 import { stateDirectoryOf } from '../state-directory.ts';
+import { stateDirectoryOption } from '../state-option.ts';
 
 interface UnmaskOptions {
   readonly iKnowItIsStale?: boolean;
@@ -16,7 +17,7 @@ export function addUnmaskCommand(program: Command): void {
     .description('make a disk recognisable again that a job has hidden, when no job has it any more')
     .argument('<disk>', 'the disk or image file')
     .option('--i-know-it-is-stale', 'also when it is an older copy, or one that is not whole')
-    .option('--state-dir <path>', 'where jobs keep their state')
+    .option(...stateDirectoryOption)
     .option('--json', 'one JSON object per line on stdout')
     .action(show);
 }

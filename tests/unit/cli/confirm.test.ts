@@ -8,9 +8,10 @@ import { options } from '../migration/refusals.ts';
 
 const plan = decidePlan(makeFacts({}), options);
 
-async function confirmTyping(keys: string, isTTY = true): Promise<void> {
+async function confirmTyping(keys: string, isTTY = true, toBeCreated = false): Promise<void> {
   const stdin = Object.assign(new PassThrough(), { isTTY });
-  const confirmed = confirmPlan(plan, { stdin, stderr: new PassThrough() });
+  const destination = { ...plan.destination, toBeCreated };
+  const confirmed = confirmPlan({ ...plan, destination }, { stdin, stderr: new PassThrough() });
   stdin.write(keys);
   await confirmed;
 }
@@ -32,5 +33,13 @@ describe('the confirmation', () => {
 
   test('cannot be given without a terminal', async () => {
     await expect(confirmTyping('yes\r', false)).rejects.toMatchObject({ code: 'not-confirmed' });
+  });
+
+  test.each([
+    [false, 'its content would be erased'],
+    [true, 'the image would be made'],
+  ])('does not speak of what is not there (a new image: %s)', async (toBeCreated, would) => {
+    const message = `${plan.destination.path}: ${would}, and nobody is there to confirm it`;
+    await expect(confirmTyping('', false, toBeCreated)).rejects.toMatchObject({ message });
   });
 });
