@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { DiskferryError } from '../base/error.ts';
+import { findProgram } from './find-program.ts';
 import { inOwnSession } from './own-session.ts';
 
 /** Programs that read one header take milliseconds; those that walk a large file system, minutes. */
@@ -70,7 +71,8 @@ export function exitCodeOf(child: ChildProcess, program: string): Promise<number
   const context = { program };
   return new Promise((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
-      const isMissing = cause.code === 'ENOENT';
+      // The kernel says EACCES where it may not enter a folder of the path: to whom root has left his, with `su`.
+      const isMissing = cause.code === 'ENOENT' || (cause.code === 'EACCES' && findProgram(program) === undefined);
       const why = isMissing ? 'the program is not installed' : cause.message;
       const code = isMissing ? 'program-missing' : 'command-failed';
       reject(new DiskferryError(code, `${program}: ${why}`, { context, cause }));
