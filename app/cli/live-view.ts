@@ -35,9 +35,13 @@ export class LiveView implements EventView {
     this.#logUpdate.done();
   }
 
-  /** A line that stays above the live part; long ones go on under their own beginning, not under the mark. */
+  /**
+   * A line that stays above the live part; long ones go on under their own beginning, not under the mark. Written past
+   * logUpdate, which leaves away the beginning of what is higher than the terminal.
+   */
   #keep(sign: string, text: string): void {
-    this.#logUpdate.persist(`${sign} ${wrapUnder(text, { columns: this.#stream.columns, indentWidth: 2 })}`);
+    this.#logUpdate.clear();
+    this.#stream.write(`${sign} ${wrapUnder(text, { columns: this.#stream.columns, indentWidth: 2 })}\n`);
   }
 }
 
