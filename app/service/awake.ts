@@ -1,7 +1,8 @@
 /**
  * Keeps the machine awake while a job runs: a block inhibitor of logind's, held by a process of
  * systemd-inhibit that ends with us, because it waits for the end of a pipe that only we hold. Without logind
- * nobody else puts the machine to sleep by itself, and people are told.
+ * nobody else puts the machine to sleep by itself, and people are told. While the machine boots logind comes later than
+ * we do: what has failed is tried again.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -15,20 +16,27 @@ const inhibit = [
   'cat',
 ];
 
+const retryMsUsual = 20_000;
+
 export class Awake {
   readonly #program: string;
+  readonly #retryMs: number;
   readonly #say: (text: string) => void;
+  #retry: NodeJS.Timeout | undefined;
+  #lastSaid = '';
   #holder: ChildProcess | undefined;
   #running = 0;
 
-  constructor(say: (text: string) => void, program = 'systemd-inhibit') {
+  constructor(say: (text: string) => void, program = 'systemd-inhibit', retryMs = retryMsUsual) {
     this.#say = say;
     this.#program = program;
+    this.#retryMs = retryMs;
   }
 
   /** Of how many jobs run now. */
   follow(running: number): void {
     this.#running = running;
+    this.#lastSaid = '';
     if (running > 0) this.#hold();
     else this.release();
   }
@@ -44,6 +52,7 @@ export class Awake {
   }
 
   release(): void {
+    clearTimeout(this.#retry);
     const holder = this.#holder;
     this.#holder = undefined;
     holder?.stdin?.end();
@@ -59,7 +68,11 @@ export class Awake {
     const end = (why: string): void => {
       if (this.#holder !== holder) return;
       this.#holder = undefined;
-      this.#say(`the machine is not kept awake: ${why}; do not let it sleep while a job runs`);
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#hold(), this.#retryMs).unref();
+      const text = `the machine is not kept awake: ${why}; do not let it sleep while a job runs`;
+      if (text !== this.#lastSaid) this.#say(text);
+      this.#lastSaid = text;
     };
     holder.once('error', ({ message }) => end(message));
     holder.once('exit', (exitCode, signal) => end(`${this.#program} ended: ${signal ?? String(exitCode)}`));

@@ -54,6 +54,18 @@ function withoutDescriptors(act: () => void): void {
 }
 
 describe('Awake', () => {
+  test('tries again what has failed, and says it once', async () => {
+    const program = inhibitor(`[ -e ${directory}/is-up ] || exit 1; exec cat`);
+    const awake = new Awake((text) => said.push(text), program, 20);
+    awake.follow(1);
+    await expect.poll(() => readFileSync(join(directory, 'asked'), 'utf8').split('\n').length).toBeGreaterThan(3);
+    expect(said).toHaveLength(1);
+    writeFileSync(join(directory, 'is-up'), '');
+    await expect.poll(() => awake.isHeld && awake.notes().length === 0).toBe(true);
+    awake.follow(0);
+    expect(awake.isHeld).toBe(false);
+  });
+
   test('holds one inhibitor while any job runs, and lets it go with the last', async () => {
     const awake = new Awake((text) => said.push(text), inhibitor(`cat; touch ${directory}/ended`));
     awake.follow(1);
