@@ -7,7 +7,7 @@ import { DiskferryError } from '../base/error.ts';
 import type { Extent } from '../base/units.ts';
 import type { DeviceContent } from '../contract/plan.ts';
 import { noContent } from './block-device.ts';
-import { runProgram, runProgramHead } from './program.ts';
+import { headerMsMax, runProgram, runProgramHead } from './program.ts';
 
 // From blkid(8): what its exit code says.
 const nothingFound = 2;
@@ -18,7 +18,8 @@ const ambivalent = 8;
 export async function probeContent(path: string, part?: Extent): Promise<DeviceContent> {
   const place =
     part === undefined ? [] : ['--offset', String(part.offsetBytes), '--size', String(part.lengthBytes)];
-  const result = await runProgram('blkid', ['--probe', ...place, '--output', 'export', '--', path]);
+  const words = ['--probe', ...place, '--output', 'export', '--', path];
+  const result = await runProgram('blkid', words, headerMsMax);
   // It says "nothing" as well when it could not look, and then why.
   if (result.exitCode === nothingFound && result.stderr === '') return noContent;
   if (result.exitCode === ambivalent) return { ...noContent, fileSystemType: 'ambiguous' };
@@ -45,7 +46,7 @@ const numberBytes = 8;
 export async function countBtrfsDevices(path: string): Promise<number> {
   const skip = (btrfsSuperblockBytes + btrfsDeviceCountAt) / numberBytes;
   const place = [`bs=${numberBytes}`, `skip=${skip}`, 'count=1', 'status=none'];
-  const count = await runProgramHead('dd', [`if=${path}`, ...place], numberBytes);
+  const count = await runProgramHead('dd', [`if=${path}`, ...place], numberBytes, headerMsMax);
   if (count.length === numberBytes) return Number(count.readBigUInt64LE());
   throw new DiskferryError('device-open-failed', `${path}: the superblock of its Btrfs cannot be read`, {
     context: { device: path },

@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import { messageOf } from '../base/error.ts';
+import { withTimeLimit } from '../base/time-limit.ts';
 
 const driveSchema = z.looseObject({
   device: z.string(),
@@ -38,6 +39,11 @@ export interface DriveList {
 /** A name that the compiler does not follow: the package may not be there. */
 const packageName: string = 'drivelist';
 
+/** It asks lsblk, which may look at each disk. */
+const answerMsMax = 30_000;
+/** One that a sick disk keeps is waited for again, and not asked once more. */
+let asking: Promise<unknown> | undefined;
+
 /** `load` is asked once per call; tests give one that fails. */
 export async function readDriveList(
   load: () => Promise<unknown> = () => import(packageName),
@@ -51,7 +57,9 @@ export async function readDriveList(
   }
   try {
     const { list } = librarySchema.parse(library);
-    return { drives: parseDrives(await list()), refusal: null };
+    asking ??= list().finally(() => (asking = undefined));
+    const late = (): Error => new Error('a disk keeps it waiting');
+    return { drives: parseDrives(await withTimeLimit(asking, answerMsMax, late)), refusal: null };
   } catch (error) {
     const [reason = ''] = messageOf(error).split('\n');
     return { drives: [], refusal: `drivelist cannot list the disks: ${reason}` };

@@ -19,7 +19,7 @@ import type { LsblkDevice } from './lsblk.ts';
 import { parseLsblk, readLsblk } from './lsblk.ts';
 import type { Mount } from './mounts.ts';
 import { readMounts, sourceDevice } from './mounts.ts';
-import { runProgram } from './program.ts';
+import { headerMsMax, runProgram } from './program.ts';
 import type { StatOf } from './reachable-stat.ts';
 import { reachableStat } from './reachable-stat.ts';
 import type { Swap } from './swaps.ts';
@@ -195,7 +195,7 @@ const losetupSchema = z.object({
 /** The files by their loop device's path. Empty for everybody but root: losetup must open the devices. */
 export async function readLoopBackings(): Promise<Map<string, FileKey>> {
   const columns = 'NAME,BACK-INO,BACK-MAJ:MIN';
-  const result = await runProgram('losetup', ['--list', '--json', '--output', columns]);
+  const result = await runProgram('losetup', ['--list', '--json', '--output', columns], headerMsMax);
   if (result.exitCode !== 0) {
     throw new DiskferryError(
       'command-failed',

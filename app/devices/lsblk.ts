@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { DiskferryError } from '../base/error.ts';
 import type { DeviceContent } from '../contract/plan.ts';
 import { noContent } from './block-device.ts';
-import { runProgram } from './program.ts';
+import { headerMsMax, runProgram } from './program.ts';
 
 const column = z.string().nullish();
 
@@ -40,9 +40,19 @@ export interface LsblkDevice {
   readonly partitionUuid: string | null;
 }
 
-/** What parseLsblk reads. */
-export async function readLsblk(): Promise<string> {
-  const result = await runProgram('lsblk', ['--json', '--bytes', '--list', '--output-all']);
+/**
+ * What it knows without opening a disk: where udev has no record, it would look at the disk itself, and wait for one that
+ * is sick.
+ */
+const unopened = ['MAJ:MIN', 'MODEL', 'VENDOR', 'SERIAL', 'WWN', 'TRAN'];
+
+/** What parseLsblk reads. Where a disk keeps lsblk waiting, nothing of what the disks hold. */
+export async function readLsblk(timeMsMax = headerMsMax): Promise<string> {
+  const form = ['--json', '--bytes', '--list'];
+  const result = await runProgram('lsblk', [...form, '--output-all'], timeMsMax).catch((error: unknown) => {
+    if (!(error instanceof DiskferryError) || error.code !== 'command-failed') throw error;
+    return runProgram('lsblk', [...form, '--output', unopened.join(',')], timeMsMax);
+  });
   // 32: no block devices at all; 64: some vanished meanwhile. Both leave valid output.
   if (![0, 32, 64].includes(result.exitCode)) {
     throw new DiskferryError(

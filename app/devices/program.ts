@@ -5,9 +5,12 @@
  *
  * The exit code is a result, not an error: many of these programs say something with it. Only a program that
  * is missing, hangs or cannot be started throws.
+ *
+ * A program that waits for a sick disk cannot even be killed. Nobody waits for it once its time has passed, and as
+ * long as it is there the same is not started again: there is one for each question at the most.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -18,6 +21,10 @@ import { inOwnSession } from './own-session.ts';
 
 /** Programs that read one header take milliseconds; those that walk a large file system, minutes. */
 const runMsMax = 30 * 60_000;
+/** For those that read a header or two. Also a disk that has slept answers sooner, unless it is sick. */
+export const headerMsMax = 30_000;
+/** To a program that was killed and can be, on a machine that may be busy. */
+const dyingMsMax = 3_000;
 
 /** When what a program is started for must be over. */
 const deadlineMs = new AsyncLocalStorage<number>();
@@ -26,6 +33,9 @@ const deadlineMs = new AsyncLocalStorage<number>();
 export function withProgramLimit<T>(timeMsMax: number, act: () => Promise<T>): Promise<T> {
   return deadlineMs.run(performance.now() + timeMsMax, act);
 }
+
+/** Killed in vain, by what they were started with. */
+const stuck = new Map<string, ChildProcess>();
 
 function timeLeftMs(timeMsMax: number): number {
   const untilMs = deadlineMs.getStore() ?? Infinity;
@@ -52,18 +62,53 @@ function start(
   input: Uint8Array = new Uint8Array(),
   timeMsMax = runMsMax,
 ) {
+  const words = [program, ...parameters].join('\0');
+  if (stuck.has(words)) throw stuckError(program, 'is still stuck since it was started last');
   const env = programEnvironment();
   const child = inOwnSession((own) =>
     spawn(program, parameters, { ...own, env, stdio: ['pipe', 'pipe', 'pipe'] }),
   );
-  const timeMs = timeLeftMs(timeMsMax);
-  // Not spawn's own limit: where the program is not installed, its timer keeps our process alive until it is over.
-  const limit = timeMs === Infinity ? undefined : setTimeout(() => child.kill('SIGKILL'), timeMs);
   // A program may end without having read everything; its exit code says why.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
-  for (const end of ['error', 'close']) child.once(end, () => clearTimeout(limit));
-  return { child, ended: exitCodeOf(child, program) };
+  const ended = Promise.race([exitCodeOf(child, program), inVain(child, { program, words, timeMsMax })]);
+  // Whoever reads what it says first hears of its end later.
+  ended.catch(() => undefined);
+  return { child, ended };
+}
+
+interface Limited {
+  readonly program: string;
+  readonly words: string;
+  readonly timeMsMax: number;
+}
+
+/** Ends the program when its time has passed; rejects when it does not end then. */
+function inVain(child: ChildProcessWithoutNullStreams, { program, words, timeMsMax }: Limited): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = (): void => {
+      reject(stuckError(program, 'takes too long and cannot be ended: a disk does not answer'));
+      if (child.exitCode === null && child.signalCode === null) {
+        stuck.set(words, child);
+        child.once('exit', () => stuck.delete(words));
+      }
+      child.unref();
+      // Only then, or whoever reads there would hear of that first.
+      setImmediate(() => [child.stdin, child.stdout, child.stderr].forEach((stream) => stream.destroy()));
+    };
+    const end = (): void => {
+      child.kill('SIGKILL');
+      limit = setTimeout(giveUp, dyingMsMax);
+    };
+    const timeMs = timeLeftMs(timeMsMax);
+    // Not spawn's own limit: where the program is not installed, its timer keeps our process alive until it is over.
+    let limit = timeMs === Infinity ? undefined : setTimeout(end, timeMs);
+    for (const over of ['error', 'close']) child.once(over, () => clearTimeout(limit));
+  });
+}
+
+function stuckError(program: string, what: string): DiskferryError {
+  return new DiskferryError('command-failed', `${program}: ${what}`, { context: { program } });
 }
 
 /** When it has ended and its output is closed. Rejects with `program-missing` when there is none, or what ended it. */
@@ -154,14 +199,21 @@ export async function runProgramHead(
   program: string,
   parameters: readonly string[],
   bytesMax: number,
+  timeMsMax = runMsMax,
 ): Promise<Buffer> {
-  const { child, ended } = start(program, parameters);
+  const { child, ended } = start(program, parameters, undefined, timeMsMax);
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of child.stdout as AsyncIterable<Buffer>) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length >= bytesMax) break;
+  try {
+    for await (const piece of child.stdout as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length >= bytesMax) break;
+    }
+  } catch (error) {
+    // What ended it says more.
+    await ended;
+    throw error;
   }
   // Leaving the loop has closed its stdout; a program that had more to say ends by that, which is what we
   // want. One that has said less than that ends by itself, and is not to look as if it had been killed.

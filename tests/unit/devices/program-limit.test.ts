@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runProgram } from '../../../app/devices/program.ts';
+import { runProgram, runProgramHead } from '../../../app/devices/program.ts';
 
 /** What would keep this process alive. */
 function timers(): number {
@@ -20,5 +20,12 @@ describe('the limit on the time of a program', () => {
   test('ends it', async () => {
     const end = runProgram('sleep', ['1000'], 50);
     await expect(end).rejects.toMatchObject({ code: 'command-failed', message: 'sleep: ended by SIGKILL' });
+  });
+
+  test('lets nobody wait whose program leaves its output to another that goes on', async () => {
+    const end = runProgramHead('sh', ['-c', 'sleep 20 & wait'], 4, 50);
+    await expect(end).rejects.toMatchObject({ code: 'command-failed', message: expect.stringContaining('takes too long') });
+    // It is no longer there itself.
+    await expect(runProgramHead('sh', ['-c', 'sleep 20 & wait'], 4, 50)).rejects.toThrow('takes too long');
   });
 });
