@@ -1,6 +1,7 @@
 // diskferry-harden on|off PROGRAM [PARAMETER]...: becomes the program, which serves a volume (on) or is some user's
 // (off: what is inherited from one that serves is taken back).
 // diskferry-harden look USER GROUP PATH: says where the path leads, as that user may follow it.
+// diskferry-harden claim PATH: says whether the block device can be claimed, by claiming it for a moment.
 //
 // The program stands in the kernel's write-back path. When it needs memory, the kernel must not write back to the very
 // volume that it serves (PR_SET_IO_FLUSHER, prctl(2), kernel 5.6), nor choose it when memory is short. Both are
@@ -10,6 +11,7 @@
 // Who looks for a user becomes no other program by it: so the kernel lets that user neither trace it nor read its memory
 // (ptrace(2), "ptrace access mode checking"), and what it inherits from a service of root's, such as its
 // place among the units and its limits, is never in the user's hands.
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -71,13 +73,23 @@ int lookAsUser(const char* user, const char* group, const char* path) {
   return 0;
 }
 
+// One line for exclusive-open.ts. The open may wait for a sick disk: that is why it is done here.
+int claim(const char* path) {
+  setOomScore("0");
+  const int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+  printf("%d\n", fd < 0 ? errno : 0);
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   if (count == 5 && strcmp(words[1], "look") == 0) return lookAsUser(words[2], words[3], words[4]);
+  if (count == 3 && strcmp(words[1], "claim") == 0) return claim(words[2]);
   if (count < 3 || (strcmp(words[1], "on") != 0 && strcmp(words[1], "off") != 0)) {
     fputs("usage: diskferry-harden on|off PROGRAM [PARAMETER]...\n", stderr);
     fputs("       diskferry-harden look USER GROUP PATH\n", stderr);
+    fputs("       diskferry-harden claim PATH\n", stderr);
     return 2;
   }
   return becomeProgram(strcmp(words[1], "on") == 0, words + 2);

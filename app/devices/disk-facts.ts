@@ -157,7 +157,7 @@ function refusalOf(path: string, mode: number): string | null {
 }
 
 export interface CloserLook {
-  /** Takes as long as there are open files on the whole machine, and nothing else happens meanwhile. */
+  /** Takes as long as there are open files on the whole machine. */
   readonly findsWriters: boolean;
 }
 
@@ -168,8 +168,8 @@ export async function lookCloser(disk: DiskFacts, { findsWriters }: CloserLook):
   const isReadable = disk.readRefusal === null && disk.sizeBytes >= sectorBytes;
   const content = isReadable ? await probeContent(disk.path) : disk.content;
   const closer: CloserFacts = {
-    exclusiveRefusal: disk.kind === 'block' ? tryExclusiveOpen(disk.path) : null,
-    writers: findsWriters ? findWriters(disk.storage) : [],
+    exclusiveRefusal: disk.kind === 'block' ? await tryExclusiveOpen(disk.path) : null,
+    writers: findsWriters ? await findWriters(disk.storage) : [],
     memberCount: content?.fileSystemType === 'btrfs' ? await countBtrfsDevices(disk.path) : 1,
   };
   return { ...disk, content, identity: { ...disk.identity, content }, closer };

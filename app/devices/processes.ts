@@ -6,8 +6,9 @@
  * Open files are followed by stat, everything else is compared by path, which needs no access to file systems
  * that may hang.
  */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import type { BigIntStats } from 'node:fs';
+import { opendirSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import type { BigIntStats, Dir } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { FileKey } from './block-device.ts';
 import { fileKeyText, majorMinorOf } from './block-device.ts';
 import { isInside } from './mounts.ts';
@@ -20,6 +21,9 @@ export interface ProcessUse {
   readonly how: 'open file' | 'working directory' | 'root directory' | 'program' | 'mapped file';
   readonly path: string;
 }
+
+/** Takes a few milliseconds. */
+const filesInARow = 256;
 
 /** What reading /proc gives for a process that has ended or is not ours. */
 const passedCodes = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENOTDIR']);
@@ -49,17 +53,39 @@ export function findUsers(targets: readonly string[]): ProcessUse[] {
  * Processes other than ours that have the disk open for writing. Readers harm nothing: udev opens disks at
  * any moment.
  */
-export function findWriters(storage: Storage): ProcessUse[] {
+export function findWriters(storage: Storage): Promise<ProcessUse[]> {
   return findWritersOf([storage]);
 }
 
-/** The same for any of several, in one walk over all processes; `path` is what each has open. */
-export function findWritersOf(storages: readonly Storage[]): ProcessUse[] {
-  return processes().flatMap((pid) => {
-    if (pid === process.pid) return [];
-    const fd = listFds(pid).find((candidate) => isAnyDisk(candidate.link, storages) && isWritable(candidate));
-    return fd === undefined ? [] : [{ pid, command: commandOf(pid), how: 'open file', path: fd.path }];
-  });
+/**
+ * The same for any of several, in one walk over all processes; `path` is what each has open. The service walks as well,
+ * and any user may have any number of files open: it goes on with its other work in between.
+ */
+export async function findWritersOf(storages: readonly Storage[]): Promise<ProcessUse[]> {
+  const found: ProcessUse[] = [];
+  for (const pid of processes().filter((one) => one !== process.pid)) {
+    const fd = await findWritable(pid, storages);
+    if (fd !== undefined) found.push({ pid, command: commandOf(pid), how: 'open file', path: fd.path });
+  }
+  return found;
+}
+
+async function findWritable(pid: number, storages: readonly Storage[]): Promise<OpenFd | undefined> {
+  const folder = `/proc/${pid}/fd`;
+  const open = orNothing<Dir | null>(() => opendirSync(folder), null);
+  try {
+    for (let count = 1; open !== null; count += 1) {
+      const entry = orNothing(() => open.readSync(), null);
+      if (entry === null) return undefined;
+      const fd = openFd(pid, entry.name);
+      if (fd !== undefined && isAnyDisk(fd.link, storages) && isWritable(fd)) return fd;
+      if (count % filesInARow === 0) await setImmediate();
+    }
+    return undefined;
+  } finally {
+    open?.closeSync();
+    await setImmediate();
+  }
 }
 
 /**
@@ -110,12 +136,13 @@ interface OpenFd {
 
 /** Open files; sockets, pipes and the like are left out. */
 function listFds(pid: number): OpenFd[] {
-  const folder = `/proc/${pid}/fd`;
-  return orNothing<string[]>(() => readdirSync(folder), []).flatMap((fd) => {
-    const link = `${folder}/${fd}`;
-    const path = linkTarget(link);
-    return path?.startsWith('/') ? [{ pid, fd, link, path }] : [];
-  });
+  return orNothing<string[]>(() => readdirSync(`/proc/${pid}/fd`), []).flatMap((fd) => openFd(pid, fd) ?? []);
+}
+
+function openFd(pid: number, fd: string): OpenFd | undefined {
+  const link = `/proc/${pid}/fd/${fd}`;
+  const path = linkTarget(link);
+  return path?.startsWith('/') ? { pid, fd, link, path } : undefined;
 }
 
 /** Lines look like `55… r-xp 00000000 08:01 1234   /usr/bin/cat`. */

@@ -121,7 +121,7 @@ const pollMs = 50;
 async function useOf(device: BlockDevice, mounts: readonly MountedVolume[]): Promise<FileSystemUse> {
   if (mounts.length === 0) {
     const untilMs = performance.now() + claimedMsMax;
-    while (tryExclusiveOpen(device.path) !== null) {
+    while ((await tryExclusiveOpen(device.path)) !== null) {
       if (performance.now() > untilMs) return 'elsewhere';
       await sleep(pollMs);
     }

@@ -23,7 +23,7 @@ export async function writersOf(
   const storages = storagesOf(inventory, disk, layers);
   const untilMs = performance.now() + passingMsMax;
   for (;;) {
-    const writers = findWritersOf(storages).map(({ path, command, pid }) => ({ device: path, command, pid }));
+    const writers = (await findWritersOf(storages)).map(({ path, command, pid }) => ({ device: path, command, pid }));
     if (writers.length === 0 || performance.now() > untilMs) return writers;
     await sleep(pollMs);
   }

@@ -34,10 +34,10 @@ describe.skipIf(!isRoot)('a private mount (needs root)', () => {
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
       expect(readdirSync(directory)).toEqual([]);
       expect((await mounted.run('ls', [directory])).stdout).toBe('lost+found\n');
-      expect(tryExclusiveOpen(path)).toBe('EBUSY');
+      expect(await tryExclusiveOpen(path)).toBe('EBUSY');
     });
     expect(existsSync(directory)).toBe(false);
-    await waitUntil('the volume is free', () => tryExclusiveOpen(path) === null);
+    await waitUntil('the volume is free', async () => (await tryExclusiveOpen(path)) === null);
   });
 
   it('keeps no other volume busy that is unmounted meanwhile, where mounts propagate', async () => {
@@ -47,9 +47,9 @@ describe.skipIf(!isRoot)('a private mount (needs root)', () => {
     const target = await scratch.makeDirectory('other');
     await mount(other, target);
     await withPrivateMount(mountableAt(path), ext4, async () => {
-      expect(tryExclusiveOpen(other)).toBe('EBUSY');
+      expect(await tryExclusiveOpen(other)).toBe('EBUSY');
       await unmount(target);
-      await waitUntil('the other volume is free', () => tryExclusiveOpen(other) === null);
+      await waitUntil('the other volume is free', async () => (await tryExclusiveOpen(other)) === null);
     });
   });
 

@@ -48,14 +48,14 @@ async function hold(redirection: string): Promise<number | undefined> {
 it('finds a process that has one of several open for writing, and which', async () => {
   const [one, two] = [makeFile('one'), makeFile('two')];
   const pid = await hold(`<>"${two.path}"`);
-  expect(findWritersOf([one.storage, two.storage])).toEqual([
+  expect(await findWritersOf([one.storage, two.storage])).toEqual([
     { pid, command: 'bash', how: 'open file', path: two.path },
   ]);
-  expect(findWritersOf([one.storage])).toEqual([]);
+  expect(await findWritersOf([one.storage])).toEqual([]);
 });
 
 it('finds no readers', async () => {
   const { path, storage } = makeFile('one');
   await hold(`<"${path}"`);
-  expect(findWritersOf([storage])).toEqual([]);
+  expect(await findWritersOf([storage])).toEqual([]);
 });
