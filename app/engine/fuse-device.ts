@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DiskferryError, messageOf, present } from '../base/error.ts';
 import { readAttribute } from '../devices/sysfs-files.ts';
+import { makeLoopPrivate } from '../devices/udev-privacy.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { requestDataBytesMax } from '../router/request.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
@@ -32,6 +33,8 @@ export interface FuseOptions {
   /** The job's own. */
   readonly directory: string;
   readonly job: string;
+  /** Another device of ours will lie on it, for everybody: udev is to leave it alone (devices/udev-privacy.ts). */
+  readonly isPrivate?: boolean;
   /** /dev/fuse, opened by the supervisor, which keeps it: a successor can go on with it. */
   readonly sharedFd?: number | undefined;
   readonly keeper?: DeviceKeeper | undefined;
@@ -57,9 +60,10 @@ export class FuseHost implements DeviceHost {
   #isOpen = true;
 
   /** Mounts a file named `virtual-device` in `directory`. */
-  static async mount({ directory, job, sharedFd, keeper }: FuseOptions): Promise<FuseHost> {
+  static async mount({ directory, job, isPrivate = false, sharedFd, keeper }: FuseOptions): Promise<FuseHost> {
     const path = join(directory, virtualFileName);
     try {
+      if (isPrivate) await makeLoopPrivate(path);
       const deviceFd = sharedFd ?? openFuse();
       await writeFile(path, '', { flag: 'wx', mode: 0o600 });
       addon().fuseMount({ path, name: `diskferry-${job}`, maxReadBytes: requestDataBytesMax, deviceFd });

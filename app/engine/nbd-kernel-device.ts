@@ -17,6 +17,7 @@ import { assert, DiskferryError, messageOf } from '../base/error.ts';
 import { ensureNode } from '../devices/device-node.ts';
 import { ensureKernelPart } from '../devices/kernel-part.ts';
 import { readAttribute } from '../devices/sysfs-files.ts';
+import { privateBackend, teachUdev } from '../devices/udev-privacy.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { offeredFlags } from '../frontends/nbd/protocol.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
@@ -42,6 +43,8 @@ const deadConnectionSecondsUsual = 30;
 
 export interface NbdKernelOptions {
   readonly job: string;
+  /** Another device of ours will lie on it, for everybody: udev is to leave it alone (devices/udev-privacy.ts). */
+  readonly isPrivate?: boolean;
   readonly deadConnectionSeconds?: number;
 }
 
@@ -61,6 +64,7 @@ export class NbdKernelHost implements DeviceHost {
   static async make(options: NbdKernelOptions): Promise<NbdKernelHost> {
     try {
       await ensureKernelPart('nbd');
+      if (options.isPrivate === true) await teachUdev();
       return new NbdKernelHost(options);
     } catch (cause) {
       throw new DiskferryError('frontend-failed', `nbd: no device can be made: ${messageOf(cause)}`, {
@@ -69,8 +73,8 @@ export class NbdKernelHost implements DeviceHost {
     }
   }
 
-  private constructor({ job, deadConnectionSeconds = deadConnectionSecondsUsual }: NbdKernelOptions) {
-    this.#identifier = `diskferry-${job}-${process.pid}`;
+  private constructor({ job, isPrivate, deadConnectionSeconds = deadConnectionSecondsUsual }: NbdKernelOptions) {
+    this.#identifier = `${isPrivate === true ? privateBackend : 'diskferry-'}${job}-${process.pid}`;
     this.#deadConnectionSeconds = deadConnectionSeconds;
     this.#pairs = Array.from({ length: connectionCount }, () => {
       const [ours, kernels] = addon().socketPair();

@@ -7,9 +7,10 @@
 import { close, constants, open as openCallback } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { DiskferryError, messageOf } from '../base/error.ts';
+import { afterFailure, DiskferryError, messageOf } from '../base/error.ts';
 import { findDiskUse } from '../devices/disk-use.ts';
 import { ensureUblkControl } from '../devices/ublk-control.ts';
+import { markUblk } from '../devices/udev-privacy.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { UblkControl } from '../../native/ublk.ts';
 import type { DeviceHost, VirtualDevice } from './device-host.ts';
@@ -31,12 +32,19 @@ export class UblkHost implements DeviceHost {
   readonly choice: FrontendChoice;
   readonly #disk: UblkDisk;
 
-  /** Throws `frontend-failed` when the kernel has no ublk, or does not let us. */
-  static async add(): Promise<UblkHost> {
+  /**
+   * Throws `frontend-failed` when the kernel has no ublk, or does not let us. `isPrivate`: another device of ours will lie
+   * on it, for everybody, and udev is to leave it alone (devices/udev-privacy.ts).
+   */
+  static async add({ isPrivate = false } = {}): Promise<UblkHost> {
     try {
       await ensureUblkControl();
       const control = await UblkControl.find();
-      return new UblkHost(await UblkDisk.add(control));
+      const disk = await UblkDisk.add(control);
+      await markUblk(disk.path, isPrivate).catch(async (error: unknown) => {
+        throw await afterFailure(error, () => disk.delete());
+      });
+      return new UblkHost(disk);
     } catch (cause) {
       throw new DiskferryError('frontend-failed', `ublk: no device can be made: ${messageOf(cause)}`, {
         cause,
@@ -67,6 +75,7 @@ export class UblkHost implements DeviceHost {
 
   async release(): Promise<void> {
     await this.#disk.delete();
+    await markUblk(this.#disk.path, false);
   }
 }
 

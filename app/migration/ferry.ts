@@ -329,19 +329,28 @@ function adopt(host: DeviceHost, device: string): Promise<VirtualDevice> {
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
+  const isPrivate = isBelowOurOwn(options.plan);
   switch (options.plan.frontend) {
     case 'fuse':
       return makeFuseHost(options);
     case 'ublk':
-      return UblkHost.add();
+      return UblkHost.add({ isPrivate });
     case 'nbd':
-      return NbdKernelHost.make({ job: options.job });
+      return NbdKernelHost.make({ job: options.job, isPrivate });
     case 'nbd-socket':
       return NbdSocket.listen(options.socketPath);
   }
 }
 
-function makeFuseHost({ directory, job, survival }: FerryOptions): Promise<FuseHost> | FuseHost {
-  const options = { directory, job, sharedFd: survival?.fuseFd, keeper: survival?.keeper };
+/**
+ * Users get a device of device-mapper over it. Live they lie on it themselves, and LVM must see it.
+ */
+function isBelowOurOwn({ way, usesDeviceMapper }: Plan): boolean {
+  return usesDeviceMapper && way !== 'live';
+}
+
+function makeFuseHost({ directory, job, plan, survival }: FerryOptions): Promise<FuseHost> | FuseHost {
+  const isPrivate = isBelowOurOwn(plan);
+  const options = { directory, job, isPrivate, sharedFd: survival?.fuseFd, keeper: survival?.keeper };
   return survival?.live.found === undefined ? FuseHost.mount(options) : FuseHost.takeOver(options);
 }

@@ -3,7 +3,7 @@
  * commands of LVM, udev's rules, systemd's units, scanners, a file manager's daemon. None of them may put an
  * old table back or unmount anything. The volumes are busy throughout, and everything verifies in the end.
  */
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../../app/base/units.ts';
 import { runCommand } from '../../../app/devices/command.ts';
@@ -170,9 +170,12 @@ describe('programs that look at every device', () => {
       const workload = await Workload.start(scratch(), [{ directory: `${target}/tree`, seed: 3 }]);
       await workload.doSteps(20);
       const commands = ['--stop-command', workload.stopCommand, '--start-command', workload.startCommand];
-      const migration = start({ source, destination }, ...commands);
+      const migration = start({ source, destination }, '--frontend', 'nbd', ...commands);
       const device = await migration.device();
       const isUnmoved = async (): Promise<void> => expect((await findMount(target))?.source).toBe(device);
+      // The volume, and not what it lies on.
+      await run('udevadm', 'settle');
+      expect(realpathSync(`/dev/disk/by-uuid/${uuid}`)).toBe(realpathSync(device));
       await meddle(bystanders(device), isUnmoved);
       await cutOver(migration);
       await meddle(reloads, isUnmoved);

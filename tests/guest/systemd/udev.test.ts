@@ -2,15 +2,17 @@
  * Devices of ours where udev runs: its links come and go with them, private ones stay unnoticed, and nothing
  * that was made for waiting on it is left behind.
  */
-import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mebibyte, sectorBytes } from '../../../app/base/units.ts';
 import { runCommand } from '../../../app/devices/command.ts';
 import { createMapped, removeMapped } from '../../../app/devices/device-mapper.ts';
 import { linearTable } from '../../../app/devices/dm-table.ts';
-import { makeLoopDisk, sysfsNumber } from '../../system/support/loop-disk.ts';
+import { makeLoopPrivate } from '../../../app/devices/udev-privacy.ts';
+import { attachLoopDisk, makeLoopDisk, sysfsNumber } from '../../system/support/loop-disk.ts';
 import { useScratch } from '../../system/support/scratch.ts';
+import { numberOf } from '../device-number.ts';
 
 const scratch = useScratch();
 const diskBytes = 64 * mebibyte;
@@ -49,6 +51,34 @@ describe('udev', () => {
     const known = await runCommand('udevadm', ['info', '--query=property', `/dev/${node}`], 'asking udev');
     expect(known).not.toContain(uuid);
     await removeMapped('diskferry-private');
+  });
+
+  it('looks into no loop device that another device of ours will lie on, and into the next one again', async () => {
+    const { file, path } = await makeLoopDisk(scratch(), 'below', { sizeBytes: diskBytes });
+    await runCommand('mkfs.ext4', ['-q', '-U', uuid, path], 'making ext4');
+    await runCommand('losetup', ['--detach', path], 'detaching');
+    await makeLoopPrivate(file);
+    const link = `/dev/disk/by-uuid/${uuid}`;
+    const known = async (device: string): Promise<string> => {
+      await runCommand('udevadm', ['settle'], 'waiting for udev');
+      return runCommand('udevadm', ['info', '--query=property', device], 'asking udev');
+    };
+    const hidden = await attachLoopDisk(file, diskBytes);
+    expect(await known(hidden.path)).toContain('SYSTEMD_READY=0');
+    expect(await known(hidden.path)).toContain('UDISKS_IGNORE=1');
+    expect(existsSync(link)).toBe(false);
+    // What is made of it is what everybody is to find.
+    const segments = linearTable({ device: numberOf(hidden), startSector: 0 }, diskBytes / sectorBytes);
+    const device = await createMapped({ name: 'diskferry-above', segments });
+    await runCommand('udevadm', ['settle'], 'waiting for udev');
+    expect(realpathSync(link)).toBe(realpathSync(device.path));
+    await removeMapped('diskferry-above');
+    await runCommand('losetup', ['--detach', hidden.path], 'detaching');
+    rmSync(`${file}.private`);
+    const shown = await attachLoopDisk(file, diskBytes);
+    expect(await known(shown.path)).not.toContain('DISKFERRY_PRIVATE');
+    expect(realpathSync(link)).toBe(shown.path);
+    await runCommand('losetup', ['--detach', shown.path], 'detaching');
   });
 
   it('leaves no semaphore behind after twenty devices', async () => {
