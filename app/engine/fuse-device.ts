@@ -6,10 +6,10 @@
  */
 import { closeSync, constants, open as openCallback, openSync, writeSync } from 'node:fs';
 import { open, unlink, writeFile } from 'node:fs/promises';
-import { release } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DiskferryError, messageOf, present } from '../base/error.ts';
+import { isKernelSince } from '../base/kernel-release.ts';
 import { readAttribute } from '../devices/sysfs-files.ts';
 import { makeLoopPrivate } from '../devices/udev-privacy.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
@@ -46,9 +46,8 @@ export function openFuse(): number {
 }
 
 /** FUSE_NOTIFY_RESEND came with kernel 6.9. */
-export function canBeTakenOver(kernelRelease = release()): boolean {
-  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
-  return major > 6 || (major === 6 && minor >= 9);
+export function canBeTakenOver(kernelRelease?: string): boolean {
+  return isKernelSince(6, 9, kernelRelease);
 }
 
 export class FuseHost implements DeviceHost {

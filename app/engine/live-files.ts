@@ -7,10 +7,11 @@
  *   fence        locked until the last request of the process has ended, also one that is still with a disk when
  *                the process is gone; whoever has the lock may serve the job, and nobody else
  *
- * A successor takes the fence before it opens a disk. What is of another job, boot or size is refused.
+ * A successor takes the fence before it opens a disk. What is of another job, boot or size is refused. Whoever clears away
+ * what dead jobs have left asks here whether a device is waiting for a successor.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,12 +29,16 @@ const tmpfsMagic = 0x01021994;
 const pieceBytes = 1024 * 1024;
 const fencePollMs = 20;
 const fenceToldMs = 2000;
+/** Of no process. */
+const nobody = 0;
 
 const stateSchema = z.object({
   version: z.literal(1),
   job: z.string(),
   bootId: z.string(),
   processId: z.int(),
+  /** Who starts a successor when that process dies; absent in what an older program has left, which has none. */
+  supervisorId: z.int().optional(),
   sizeBytes: z.int(),
   /** `changing`: users and devices are on their way from one place to another, which only that process knew. */
   phase: z.enum(['serving', 'undoing', 'changing']),
@@ -127,6 +132,16 @@ export class LiveFiles {
     return held === undefined ? undefined : lockHolder(held);
   }
 
+  /** The device is that of another job than `except` which is served, or will be by a successor. */
+  static isAwaited(device: string, except: string | undefined, places = systemPlaces()): boolean {
+    const directories = places.flatMap((place) => jobsIn(place).map((job) => ({ job, directory: join(place, job) })));
+    return directories.some(({ job, directory }) => {
+      const state = job === except ? undefined : stateIn(directory);
+      if (state?.device !== device || state.bootId !== readBootId()) return false;
+      return [state.processId, state.supervisorId].some((id) => id !== undefined && isProcessAlive(id));
+    });
+  }
+
   private constructor(directory: string, options: LiveFilesOptions, fenceFd: number, found?: LiveState) {
     this.#directory = directory;
     this.#options = options;
@@ -151,7 +166,8 @@ export class LiveFiles {
   save({ phase, device, isPaused, speed }: LiveState): void {
     const { job, sizeBytes } = this.#options;
     const state: StoredState = {
-      ...{ version: 1, job, bootId: readBootId(), processId: process.pid, sizeBytes },
+      ...{ version: 1, job, bootId: readBootId(), sizeBytes },
+      ...{ processId: process.pid, supervisorId: process.connected ? process.ppid : nobody },
       ...{ phase, device, isPaused, speed },
     };
     const path = join(this.#directory, 'state.json');
@@ -233,6 +249,19 @@ async function takeFence(fd: number, { directory, options, onWait }: Fence): Pro
 
 function fencesOf(job: string, places: readonly string[]): string[] {
   return places.map((place) => join(place, job, 'fence'));
+}
+
+function jobsIn(place: string): string[] {
+  return existsSync(place) ? readdirSync(place) : [];
+}
+
+/** Undefined where it cannot be understood, and where it has just gone. */
+function stateIn(directory: string): StoredState | undefined {
+  try {
+    return stateSchema.parse(JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8')));
+  } catch {
+    return undefined;
+  }
 }
 
 function isFenceHeld(path: string): boolean {

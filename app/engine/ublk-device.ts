@@ -52,6 +52,16 @@ export class UblkHost implements DeviceHost {
     }
   }
 
+  /** Goes on with the device of a process that was killed. */
+  static async takeOver(path: string): Promise<UblkHost> {
+    try {
+      await ensureUblkControl();
+      return new UblkHost(await UblkDisk.takeOver(await UblkControl.find(), path));
+    } catch (cause) {
+      throw new DiskferryError('frontend-failed', `${path}: it cannot be taken over: ${messageOf(cause)}`, { cause });
+    }
+  }
+
   private constructor(disk: UblkDisk) {
     this.#disk = disk;
     this.choice = { kind: 'ublk', characterFd: disk.characterFd, numberForm: disk.control.numberForm };
@@ -64,6 +74,16 @@ export class UblkHost implements DeviceHost {
     } catch (cause) {
       const message = `${this.#disk.path}: the device cannot be started: ${messageOf(cause)}`;
       throw new DiskferryError('frontend-failed', message, { cause });
+    }
+  }
+
+  /** The kernel hands us again every request that the dead process has not answered. */
+  async adopt(path: string): Promise<VirtualDevice> {
+    try {
+      await this.#disk.resume();
+      return new UblkDevice(this.#disk);
+    } catch (cause) {
+      throw new DiskferryError('frontend-failed', `${path}: it cannot be taken over: ${messageOf(cause)}`, { cause });
     }
   }
 

@@ -49,8 +49,8 @@ export interface FerryOptions extends DiskOptions {
 
 export interface Survival {
   readonly live: LiveFiles;
-  /** /dev/fuse, which the supervisor has open as well. */
-  readonly fuseFd: number;
+  /** /dev/fuse, which the supervisor has open as well; undefined over another frontend. */
+  readonly fuseFd: number | undefined;
   readonly keeper: DeviceKeeper;
   /** How the process died that a successor follows. */
   readonly why: string;
@@ -329,14 +329,13 @@ function adopt(host: DeviceHost, device: string): Promise<VirtualDevice> {
 }
 
 function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
-  const isPrivate = isBelowOurOwn(options.plan);
   switch (options.plan.frontend) {
     case 'fuse':
       return makeFuseHost(options);
     case 'ublk':
-      return UblkHost.add({ isPrivate });
+      return makeUblkHost(options);
     case 'nbd':
-      return NbdKernelHost.make({ job: options.job, isPrivate });
+      return NbdKernelHost.make({ job: options.job, isPrivate: isBelowOurOwn(options.plan) });
     case 'nbd-socket':
       return NbdSocket.listen(options.socketPath);
   }
@@ -347,6 +346,11 @@ function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
  */
 function isBelowOurOwn({ way, usesDeviceMapper }: Plan): boolean {
   return usesDeviceMapper && way !== 'live';
+}
+
+function makeUblkHost({ plan, survival }: FerryOptions): Promise<UblkHost> {
+  const found = survival?.live.found;
+  return found === undefined ? UblkHost.add({ isPrivate: isBelowOurOwn(plan) }) : UblkHost.takeOver(found.device);
 }
 
 function makeFuseHost({ directory, job, plan, survival }: FerryOptions): Promise<FuseHost> | FuseHost {

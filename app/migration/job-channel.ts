@@ -18,8 +18,8 @@ export interface JobOrder {
   readonly directory: string;
   /** Of the LUKS container that lies on the source, where the plan says that it is needed. */
   readonly passphrase: Uint8Array | undefined;
-  /** The supervisor keeps /dev/fuse open, as `sharedFuseFd` in the job process. */
-  readonly sharesFuse: boolean;
+  /** By a successor, when the job process is killed. Over FUSE the supervisor keeps /dev/fuse open, as `sharedFuseFd` here. */
+  readonly canBeTakenOver: boolean;
   /** The process that served the job has died, so: go on with what it has left. */
   readonly takesOver?: { readonly why: string } | undefined;
 }

@@ -191,7 +191,7 @@ async function surviving(
 ): Promise<void> {
   let live: LiveFiles | undefined;
   try {
-    if (order.sharesFuse) live = await liveFiles(order, events);
+    if (order.canBeTakenOver) live = await liveFiles(order, events);
   } catch (error) {
     if (order.takesOver !== undefined) {
       events.add(failedEvent(error, { job: order.request.job, dataIs: 'both' }));
@@ -201,7 +201,8 @@ async function surviving(
   }
   try {
     const why = order.takesOver?.why ?? '';
-    await act(live === undefined ? undefined : { live, fuseFd: sharedFuseFd, keeper, why });
+    const fuseFd = order.request.plan.frontend === 'fuse' ? sharedFuseFd : undefined;
+    await act(live === undefined ? undefined : { live, fuseFd, keeper, why });
   } finally {
     live?.remove();
   }

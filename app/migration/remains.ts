@@ -27,7 +27,7 @@ export async function clearRemains(inventory: Inventory, dead: DeadJob): Promise
   const { directory, record } = dead;
   await removeMappedRemains(inventory, record.job);
   await clearFuse(inventory, join(directory, virtualFileName));
-  if (record.plan.needsRoot) await removeAbandoned();
+  if (record.plan.needsRoot) await removeAbandoned(record.job);
   // Only for a successor; the journal is what a job goes on from.
   if (!LiveFiles.isHeld(record.job)) LiveFiles.discard(record.job);
   for (const path of [join(directory, controlSocketName), record.socketPath]) await rm(path, { force: true });

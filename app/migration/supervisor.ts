@@ -5,9 +5,10 @@
  * The job process has a session of its own: closing the terminal or killing the supervisor never touches it.
  * Signals that are meant for the job are passed on by `undo`.
  *
- * When it dies, another one takes over where that can be: the supervisor keeps /dev/fuse and the virtual device
- * open, so the kernel holds what consumers ask for until the successor serves it (DESIGN 5.3). One that dies
- * again and again is given up; then its users get errors.
+ * When it dies, another one takes over where that can be: the kernel holds what consumers ask for until the successor
+ * serves it (DESIGN 5.3). Of a ublk device it does so by itself, and nobody may keep any of it; over FUSE the supervisor
+ * keeps /dev/fuse and the virtual device open. One that dies again and again is given up; then its users get errors, or
+ * over ublk wait until `recover` ends it.
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -21,6 +22,7 @@ import { inOwnSession } from '../devices/own-session.ts';
 import { canBeTakenOver, openFuse } from '../engine/fuse-device.ts';
 import { hardenedNode } from '../engine/hardening.ts';
 import { LiveFiles } from '../engine/live-files.ts';
+import { canUblkBeTakenOver } from '../engine/ublk-disk.ts';
 import type { LastEvent } from './event-log.ts';
 import { isLast } from './event-log.ts';
 import { failedEvent } from './failed-event.ts';
@@ -33,7 +35,7 @@ import type {
 } from './job-channel.ts';
 import { jobOf } from './job-channel.ts';
 
-export type NewOrder = Omit<JobOrder, 'sharesFuse' | 'takesOver'>;
+export type NewOrder = Omit<JobOrder, 'canBeTakenOver' | 'takesOver'>;
 export type SupervisedOrder = NewOrder | RecoverOrder;
 
 export interface SupervisorOptions {
@@ -49,6 +51,7 @@ const successorsMs = 60_000;
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #fuseFd: number | undefined;
+  readonly #canBeTakenOver: boolean;
   readonly #ended: Promise<LastEvent>;
   readonly #seen = new Set<JobEventName>();
   /** When those of late were started. */
@@ -67,9 +70,11 @@ export class Supervisor {
 
   private constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#fuseFd = openShared(options.order);
     const { order } = options;
-    this.#order = 'request' in order ? { ...order, sharesFuse: this.#fuseFd !== undefined } : order;
+    const frontend = frontendToTakeOver(order);
+    this.#fuseFd = frontend === 'fuse' ? openShared() : undefined;
+    this.#canBeTakenOver = frontend === 'ublk' || this.#fuseFd !== undefined;
+    this.#order = 'request' in order ? { ...order, canBeTakenOver: this.#canBeTakenOver } : order;
     this.#child = this.#spawn();
     this.#ended = this.#follow();
   }
@@ -110,20 +115,18 @@ export class Supervisor {
       for (;;) {
         const how = await endOf(this.#child);
         if (this.#last !== undefined) return this.#last;
-        if (!('request' in this.#order) || !this.#mayTakeOver()) {
-          forgetLiveFiles(jobOf(this.#order));
-          return this.#death(how);
-        }
+        if (!('request' in this.#order) || !this.#mayTakeOver()) return this.#death(how);
         this.#order = { ...this.#order, takesOver: { why: how } };
         try {
           this.#child = this.#spawn();
         } catch (error) {
           // As while the program is being replaced.
-          forgetLiveFiles(jobOf(this.#order));
           return this.#death(`${how}; nobody could take over: ${messageOf(error)}`);
         }
       }
     } finally {
+      // Also of a successor that was refused: a device that it names would be taken for one that is waited for.
+      forgetLiveFiles(jobOf(this.#order));
       // Who waits for a device that nobody serves any more gets errors now.
       this.#keep(null);
       if (this.#fuseFd !== undefined) closeSync(this.#fuseFd);
@@ -134,7 +137,7 @@ export class Supervisor {
     const nowMs = performance.now();
     this.#successorsMs = this.#successorsMs.filter((startMs) => nowMs - startMs < successorsMs);
     const isServed = this.#seen.has('attached') && !this.#seen.has('committed');
-    if (this.#fuseFd === undefined || !isServed || this.#successorsMs.length >= successorsMax) return false;
+    if (!this.#canBeTakenOver || !isServed || this.#successorsMs.length >= successorsMax) return false;
     this.#successorsMs.push(nowMs);
     return true;
   }
@@ -207,11 +210,16 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-/** Where a successor can take over: over FUSE, and where users can stay as they are. */
-function openShared(order: SupervisedOrder): number | undefined {
+/** Where a successor can take over, with the users staying as they are. */
+function frontendToTakeOver(order: SupervisedOrder): 'fuse' | 'ublk' | undefined {
   if (!('request' in order)) return undefined;
   const { frontend, usesDeviceMapper } = order.request.plan;
-  if (frontend !== 'fuse' || usesDeviceMapper || !canBeTakenOver()) return undefined;
+  if (usesDeviceMapper) return undefined;
+  if (frontend === 'fuse' && canBeTakenOver()) return 'fuse';
+  return frontend === 'ublk' && canUblkBeTakenOver() ? 'ublk' : undefined;
+}
+
+function openShared(): number | undefined {
   try {
     return openFuse();
   } catch {

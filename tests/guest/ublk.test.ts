@@ -1,7 +1,7 @@
 /**
  * What is particular to ublk, in a guest whose kernel has it: what its device looks like, what tells it of
- * free space, that it is not taken away under its users, and what is left when a process is killed. What
- * holds for every frontend is in frontends.test.ts.
+ * free space, that it is not taken away under its users, and what is left when a process is killed, or what takes
+ * over from it. What holds for every frontend is in frontends.test.ts.
  */
 import type { ChildProcess } from 'node:child_process';
 import { fork, spawn } from 'node:child_process';
@@ -12,6 +12,7 @@ import {
   existsSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -20,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
+import type { ProgramResult } from '../../app/devices/program.ts';
 import { runProgram } from '../../app/devices/program.ts';
 import { readKernelOffer } from '../../app/devices/kernel-part.ts';
 import { Engine } from '../../app/engine/engine.ts';
@@ -326,6 +328,51 @@ describe.skipIf(!isOffered)('when a job that serves by ublk has crashed', () => 
     await reader.failed();
     await waitUntil('the devices are gone', () => ublkNodes().length === 0);
     rmSync(scratch().stateDirectory, { recursive: true });
+  });
+});
+
+describe.skipIf(!isOffered)('when the job process that serves by ublk is killed', () => {
+  const takenOver = (migration: Migration): number =>
+    migration.eventsNamed('warning').filter(({ code }) => code === 'taken-over').length;
+
+  function startLoad(device: string): Promise<ProgramResult> {
+    const how = ['--rw=randrw', '--bsrange=512-64k', '--direct=1', '--ioengine=libaio', '--iodepth=16'];
+    const verify = ['--verify=crc32c', '--verify_fatal=1', '--verify_state_save=0', '--size=16m', '--rate_iops=100'];
+    const length = ['--time_based', '--runtime=25', '--output-format=terse', `--filename=${device}`];
+    return runProgram('fio', ['--name=load', ...how, ...verify, ...length]);
+  }
+
+  async function killAndFollow(migration: Migration): Promise<void> {
+    const before = takenOver(migration);
+    migration.signalJobProcess('SIGKILL');
+    await migration.event('warning', () => takenOver(migration) > before);
+  }
+
+  /** Which process has what the dead one has left in memory. */
+  async function keeperOf(migration: Migration): Promise<unknown> {
+    const state = readFileSync(`/run/diskferry/${await migration.job()}/state.json`, 'utf8');
+    return (JSON.parse(state) as { processId: unknown }).processId;
+  }
+
+  it('another one takes over, even from one that was just taking over: a pause, no error, nothing lost', async () => {
+    const disks = { source: source.path, destination: destination.path };
+    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold', '--speed', 'gentle');
+    const device = await migration.device();
+    const served = startLoad(device);
+    await sleep(2000);
+    const first = await keeperOf(migration);
+    migration.signalJobProcess('SIGKILL');
+    await waitUntil('a successor is about to serve', async () => (await keeperOf(migration)) !== first);
+    // Others clear away what nobody will serve.
+    expect(await removeAbandoned()).toEqual([]);
+    await killAndFollow(migration);
+    expect(await served).toMatchObject({ exitCode: 0, stderr: '' });
+    await migration.event('synchronized');
+    const shown = readDirect(device, 0, diskBytes);
+    await migration.ask('cutover');
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expect(readDirect(destination.path, 0, diskBytes).equals(shown)).toBe(true);
+    expect(ublkNodes()).toEqual([]);
   });
 });
 

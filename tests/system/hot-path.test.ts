@@ -81,7 +81,7 @@ class TracedJob {
     const directory = join(scratch.stateDirectory, jobsDirectoryName, name);
     const asked = { speed: 'balanced', hold: true, users: { units: [] } } as const;
     const request = { job: name, plan, socketPath: scratch.path('nbd.sock'), ...asked };
-    const order: JobOrder = { request, directory, passphrase: undefined, sharesFuse: false };
+    const order: JobOrder = { request, directory, passphrase: undefined, canBeTakenOver: false };
     const program = TracedProgram.start(scratch, jobProgram, [name]);
     await program.message(isReady);
     const message: StartMessage = { kind: 'start', order, build: buildId };

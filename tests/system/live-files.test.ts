@@ -88,6 +88,27 @@ describe('live files', () => {
     expect(isTold).toBe(true);
   });
 
+  it('tell for which device a successor is waited for, as long as somebody lives to start one', async () => {
+    const isAwaited = (device: string, except?: string): boolean => LiveFiles.isAwaited(device, except, [place]);
+    const supervisedBy = (id: number) => (text: string) => text.replace(/"supervisorId":\d+/, `"supervisorId":${id}`);
+    await leave(supervisedBy(process.pid));
+    writeFileSync(join(place, 'service.sock'), '');
+    expect([isAwaited(state.device), isAwaited('/dev/loop7'), isAwaited(state.device, 'a-job')]).toEqual([true, false, false]);
+    rmSync(join(place, 'a-job'), { recursive: true });
+    await leave(supervisedBy(nobody));
+    expect(isAwaited(state.device)).toBe(false);
+    rmSync(join(place, 'a-job'), { recursive: true });
+    await leave((text) => supervisedBy(process.pid)(text).replace(/"bootId":"[^"]*"/, '"bootId":"b"'));
+    expect(isAwaited(state.device)).toBe(false);
+    rmSync(join(place, 'a-job'), { recursive: true });
+    const files = await LiveFiles.make(options, [place]);
+    files.save(state);
+    expect(isAwaited(state.device)).toBe(true);
+    closeSync(files.setting.fenceFd);
+    files.remove();
+    expect(isAwaited(state.device)).toBe(false);
+  });
+
   it('are taken by one of two successors', async () => {
     await leave();
     const outcome = await Promise.allSettled([takeOver(), takeOver()]);

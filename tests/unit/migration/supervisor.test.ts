@@ -18,6 +18,8 @@ vi.mock('../../../app/engine/fuse-device.ts', () => ({
   openFuse: () => openSync('/dev/null', 'r'),
 }));
 
+vi.mock('../../../app/engine/ublk-disk.ts', () => ({ canUblkBeTakenOver: () => true }));
+
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'diskferry-supervisor-'));
@@ -37,12 +39,11 @@ const dying = `
   process.send({ kind: 'ready' });
 `;
 
-const order = {
-  directory: '/nowhere',
-  request: { job: 'sdb-1234', plan: { frontend: 'fuse', usesDeviceMapper: false } },
-} as unknown as SupervisedOrder;
+function orderFor(plan: { readonly frontend: string; readonly usesDeviceMapper: boolean }): SupervisedOrder {
+  return { directory: '/nowhere', request: { job: 'sdb-1234', plan } } as unknown as SupervisedOrder;
+}
 
-async function supervise(): Promise<{ readonly last: JobEvent; readonly said: readonly string[] }> {
+async function supervise(order = orderFor({ frontend: 'fuse', usesDeviceMapper: false })): Promise<{ readonly last: JobEvent; readonly said: readonly string[] }> {
   const told: JobEvent[] = [];
   const last = await Supervisor.start({ order, onEvent: (event) => told.push(event) }).ended();
   expect(told.at(-1)).toBe(last);
@@ -61,6 +62,17 @@ test('has three successors within a minute, and then says that they died as well
   expect(said).toEqual(['the first', 'SIGKILL', 'SIGKILL', 'SIGKILL']);
   expect(last).toMatchObject({ event: 'failed', code: 'engine-died', dataIs: 'both' });
   expect(last).toMatchObject({ message: expect.stringMatching(/SIGKILL, and so did those that took over$/) as string });
+});
+
+test.each([
+  ['over ublk on a kernel that hands a device on', 'ublk', false, true],
+  ['over nbd', 'nbd', false, false],
+  ['with device-mapper', 'ublk', true, false],
+])('of a job %s it knows whether there can be a successor', async (_, frontend, usesDeviceMapper, isPossible) => {
+  vi.mocked(builtFile).mockReturnValue(program(dying));
+  const { last, said } = await supervise(orderFor({ frontend, usesDeviceMapper }));
+  expect(said).toHaveLength(isPossible ? 4 : 1);
+  expect(last).toMatchObject({ event: 'failed', code: 'engine-died', dataIs: 'both' });
 });
 
 test('says it when nobody could take over, as while the program is being replaced', async () => {
