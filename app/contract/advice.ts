@@ -228,7 +228,10 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'both',
     'Run "diskferry recover" to go on: what was written since the start may be on the destination only.',
   ),
-  'takeover-impossible': failed('both', 'The job goes on; if its process is killed, its users get errors.'),
+  'takeover-impossible': failed(
+    'both',
+    'The job goes on; if its process is killed, its users get errors, or over ublk wait until "diskferry recover" is run.',
+  ),
   'earlier-job-died': {
     advice:
       'Run "diskferry recover {job}" to go on with it, or "diskferry recover --undo {job}" to go back to its source.',

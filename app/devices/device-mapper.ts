@@ -74,7 +74,7 @@ export async function ensureDeviceMapper(): Promise<void> {
   if (!existsSync(sysfsPath)) await loadModule(moduleName);
 }
 
-function pathOf(name: string): string {
+export function mappedPath(name: string): string {
   return `${folder}/${name}`;
 }
 
@@ -89,8 +89,8 @@ function isOwn(name: string): boolean {
 
 function errorOf(name: string, code: ErrorCode, options: { why: string; cause?: unknown }): DiskferryError {
   const { why, cause } = options;
-  return new DiskferryError(code, `${pathOf(name)}: ${why}`, {
-    context: { device: pathOf(name), name },
+  return new DiskferryError(code, `${mappedPath(name)}: ${why}`, {
+    context: { device: mappedPath(name), name },
     cause,
   });
 }
@@ -136,7 +136,7 @@ function numberAt(path: string): bigint | undefined {
 
 /** udev's is a link; without udev, or when it did not come in time, ours is a node. */
 function ensureNode({ name, deviceNumber }: DmDevice): void {
-  const path = pathOf(name);
+  const path = mappedPath(name);
   if (numberAt(path) === deviceNumber) return;
   rmSync(path, { force: true });
   const [major = 0, minor = 0] = majorMinorOf(deviceNumber).split(':').map(Number);
@@ -177,7 +177,7 @@ export async function createMapped(options: MappedDeviceOptions): Promise<Mapped
     await load(name, segments, readOnly);
     const { device } = await named(name, () => withUdev(audience, (cookie) => resumeDevice(name, cookie)));
     ensureNode(device);
-    return { name, path: pathOf(name), majorMinor: majorMinorOf(device.deviceNumber) };
+    return { name, path: mappedPath(name), majorMinor: majorMinorOf(device.deviceNumber) };
   } catch (error) {
     throw await afterFailure(error, () => removeMapped(name));
   }
@@ -200,7 +200,7 @@ async function removeOrWait(name: string): Promise<void> {
 export async function removeMapped(name: string): Promise<void> {
   assert(isOwn(name), `not a device of ours: ${name}`);
   await named(name, () => removeOrWait(name));
-  rmSync(pathOf(name), { force: true });
+  rmSync(mappedPath(name), { force: true });
 }
 
 /** Takes a device of ours away as soon as nobody has it open any more, which may be now. */
@@ -272,6 +272,15 @@ export async function replaceSuspended(name: string, segments: readonly Segment[
   await load(name, segments, (await infoOf(name)).isReadOnly);
   await resumeMapped(name);
   await requireTable(name, segments);
+}
+
+/** Who has suspended it, or its watchdog, is about to let it go on. */
+export async function awaitResumed(name: string, msMax: number): Promise<void> {
+  const endMs = performance.now() + msMax;
+  while ((await infoOf(name)).isSuspended) {
+    if (performance.now() >= endMs) throw errorOf(name, 'device-suspended', { why: 'it stays suspended' });
+    await sleep(removalAttempts.pauseMs);
+  }
 }
 
 /** Goes on, with the prepared table if there is one. */

@@ -415,9 +415,9 @@ export class EngineLoop {
   }
 
   #followLiveMap(): void {
-    const [map, router] = [this.#liveMap, this.#router];
+    const [map, router, live] = [this.#liveMap, this.#router, this.#setting.live];
     if (map === undefined) return;
-    if (this.#setting.live?.isTakenOver === true) router.goOnAfter(map.failure);
+    if (live?.isTakenOver === true) router.goOnAfter(map.failure, live.isDirect);
     this.#ring.beforeHandOver = () => map.publish(router.flushFailure);
   }
 

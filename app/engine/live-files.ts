@@ -45,11 +45,13 @@ const stateSchema = z.object({
   device: z.string(),
   isPaused: z.boolean(),
   speed: speedSchema,
+  /** Of the volume, from its start: so much at the most users reach past the engine, by device-mapper. */
+  directBytes: z.int(),
 });
 type StoredState = z.infer<typeof stateSchema>;
 export type LivePhase = StoredState['phase'];
 /** What changes while a job runs. */
-export type LiveState = Pick<StoredState, 'phase' | 'device' | 'isPaused' | 'speed'>;
+export type LiveState = Pick<StoredState, 'phase' | 'device' | 'isPaused' | 'speed' | 'directBytes'>;
 
 export interface LiveFilesOptions {
   readonly job: string;
@@ -153,22 +155,25 @@ export class LiveFiles {
   /** For the worker, which closes the fence's descriptor. */
   get setting(): LiveSetting {
     const { found } = this;
+    const isDirect = found !== undefined && found.directBytes > 0;
     return {
       fd: this.#mapsFd,
       fenceFd: this.#fenceFd,
       isTakenOver: found !== undefined,
-      // What comes back to the source is not all there when a process dies in the middle.
-      isAllWritten: found?.phase === 'undoing',
+      // What comes back to the source is not all there when a process dies in the middle; what goes direct may be written
+      // at any moment.
+      isAllWritten: found?.phase === 'undoing' || isDirect,
+      isDirect,
     };
   }
 
   /** There whole, or as before. */
-  save({ phase, device, isPaused, speed }: LiveState): void {
+  save({ phase, device, isPaused, speed, directBytes }: LiveState): void {
     const { job, sizeBytes } = this.#options;
     const state: StoredState = {
       ...{ version: 1, job, bootId: readBootId(), sizeBytes },
       ...{ processId: process.pid, supervisorId: process.connected ? process.ppid : nobody },
-      ...{ phase, device, isPaused, speed },
+      ...{ phase, device, isPaused, speed, directBytes },
     };
     const path = join(this.#directory, 'state.json');
     writeFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
@@ -275,8 +280,8 @@ function isFenceHeld(path: string): boolean {
 }
 
 function readState(directory: string, options: LiveFilesOptions): LiveState {
-  const { phase, device, isPaused, speed } = readStored(directory, options);
-  return { phase, device, isPaused, speed };
+  const { phase, device, isPaused, speed, directBytes } = readStored(directory, options);
+  return { phase, device, isPaused, speed, directBytes };
 }
 
 function readStored(directory: string, { job, sizeBytes }: LiveFilesOptions): StoredState {

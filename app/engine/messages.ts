@@ -63,6 +63,8 @@ export interface JournalFailure {
 export interface LiveSetting extends LiveMapSetting {
   /** A locked file; the worker keeps it locked until its last request has ended, and closes the fd. */
   readonly fenceFd: number;
+  /** Since the time of the dead process users reach a part of the destination past the engine. */
+  readonly isDirect: boolean;
 }
 
 export type FrontendChoice =

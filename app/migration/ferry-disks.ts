@@ -14,7 +14,7 @@ import type { NewImage } from '../devices/image-file.ts';
 import { createImageFile } from '../devices/image-file.ts';
 import type { Claim, Known, OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath, openDisk, WritingHandle } from '../devices/open-disk.ts';
-import { openPrivateDisk } from '../devices/private-disk.ts';
+import { openPrivateDisk, reopenPrivateDisk } from '../devices/private-disk.ts';
 import type { Foresight } from './foresight.ts';
 import type { GoingOn } from './guard.ts';
 import { Guard } from './guard.ts';
@@ -114,5 +114,6 @@ function open({ job, plan, isRecovered }: DiskOptions, role: DiskRole, known: Kn
   const access = role === 'source' ? 'read' : 'write';
   const claim: Claim = role === 'source' && plan.way === 'live' && !isRecovered ? 'shared' : 'exclusive';
   if (!plan.usesDeviceMapper) return openDisk(planned, access, claim, known);
-  return openPrivateDisk(planned, { name: `diskferry-${job}-${role}`, access, claim });
+  const options = { name: `diskferry-${job}-${role}`, access } as const;
+  return known === 'by-boot' ? reopenPrivateDisk(planned, options) : openPrivateDisk(planned, { ...options, claim });
 }

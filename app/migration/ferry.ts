@@ -11,9 +11,10 @@ import { ReleaseStack } from '../base/release.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { Plan, Speed } from '../contract/plan.ts';
 import { deviceNumberAt } from '../devices/block-device.ts';
-import { makeDirectDevice } from '../devices/direct-device.ts';
+import { findDirectDevice, makeDirectDevice } from '../devices/direct-device.ts';
 import { guardedSpans } from '../devices/direct-part.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
+import type { MappedDevice } from '../devices/device-mapper.ts';
 import { removeMapped } from '../devices/device-mapper.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
 import { dropCache } from '../devices/open-disk.ts';
@@ -63,6 +64,8 @@ interface FerryParts extends Pick<FerryOptions, 'job' | 'shown'> {
   readonly device: VirtualDevice;
   readonly disks: FerryDisks;
   readonly held: ReleaseStack;
+  /** By which users reach a part of the destination since the time of a process that was killed. */
+  readonly direct: MappedDevice | undefined;
   /** The journal says that the start has failed, and the source is the volume. */
   readonly sayUnused: () => Promise<void>;
 }
@@ -102,6 +105,7 @@ export class Ferry {
     this.#held = parts.held;
     this.#appearance = new Appearance(parts);
     this.#sayUnused = parts.sayUnused;
+    if (parts.direct !== undefined) this.#keepDirect(parts.direct);
     // Whatever waits for the virtual device then gets an error instead of waiting for ever.
     this.engine.died().catch(() => this.#host.abort());
   }
@@ -173,20 +177,25 @@ export class Ferry {
     // What is encrypted cannot be recognised, and its device moves as a whole or not at all.
     const isEncrypted = mappedUsers.some(({ kind }) => kind === 'luks');
     if (endBytes === sizeBytes && isEncrypted) return { to: this.destinationNumber };
-    const device = (this.#directNumber ??= await this.#makeDirectDevice(sizeBytes));
+    const device = this.#directNumber ?? (await this.#makeDirectDevice(sizeBytes));
     const kept = guardedSpans(new GuardPlaces(sizeBytes));
     return { to: this.virtualNumber, direct: { device, endSector: endBytes / sectorBytes, kept } };
   }
 
   async #makeDirectDevice(sizeBytes: number): Promise<string> {
-    const { name, majorMinor } = await makeDirectDevice({
+    const device = await makeDirectDevice({
       job: this.#job,
       destination: this.destinationNumber,
       sizeBytes,
     });
+    this.#keepDirect(device);
+    return device.majorMinor;
+  }
+
+  #keepDirect({ name, majorMinor }: MappedDevice): void {
+    this.#directNumber = majorMinor;
     this.#held.add(name, () => removeMapped(name));
     this.#held.add(`the counts of ${name}`, this.engine.countDirect(majorMinor));
-    return majorMinor;
   }
 
   /** Where what lies on the virtual device by device-mapper begins there. */
@@ -317,9 +326,16 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   if (freeExtents.length > 0) await engine.skip(freeExtents);
   const device = await (takenOver === undefined ? host.attach(geometry) : adopt(host, takenOver.device));
   held.add('the virtual device', () => device.detach());
+  const direct = takenOver === undefined ? undefined : await findDirect(options);
   disks.keep();
   keepWord();
-  return new Ferry({ job, plan, engine, host, device, disks, held, sayUnused, shown: options.shown });
+  return new Ferry({ job, plan, engine, host, device, disks, held, direct, sayUnused, shown: options.shown });
+}
+
+async function findDirect({ job, plan: { source, destination, usesDeviceMapper } }: FerryOptions): Promise<MappedDevice | undefined> {
+  if (!usesDeviceMapper) return undefined;
+  const { majorMinor } = present(destination.identity, 'a block device has an identity');
+  return findDirectDevice({ job, destination: majorMinor, sizeBytes: source.sizeBytes });
 }
 
 /** The device stays as it is, with its users. */

@@ -39,6 +39,10 @@ export interface GraduationOptions {
   readonly plan: Plan;
   readonly emit: (event: EventBody) => void;
   readonly warnOnce: (message: string) => void;
+  /** Before any table changes: `mayBeDirectBytes` has grown. */
+  readonly beforeDirect: () => void;
+  /** What may have gone direct already, in the time of a process that was killed. */
+  readonly foundDirectBytes: number;
 }
 
 export class Graduation {
@@ -57,16 +61,24 @@ export class Graduation {
 
   constructor(options: GraduationOptions) {
     this.#options = options;
+    this.#crossedBytes = options.foundDirectBytes;
+    this.#hasBegun = options.foundDirectBytes > 0;
     const { mappedUsers, source } = options.plan;
     // An opened LUKS container is all that lies on its disk.
     this.#isOneWhole = mappedUsers.some(({ kind }) => kind === 'luks');
     this.#totalBytes = source.sizeBytes;
+    if (this.#isOneWhole && this.#crossedBytes === this.#totalBytes) options.watch?.allowDestination(true);
     this.#stepBytes = this.#isOneWhole ? source.sizeBytes : Math.max(stepBytesMin, source.sizeBytes / stepsMax);
   }
 
   /** Of the volume, from its start. */
   get directBytes(): number {
     return this.#directBytes;
+  }
+
+  /** The same where a change may be under way, or has failed half-way. */
+  get mayBeDirectBytes(): number {
+    return this.#hasBegun ? this.#crossedBytes : 0;
   }
 
   /** Nothing of it is left on the virtual device. */
@@ -128,6 +140,7 @@ export class Graduation {
     if (directBytes === this.#directBytes) return;
     const isAll = directBytes === this.#totalBytes;
     this.#hasBegun = true;
+    this.#options.beforeDirect();
     if (isAll && this.#isOneWhole) watch?.allowDestination(true);
     await placement.goDirect?.(ferry, directBytes);
     this.#directBytes = directBytes;

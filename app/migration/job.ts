@@ -201,19 +201,20 @@ export class Job {
   }
 
   /** Everybody stays where he is, and everything that was acknowledged is there (engine/live-map.ts). */
-  async #takeOver({ isPaused, speed, phase }: LiveState): Promise<Ferry> {
+  async #takeOver({ isPaused, speed, phase, directBytes }: LiveState): Promise<Ferry> {
     [this.#isPaused, this.#speed] = [isPaused, speed];
     const ferry = await present(this.#placement.adopt?.(), 'a placement that can be taken over');
     this.#ferry = ferry;
+    this.#makeGraduation(ferry, directBytes);
     this.#saveLive(phase);
     ferry.engine.setSpeed(speed);
-    this.#graduation = this.#makeGraduation(ferry, undefined);
     this.#voice.warn('taken-over', takenOverText(this.#plan.source.path, this.#options.survival?.why ?? ''));
     return ferry;
   }
 
   #saveLive(phase?: LivePhase): void {
-    this.#live.save(this.#ferry, { isPaused: this.#isPaused, speed: this.#speed }, phase);
+    const directBytes = this.#graduation?.mayBeDirectBytes ?? 0;
+    this.#live.save(this.#ferry, { isPaused: this.#isPaused, speed: this.#speed, directBytes }, phase);
   }
 
   /** When the users cannot settle on the virtual device, all of it is taken back. */
@@ -223,8 +224,7 @@ export class Job {
     ferry.engine.setSpeed(this.#speed);
     if (this.#options.recovered === undefined) await this.#settle(ferry);
     else await this.#settleAgain(ferry);
-    this.#watch = ferry.watchDisks();
-    this.#graduation = this.#makeGraduation(ferry, this.#watch);
+    this.#makeGraduation(ferry, 0);
     if (this.#options.recovered !== undefined) return ferry;
     for (const warning of await trimMounted(this.#plan)) this.#voice.warn('allocation-unknown', warning);
     return ferry;
@@ -326,9 +326,12 @@ export class Job {
     return this.#graduation === undefined || this.#verification.isDue ? work : this.#graduation.during(work);
   }
 
-  #makeGraduation(ferry: Ferry, watch: BypassWatch | undefined): Graduation {
-    return new Graduation({
-      ...{ ferry, placement: this.#placement, watch, plan: this.#plan },
+  /** And from now on somebody looks who else uses the disks. */
+  #makeGraduation(ferry: Ferry, foundDirectBytes: number): void {
+    this.#watch = ferry.watchDisks();
+    this.#graduation = new Graduation({
+      ...{ ferry, placement: this.#placement, watch: this.#watch, plan: this.#plan, foundDirectBytes },
+      beforeDirect: () => this.#saveLive(),
       emit: (event) => this.#voice.emit(event),
       warnOnce: (message) => this.#voice.warnOnce('graduation-failed', message),
     });

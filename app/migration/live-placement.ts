@@ -36,6 +36,8 @@ export class LivePlacement implements Placement {
   /** What LVM takes for its physical volume now. */
   #place: string;
   #longestPauseMs: number | undefined;
+  /** From a process that was killed. */
+  #isAdopted = false;
 
   constructor(options: LiveOptions) {
     const { source } = options.ferry.plan;
@@ -48,14 +50,23 @@ export class LivePlacement implements Placement {
     await ensureDeviceMapper();
     try {
       await this.#unlockKeys();
-      const isPhysicalVolume = this.#plan.mappedUsers.some(({ kind }) => kind === 'lvm');
-      const volume = isPhysicalVolume ? await readPhysicalVolume(this.#sourceNumber) : null;
-      if (volume !== null) this.#group = new VolumeGroup(volume.groupName);
+      this.#group = await this.#groupOn(this.#sourceNumber);
       return await Ferry.bringUp(this.#options.ferry);
     } catch (error) {
       forgetKeys();
       throw error;
     }
+  }
+
+  /**
+   * As after `settle`. What the dead process was changing its watchdog has ended; who lies where is looked up when it is
+   * needed, and so is the volume group, because LVM looks at every device, also at the one that waits to be served.
+   */
+  async adopt(): Promise<Ferry> {
+    const ferry = await Ferry.bringUp(this.#options.ferry);
+    this.#place = ferry.device.name;
+    this.#isAdopted = true;
+    return ferry;
   }
 
   deviceOf(ferry: Ferry): string {
@@ -141,6 +152,13 @@ export class LivePlacement implements Placement {
     }
   }
 
+  /** Of the physical volume, if there is one. */
+  async #groupOn(number: string): Promise<VolumeGroup | undefined> {
+    if (!this.#plan.mappedUsers.some(({ kind }) => kind === 'lvm')) return undefined;
+    const volume = await readPhysicalVolume(number);
+    return volume === null ? undefined : new VolumeGroup(volume.groupName);
+  }
+
   /** `path` is where LVM finds its physical volume from then on. */
   async #moveFrom(origin: Origin, path: string, move: (users: MappedVolume) => Promise<void>): Promise<void> {
     const { number, ...others } = origin;
@@ -150,6 +168,7 @@ export class LivePlacement implements Placement {
       const pauseMs = users.takePauseMs() ?? 0;
       this.#longestPauseMs = Math.max(this.#longestPauseMs ?? 0, pauseMs);
     };
+    if (this.#isAdopted) this.#group ??= await this.#groupOn(number);
     if (this.#group === undefined) await work();
     else await this.#group.whileMoving({ from: this.#place, to: path }, work);
     this.#place = path;

@@ -10,6 +10,7 @@ import type { Ferry, Survival } from './ferry.ts';
 export interface LiveCircumstances {
   readonly isPaused: boolean;
   readonly speed: Speed;
+  readonly directBytes: number;
 }
 
 export class LiveRecord {

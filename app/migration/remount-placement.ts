@@ -6,16 +6,22 @@
 import { afterFailure } from '../base/error.ts';
 import { sectorBytes } from '../base/units.ts';
 import {
+  awaitResumed,
   createMapped,
   ensureDeviceMapper,
   removeMapped,
   removeWhenUnused,
+  tableOf,
 } from '../devices/device-mapper.ts';
+import type { Segment } from '../devices/dm-table.ts';
 import { linearTable } from '../devices/dm-table.ts';
 import { MappedVolume } from '../substitution/mapped-volume.ts';
 import { Ferry } from './ferry.ts';
 import type { Placement } from './placement.ts';
 import type { StoppedUsers } from './plain-placement.ts';
+
+/** Longer than the watchdog of a process that was killed waits. */
+const resumedMsMax = 30_000;
 
 export class RemountPlacement implements Placement {
   readonly #options: StoppedUsers;
@@ -42,6 +48,19 @@ export class RemountPlacement implements Placement {
       return await this.#bringUp();
     } catch (error) {
       throw await afterFailure(error, () => this.settleOn(plan.source.path));
+    }
+  }
+
+  /** As after `settle`. The users' device stays as it is, whatever of it goes direct. */
+  async adopt(): Promise<Ferry> {
+    const ferry = await Ferry.bringUp(this.#options.ferry);
+    try {
+      // The dead process may have been changing its table.
+      await awaitResumed(this.#name, resumedMsMax);
+      this.#takeShim(ferry, await tableOf(this.#name));
+      return ferry;
+    } catch (error) {
+      throw await afterFailure(error, () => ferry.abandon());
     }
   }
 
@@ -112,12 +131,19 @@ export class RemountPlacement implements Placement {
   }
 
   async #makeShim(ferry: Ferry): Promise<void> {
-    const { sizeBytes } = this.#options.ferry.plan.source;
-    const below = ferry.virtualNumber;
-    const segments = linearTable({ device: below, startSector: 0 }, sizeBytes / sectorBytes);
-    await createMapped({ name: this.#name, segments });
+    await createMapped({ name: this.#name, segments: this.#tableOver(ferry) });
+    this.#takeShim(ferry);
+  }
+
+  #takeShim(ferry: Ferry, running?: readonly Segment[]): void {
     this.#isShimThere = true;
-    this.#volume = new MappedVolume([{ name: this.#name, segments }], below);
+    const user = { name: this.#name, segments: this.#tableOver(ferry), ...(running && { running }) };
+    this.#volume = new MappedVolume([user], ferry.virtualNumber);
+  }
+
+  #tableOver(ferry: Ferry): Segment[] {
+    const { sizeBytes } = this.#options.ferry.plan.source;
+    return linearTable({ device: ferry.virtualNumber, startSector: 0 }, sizeBytes / sectorBytes);
   }
 
   async #removeShim(): Promise<void> {

@@ -213,8 +213,9 @@ function endOf(child: ChildProcess): Promise<string> {
 /** Where a successor can take over, with the users staying as they are. */
 function frontendToTakeOver(order: SupervisedOrder): 'fuse' | 'ublk' | undefined {
   if (!('request' in order)) return undefined;
-  const { frontend, usesDeviceMapper } = order.request.plan;
-  if (usesDeviceMapper) return undefined;
+  // What opened a LUKS container's key, for its table to be loaded again, is with the process that had it.
+  if (order.passphrase !== undefined) return undefined;
+  const { frontend } = order.request.plan;
   if (frontend === 'fuse' && canBeTakenOver()) return 'fuse';
   return frontend === 'ublk' && canUblkBeTakenOver() ? 'ublk' : undefined;
 }

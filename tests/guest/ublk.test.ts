@@ -19,10 +19,11 @@ import {
 } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { mebibyte } from '../../app/base/units.ts';
+import { mebibyte, sectorBytes } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
 import type { ProgramResult } from '../../app/devices/program.ts';
 import { runProgram } from '../../app/devices/program.ts';
+import { ownDevices } from '../../app/devices/device-mapper.ts';
 import { readKernelOffer } from '../../app/devices/kernel-part.ts';
 import { Engine } from '../../app/engine/engine.ts';
 import type { FrontendChoice } from '../../app/engine/messages.ts';
@@ -36,13 +37,18 @@ import type { AnswerMessage } from '../bench/device-calls.ts';
 import { bundledProgram } from '../bundled-program.ts';
 import { readDirect } from '../system/support/direct-io.ts';
 import { checkFileSystem, findMount, makeFileSystem, mount, unmount } from '../system/support/file-system.ts';
+import { runFio } from '../system/support/fio.ts';
 import type { LoopDisk } from '../system/support/loop-disk.ts';
 import { fillWithRandom, makeLoopDisk, readPart, sysfsNumber } from '../system/support/loop-disk.ts';
 import { Migration, runCli } from '../system/support/migration.ts';
+import { makeMountedVolume } from '../system/support/mounted-volume.ts';
 import { useScratch } from '../system/support/scratch.ts';
 import { inTime, waitUntil } from '../system/support/wait.ts';
+import { numbersBelow } from './busy-volumes.ts';
+import { numberOf } from './device-number.ts';
 import { ServedDevice } from './served-device.ts';
 import { SteadyReader } from './steady-reader.ts';
+import { makeVolumeGroup } from './volume-group.ts';
 
 const isOffered = (await readKernelOffer('ublk')).state !== 'missing';
 const scratch = useScratch();
@@ -56,7 +62,7 @@ beforeEach(async () => {
   destination = await makeLoopDisk(scratch(), 'destination', { sizeBytes: diskBytes });
 });
 
-function numberOf(path: string): number {
+function ublkNumber(path: string): number {
   return Number(/\d+$/.exec(path)?.[0]);
 }
 
@@ -141,7 +147,7 @@ describe.skipIf(!isOffered)('a ublk device', () => {
     fillWithRandom(source.path, 0, mebibyte);
     const device = await host.attach(geometry);
     expect(readDirect(device.name, 4096, 8192)).toEqual(readPart(source.path, 4096, 8192));
-    expect(await new UblkControl('bare').info(numberOf(device.name))).toMatchObject({ state: 'live' });
+    expect(await new UblkControl('bare').info(ublkNumber(device.name))).toMatchObject({ state: 'live' });
     await device.detach();
   });
 });
@@ -220,7 +226,7 @@ describe.skipIf(!isOffered)('taking a ublk device away', () => {
     const served = await serve();
     const { device } = served;
     const fd = openSync(device.name, 'r+');
-    await new UblkControl('ioctl').stop(numberOf(device.name));
+    await new UblkControl('ioctl').stop(ublkNumber(device.name));
     // The kernel gives a disk that has gone the size 0.
     expect(() => writeSync(fd, new Uint8Array(4096))).toThrow(/ENOSPC|EIO/);
     closeSync(fd);
@@ -275,7 +281,7 @@ describe.skipIf(!isOffered)('when the process that serves a ublk device is kille
     await once(child, 'exit');
     const control = await UblkControl.find();
     const isQuiesced = async (): Promise<boolean> =>
-      (await control.info(numberOf(name))).state === 'quiesced';
+      (await control.info(ublkNumber(name))).state === 'quiesced';
     await waitUntil('the kernel has taken back what was in flight', isQuiesced);
   }
 
@@ -293,7 +299,7 @@ describe.skipIf(!isOffered)('when the process that serves a ublk device is kille
     await kill();
     const reading = readFails(name);
     const control = await UblkControl.find();
-    const id = numberOf(name);
+    const id = ublkNumber(name);
     await control.startRecovery(id);
     const characterFd = openSync(`/dev/ublkc${id}`, constants.O_RDWR);
     const choice = { kind: 'ublk', characterFd, numberForm: control.numberForm } as const;
@@ -373,6 +379,50 @@ describe.skipIf(!isOffered)('when the job process that serves by ublk is killed'
     expect(await migration.end()).toMatchObject({ exitCode: 0 });
     expect(readDirect(destination.path, 0, diskBytes).equals(shown)).toBe(true);
     expect(ublkNodes()).toEqual([]);
+  });
+
+  const directUpTo = (migration: Migration, endBytes: number): Promise<unknown> =>
+    migration.event('graduated', ({ directBytes }) => directBytes === endBytes);
+
+  it('another one takes over with device-mapper, whether or not what has crossed is direct already', async () => {
+    const volume = await makeMountedVolume(scratch());
+    const migration = volume.migrate('--frontend', 'ublk', '--hold');
+    expect(await migration.device()).toMatch(/^\/dev\/mapper\//);
+    const writer = { rw: 'randrw', bs: '4k', size: '16M', verify: 'crc32c', rate_iops: 100, time_based: 1, runtime: 25 };
+    const writing = runFio(scratch(), `${volume.target}/data`, [{ name: 'writer', options: writer }]);
+    await killAndFollow(migration);
+    await directUpTo(migration, sysfsNumber(volume.source.path, 'size') * sectorBytes);
+    await killAndFollow(migration);
+    await migration.ask('cutover');
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expect((await writing)[0]?.error).toBe(0);
+    await unmount(volume.target);
+    await waitUntil('the kernel has removed the device', async () => (await ownDevices()).length === 0);
+    await checkFileSystem('ext4', volume.destination.path);
+  });
+
+  it('another one takes a live move of LVM back to the source, with what was written past the dead one', async () => {
+    const group = 'vgublk';
+    const options = ['--size', '48M'];
+    await makeVolumeGroup(scratch(), group, { disks: [source.path], volumes: [{ name: 'one', options }] });
+    const target = await mountFresh(`/dev/${group}/one`);
+    const disks = { source: source.path, destination: destination.path };
+    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold');
+    await directUpTo(migration, diskBytes);
+    writeFileSync(`${target}/before`, Buffer.alloc(mebibyte, 1), { flush: true });
+    await killAndFollow(migration);
+    writeFileSync(`${target}/after`, Buffer.alloc(mebibyte, 2), { flush: true });
+    expect(await numbersBelow(`${group}-one`)).not.toContain(numberOf(source));
+    migration.interrupt();
+    expect(await migration.end()).toMatchObject({ exitCode: 8 });
+    expect(await numbersBelow(`${group}-one`)).toEqual([numberOf(source)]);
+    await unmount(target);
+    await mount(`/dev/${group}/one`, target);
+    expect(readFileSync(`${target}/before`).equals(Buffer.alloc(mebibyte, 1))).toBe(true);
+    expect(readFileSync(`${target}/after`).equals(Buffer.alloc(mebibyte, 2))).toBe(true);
+    await unmount(target);
+    await checkFileSystem('ext4', `/dev/${group}/one`);
+    expect(await ownDevices()).toEqual([]);
   });
 });
 

@@ -12,7 +12,7 @@ import { addon } from '../../native/binding.ts';
 
 const sizeBytes = 64 * 1024 * 1024 + 512;
 const nobody = 2 ** 30;
-const state: LiveState = { phase: 'serving', device: '/dev/loop77', isPaused: true, speed: 'gentle' };
+const state: LiveState = { phase: 'serving', device: '/dev/loop77', isPaused: true, speed: 'gentle', directBytes: 0 };
 
 describe('live files', () => {
   let place: string;
@@ -50,6 +50,11 @@ describe('live files', () => {
   it('make everything count as written when an undo was under way', async () => {
     await leave(undefined, { ...state, phase: 'undoing' });
     expect((await takeOver()).setting).toMatchObject({ isAllWritten: true });
+  });
+
+  it('make everything count as written where users may write past the engine', async () => {
+    await leave(undefined, { ...state, directBytes: 4096 });
+    expect((await takeOver()).setting).toMatchObject({ isAllWritten: true, isDirect: true });
   });
 
   it.each([

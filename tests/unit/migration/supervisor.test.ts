@@ -39,11 +39,11 @@ const dying = `
   process.send({ kind: 'ready' });
 `;
 
-function orderFor(plan: { readonly frontend: string; readonly usesDeviceMapper: boolean }): SupervisedOrder {
-  return { directory: '/nowhere', request: { job: 'sdb-1234', plan } } as unknown as SupervisedOrder;
+function orderFor({ frontend, passphrase }: { readonly frontend: string; readonly passphrase?: Uint8Array }): SupervisedOrder {
+  return { directory: '/nowhere', passphrase, request: { job: 'sdb-1234', plan: { frontend } } } as unknown as SupervisedOrder;
 }
 
-async function supervise(order = orderFor({ frontend: 'fuse', usesDeviceMapper: false })): Promise<{ readonly last: JobEvent; readonly said: readonly string[] }> {
+async function supervise(order = orderFor({ frontend: 'fuse' })): Promise<{ readonly last: JobEvent; readonly said: readonly string[] }> {
   const told: JobEvent[] = [];
   const last = await Supervisor.start({ order, onEvent: (event) => told.push(event) }).ended();
   expect(told.at(-1)).toBe(last);
@@ -65,12 +65,12 @@ test('has three successors within a minute, and then says that they died as well
 });
 
 test.each([
-  ['over ublk on a kernel that hands a device on', 'ublk', false, true],
-  ['over nbd', 'nbd', false, false],
-  ['with device-mapper', 'ublk', true, false],
-])('of a job %s it knows whether there can be a successor', async (_, frontend, usesDeviceMapper, isPossible) => {
+  ['over ublk on a kernel that hands a device on', { frontend: 'ublk' }, true],
+  ['over nbd', { frontend: 'nbd' }, false],
+  ['with a key in the memory of its process', { frontend: 'ublk', passphrase: new Uint8Array(4) }, false],
+])('of a job %s it knows whether there can be a successor', async (_, order, isPossible) => {
   vi.mocked(builtFile).mockReturnValue(program(dying));
-  const { last, said } = await supervise(orderFor({ frontend, usesDeviceMapper }));
+  const { last, said } = await supervise(orderFor(order));
   expect(said).toHaveLength(isPossible ? 4 : 1);
   expect(last).toMatchObject({ event: 'failed', code: 'engine-died', dataIs: 'both' });
 });

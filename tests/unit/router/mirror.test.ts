@@ -194,6 +194,9 @@ describe('what was mirrored and not flushed', () => {
     expect(mayHaveLost()).toEqual([false, true]);
     bench.router.goOnAfter(ioError);
     expect(mayHaveLost()).toEqual([true, true]);
+    bench = new RouterBench();
+    bench.router.goOnAfter(0, true);
+    expect(mayHaveLost()).toEqual([true, true]);
   });
 
   test('may be lost on the destination once others flush it past the router', () => {
