@@ -332,7 +332,8 @@ async function acquire(options: FerryOptions, held: ReleaseStack): Promise<Ferry
   return new Ferry({ job, plan, engine, host, device, disks, held, direct, sayUnused, shown: options.shown });
 }
 
-async function findDirect({ job, plan: { source, destination, usesDeviceMapper } }: FerryOptions): Promise<MappedDevice | undefined> {
+async function findDirect({ job, plan }: FerryOptions): Promise<MappedDevice | undefined> {
+  const { source, destination, usesDeviceMapper } = plan;
   if (!usesDeviceMapper) return undefined;
   const { majorMinor } = present(destination.identity, 'a block device has an identity');
   return findDirectDevice({ job, destination: majorMinor, sizeBytes: source.sizeBytes });
@@ -351,7 +352,7 @@ function makeHost(options: FerryOptions): Promise<DeviceHost> | DeviceHost {
     case 'ublk':
       return makeUblkHost(options);
     case 'nbd':
-      return NbdKernelHost.make({ job: options.job, isPrivate: isBelowOurOwn(options.plan) });
+      return makeNbdHost(options);
     case 'nbd-socket':
       return NbdSocket.listen(options.socketPath);
   }
@@ -367,6 +368,10 @@ function isBelowOurOwn({ way, usesDeviceMapper }: Plan): boolean {
 function makeUblkHost({ plan, survival }: FerryOptions): Promise<UblkHost> {
   const found = survival?.live.found;
   return found === undefined ? UblkHost.add({ isPrivate: isBelowOurOwn(plan) }) : UblkHost.takeOver(found.device);
+}
+
+function makeNbdHost({ job, plan, survival }: FerryOptions): Promise<NbdKernelHost> {
+  return NbdKernelHost.make({ job, isPrivate: isBelowOurOwn(plan), keeper: survival?.keeper });
 }
 
 function makeFuseHost({ directory, job, plan, survival }: FerryOptions): Promise<FuseHost> | FuseHost {

@@ -14,6 +14,7 @@ import type { Inventory } from '../devices/inventory.ts';
 import { devicesOn } from '../devices/overlap.ts';
 import { virtualFileName } from '../engine/fuse-device.ts';
 import { LiveFiles } from '../engine/live-files.ts';
+import { disconnectAbandoned } from '../engine/nbd-kernel-device.ts';
 import { removeAbandoned } from '../engine/ublk-disk.ts';
 import type { JobRecord } from './job-record.ts';
 
@@ -25,6 +26,8 @@ export interface DeadJob {
 /** Throws `volume-busy` while somebody has the dead job's virtual device. */
 export async function clearRemains(inventory: Inventory, dead: DeadJob): Promise<void> {
   const { directory, record } = dead;
+  // First: who waits for it, such as an unmount, could not let it go.
+  if (record.plan.needsRoot) await disconnectAbandoned(record.job);
   await removeMappedRemains(inventory, record.job);
   await clearFuse(inventory, join(directory, virtualFileName));
   if (record.plan.needsRoot) await removeAbandoned(record.job);

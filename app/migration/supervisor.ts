@@ -7,8 +7,8 @@
  *
  * When it dies, another one takes over where that can be: the kernel holds what consumers ask for until the successor
  * serves it (DESIGN 5.3). Of a ublk device it does so by itself, and nobody may keep any of it; over FUSE the supervisor
- * keeps /dev/fuse and the virtual device open. One that dies again and again is given up; then its users get errors, or
- * over ublk wait until `recover` ends it.
+ * keeps /dev/fuse and the virtual device open, over nbd the device. One that dies again and again is given up; then its
+ * users get errors, or over ublk wait until `recover` ends it.
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -22,6 +22,7 @@ import { inOwnSession } from '../devices/own-session.ts';
 import { canBeTakenOver, openFuse } from '../engine/fuse-device.ts';
 import { hardenedNode } from '../engine/hardening.ts';
 import { LiveFiles } from '../engine/live-files.ts';
+import { canNbdBeTakenOver, disconnectAbandoned } from '../engine/nbd-kernel-device.ts';
 import { canUblkBeTakenOver } from '../engine/ublk-disk.ts';
 import type { LastEvent } from './event-log.ts';
 import { isLast } from './event-log.ts';
@@ -52,6 +53,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #fuseFd: number | undefined;
   readonly #canBeTakenOver: boolean;
+  /** Who waits for a dead device of nbd has no limit otherwise. */
+  readonly #endsNbd: boolean;
   readonly #ended: Promise<LastEvent>;
   readonly #seen = new Set<JobEventName>();
   /** When those of late were started. */
@@ -73,7 +76,8 @@ export class Supervisor {
     const { order } = options;
     const frontend = frontendToTakeOver(order);
     this.#fuseFd = frontend === 'fuse' ? openShared() : undefined;
-    this.#canBeTakenOver = frontend === 'ublk' || this.#fuseFd !== undefined;
+    this.#canBeTakenOver = frontend === 'fuse' ? this.#fuseFd !== undefined : frontend !== undefined;
+    this.#endsNbd = frontend === 'nbd';
     this.#order = 'request' in order ? { ...order, canBeTakenOver: this.#canBeTakenOver } : order;
     this.#child = this.#spawn();
     this.#ended = this.#follow();
@@ -125,11 +129,24 @@ export class Supervisor {
         }
       }
     } finally {
-      // Also of a successor that was refused: a device that it names would be taken for one that is waited for.
-      forgetLiveFiles(jobOf(this.#order));
+      await this.#giveUp(jobOf(this.#order));
       // Who waits for a device that nobody serves any more gets errors now.
       this.#keep(null);
       if (this.#fuseFd !== undefined) closeSync(this.#fuseFd);
+    }
+  }
+
+  /**
+   * Also after a successor that was refused: a device that the live files name would be taken for one that is waited for.
+   * But not the fence of a request that is still with a disk: `recover` asks it, and removes it later.
+   */
+  async #giveUp(job: string): Promise<void> {
+    if (!LiveFiles.isHeld(job)) LiveFiles.discard(job);
+    if (!this.#endsNbd) return;
+    try {
+      await disconnectAbandoned(job);
+    } catch {
+      // The kernel's own limit ends the wait then.
     }
   }
 
@@ -211,13 +228,14 @@ function endOf(child: ChildProcess): Promise<string> {
 }
 
 /** Where a successor can take over, with the users staying as they are. */
-function frontendToTakeOver(order: SupervisedOrder): 'fuse' | 'ublk' | undefined {
+function frontendToTakeOver(order: SupervisedOrder): 'fuse' | 'nbd' | 'ublk' | undefined {
   if (!('request' in order)) return undefined;
   // What opened a LUKS container's key, for its table to be loaded again, is with the process that had it.
   if (order.passphrase !== undefined) return undefined;
   const { frontend } = order.request.plan;
   if (frontend === 'fuse' && canBeTakenOver()) return 'fuse';
-  return frontend === 'ublk' && canUblkBeTakenOver() ? 'ublk' : undefined;
+  if (frontend === 'ublk' && canUblkBeTakenOver()) return 'ublk';
+  return frontend === 'nbd' && canNbdBeTakenOver() ? 'nbd' : undefined;
 }
 
 function openShared(): number | undefined {
@@ -227,9 +245,4 @@ function openShared(): number | undefined {
     // The job says what is the matter with it.
     return undefined;
   }
-}
-
-/** But not the fence of a request that is still with a disk: `recover` asks it, and removes it later. */
-function forgetLiveFiles(job: string): void {
-  if (!LiveFiles.isHeld(job)) LiveFiles.discard(job);
 }

@@ -151,7 +151,10 @@ export class Router implements RequestHandler, DiskIoClient, RangeOwner {
     return this.#flushes.failure;
   }
 
-  /** For a successor. `isWrittenUnseen`: since the dead process's time, past the router. Of the source nobody knows whether a flush has failed. */
+  /**
+   * For a successor. `isWrittenUnseen`: since the dead process's time, past the router. Of the source nobody knows
+   * whether a flush has failed.
+   */
   goOnAfter(failure: number, isWrittenUnseen = false): void {
     this.#flushes.goOnAfter(failure);
     if (isWrittenUnseen) this.expectUnseenWrites();

@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { DiskferryError } from '../../app/base/error.ts';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
+import { ownDevices } from '../../app/devices/device-mapper.ts';
 import { Engine } from '../../app/engine/engine.ts';
 import { addon } from '../../native/binding.ts';
 import { connectNbd, disconnectNbd, nbdStatus, reconfigureNbd } from '../../native/nbd.ts';
@@ -20,9 +21,11 @@ import { runFio } from '../system/support/fio.ts';
 import type { LoopDisk } from '../system/support/loop-disk.ts';
 import { makeImage, makeLoopDisk, readPart } from '../system/support/loop-disk.ts';
 import { Migration } from '../system/support/migration.ts';
+import { makeMountedVolume } from '../system/support/mounted-volume.ts';
 import { useScratch } from '../system/support/scratch.ts';
 import { expectSame, SectorWriter } from '../system/support/sector-writer.ts';
 import { waitUntil } from '../system/support/wait.ts';
+import { expectNoDevicesLeft } from './own-devices.ts';
 import type { KernelFrontend, ServeOptions } from './served-device.ts';
 import { ServedDevice } from './served-device.ts';
 import { SteadyReader } from './steady-reader.ts';
@@ -249,6 +252,49 @@ describe.each(offered)('a job whose engine dies while it serves by %s', (fronten
 function withoutBacklog({ name, options }: FioJob): FioJob {
   return { name, options: { ...options, verify_backlog: 0 } };
 }
+
+describe.skipIf(isQemu)('when the job process that serves by nbd is killed', () => {
+  expectNoDevicesLeft(scratchOf);
+
+  async function killAndFollow(migration: Migration): Promise<void> {
+    const takenOver = (): number => migration.eventsNamed('warning').filter(({ code }) => code === 'taken-over').length;
+    const before = takenOver();
+    migration.signalJobProcess('SIGKILL');
+    await migration.event('warning', () => takenOver() > before);
+  }
+
+  it('another one takes over, before and after what has crossed is direct, while fio writes and verifies', async () => {
+    const volume = await makeMountedVolume(scratchOf());
+    const migration = volume.migrate('--frontend', 'nbd', '--hold');
+    expect(await migration.device()).toMatch(/^\/dev\/mapper\//);
+    const writer = { rw: 'randrw', bs: '4k', size: '16M', verify: 'crc32c', rate_iops: 100, time_based: 1, runtime: 20 };
+    const writing = runFio(scratchOf(), `${volume.target}/data`, [{ name: 'writer', options: writer }]);
+    await killAndFollow(migration);
+    await migration.event('graduated', ({ directBytes }) => directBytes === volume.source.sizeBytes);
+    await killAndFollow(migration);
+    await migration.ask('cutover');
+    expect(await migration.end()).toMatchObject({ exitCode: 0 });
+    expect((await writing)[0]?.error).toBe(0);
+    await unmount(volume.target);
+    await waitUntil('the kernel has removed the device', async () => (await ownDevices()).length === 0);
+    await checkFileSystem('ext4', volume.destination.path);
+    expect(await usedDevices()).toEqual([]);
+  });
+
+  it('and nobody is to take over, who reads from it gets errors', async () => {
+    const { source, destination } = await makeDisks(4 * mebibyte);
+    const disks = { source: source.path, destination: destination.path };
+    const migration = Migration.start(scratchOf(), disks, '--frontend', 'nbd', '--hold');
+    const reader = await SteadyReader.start(scratchOf(), await migration.device());
+    await migration.event('synchronized');
+    for (let count = 0; count < 3; count += 1) await killAndFollow(migration);
+    migration.signalJobProcess('SIGKILL');
+    expect(await migration.end()).toMatchObject({ exitCode: 4 });
+    await reader.failed();
+    await waitUntil('the kernel has let go', async () => (await usedDevices()).length === 0);
+    rmSync(scratchOf().stateDirectory, { recursive: true });
+  });
+});
 
 describe.skipIf(isQemu)('a device of nbd', () => {
   async function failedAfterMs(path: string): Promise<number> {

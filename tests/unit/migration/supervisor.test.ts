@@ -39,7 +39,12 @@ const dying = `
   process.send({ kind: 'ready' });
 `;
 
-function orderFor({ frontend, passphrase }: { readonly frontend: string; readonly passphrase?: Uint8Array }): SupervisedOrder {
+interface Asked {
+  readonly frontend: string;
+  readonly passphrase?: Uint8Array;
+}
+
+function orderFor({ frontend, passphrase }: Asked): SupervisedOrder {
   return { directory: '/nowhere', passphrase, request: { job: 'sdb-1234', plan: { frontend } } } as unknown as SupervisedOrder;
 }
 
@@ -66,7 +71,8 @@ test('has three successors within a minute, and then says that they died as well
 
 test.each([
   ['over ublk on a kernel that hands a device on', { frontend: 'ublk' }, true],
-  ['over nbd', { frontend: 'nbd' }, false],
+  ['over nbd', { frontend: 'nbd' }, true],
+  ["over a socket, whose clients see that it is gone", { frontend: 'nbd-socket' }, false],
   ['with a key in the memory of its process', { frontend: 'ublk', passphrase: new Uint8Array(4) }, false],
 ])('of a job %s it knows whether there can be a successor', async (_, order, isPossible) => {
   vi.mocked(builtFile).mockReturnValue(program(dying));
