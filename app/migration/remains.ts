@@ -28,23 +28,29 @@ export async function clearRemains(inventory: Inventory, dead: DeadJob): Promise
   const { directory, record } = dead;
   // First: who waits for it, such as an unmount, could not let it go.
   if (record.plan.needsRoot) await disconnectAbandoned(record.job);
-  await removeMappedRemains(inventory, record.job);
-  await clearFuse(inventory, join(directory, virtualFileName));
+  const left = await removeMappedRemains(inventory, record.job);
+  await clearFuse(left, join(directory, virtualFileName));
   if (record.plan.needsRoot) await removeAbandoned(record.job);
   // Only for a successor; the journal is what a job goes on from.
   if (!LiveFiles.isHeld(record.job)) LiveFiles.discard(record.job);
   for (const path of [join(directory, controlSocketName), record.socketPath]) await rm(path, { force: true });
 }
 
-/** In the order in which they lie on each other: what users have, what leads past, the two private ones. */
-async function removeMappedRemains(inventory: Inventory, job: string): Promise<void> {
+/**
+ * In the order in which they lie on each other: what users have, what leads past, the two private ones. Returns
+ * the inventory without them: what has been taken away uses nothing any more.
+ */
+async function removeMappedRemains(inventory: Inventory, job: string): Promise<Inventory> {
+  let left = inventory;
   for (const suffix of ['', '-direct', '-source', '-destination']) {
     const name = `diskferry-${job}${suffix}`;
-    const device = inventory.devices.find(({ mapper }) => mapper?.name === name);
+    const device = left.devices.find(({ mapper }) => mapper?.name === name);
     if (device === undefined) continue;
-    requireUnused(inventory, device.majorMinor);
+    requireUnused(left, device.majorMinor);
     await takeAway(device.path, () => removeMapped(name));
+    left = { ...left, devices: left.devices.filter((one) => one !== device) };
   }
+  return left;
 }
 
 async function clearFuse(inventory: Inventory, path: string): Promise<void> {
