@@ -65,7 +65,7 @@ function undoneText({ report }: JobEventOf<'undone'>, mayOtherShow: boolean): st
   const other = mayOtherShow
     ? 'The destination may be taken for the volume, too: see the note about it above.'
     : 'Nothing takes the destination for the volume.';
-  return `Undone: the source holds everything that was written${but}. ${other}${lostText(report)}`;
+  return `Undone: the source holds everything that was written${but}.${staysText(report)} ${other}${lostText(report)}`;
 }
 
 function crossedText({ acceptedBytes }: JobEventOf<'synchronized'>): string {
@@ -155,7 +155,6 @@ function decisionText({ job, message, choices }: JobEventOf<'decision'>, stateDi
 function finishedText({ report }: JobEventOf<'finished'>): string {
   const { elapsedMs, copiedBytes, redirectedBytes, skippedBytes, longestStallMs } = report;
   const away = interruptionsText(report.interruptions);
-  const stays = report.staysOn === null ? '' : ` It is used through ${report.staysOn} until it is unmounted.`;
   return [
     `Done in ${formatDuration(elapsedMs)}:`,
     `${formatBytes(copiedBytes)} copied,`,
@@ -167,7 +166,11 @@ function finishedText({ report }: JobEventOf<'finished'>): string {
     .join(' ')
     .replace(' .', '.')
     .replace(' ;', ';')
-    .concat(stays, lostText(report));
+    .concat(staysText(report), lostText(report));
+}
+
+function staysText({ staysOn }: JobReport): string {
+  return staysOn === null ? '' : ` It is used through ${staysOn} until whoever uses it lets it go.`;
 }
 
 /** So many places are named in a line; programs get more. */

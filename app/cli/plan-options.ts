@@ -47,7 +47,7 @@ export function addPlanOptions(command: Command, { hasStateDirectory = true } = 
     .option('--verify', 'read the destination back and compare it before the cut-over')
     .option(
       '--unmount-at-cutover',
-      'leave no device-mapper device under a mounted volume: unmount it at the cut-over as well',
+      'put no device-mapper device under the volume: at the cut-over it is unmounted, or waited for until it is let go',
     )
     .option(
       '--experimental-no-journal',

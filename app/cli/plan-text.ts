@@ -65,16 +65,20 @@ const servedBy: Readonly<Record<FrontendName, string>> = {
   'nbd-socket': 'an NBD server on a Unix socket',
 };
 
-const mappedRemountText = 'remount: unmounted for a moment at the start, otherwise in use';
-
 const wayTexts: Readonly<Record<Way, string>> = {
   remount: 'remount: unmounted for a moment at the start and at the end, otherwise in use',
   attach: 'attach: nothing uses it now; it can be used while it moves',
   live: 'live: stays in use from beginning to end; nothing is unmounted and nothing stops',
 };
 
+const mappedTexts: Readonly<Record<Way, string>> = {
+  ...wayTexts,
+  remount: 'remount: unmounted for a moment at the start, otherwise in use',
+  attach: 'attach: nothing uses it now; it can be used while it moves, and stay in use at the end',
+};
+
 function wayText({ way, frontend, usesDeviceMapper }: Plan): string {
-  const text = way === 'remount' && usesDeviceMapper ? mappedRemountText : wayTexts[way];
+  const text = (usesDeviceMapper ? mappedTexts : wayTexts)[way];
   return `${text}, through ${servedBy[frontend]}`;
 }
 

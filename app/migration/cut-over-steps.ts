@@ -16,7 +16,7 @@ export function cutOverSteps(plan: Planned): string[] {
   const { destinationPath, job } = plan;
   const commit = `${destinationPath} is made durable. This is the commit: until here the job can be undone.`;
   const gone = 'The virtual device goes.';
-  if (plan.way === 'attach') return ['As soon as nobody has the virtual device open, it goes.', commit];
+  if (plan.way === 'attach' && !plan.usesDeviceMapper) return ['As soon as nobody has the virtual device open, it goes.', commit];
   if (plan.usesDeviceMapper) {
     const devices = plan.way === 'live' ? plan.mappedUsers.map(({ name }) => name) : [`diskferry-${job}`];
     const named = devices.map((name) => `/dev/mapper/${name}`).join(' and ');

@@ -489,7 +489,7 @@ export class Job {
       ...{ decision: this.#decision, warnings: this.#voice.warnings },
       interruptions: this.#interruptions.all,
       elapsedMs: performance.now() - this.#startedMs,
-      staysOn: this.#isCommitted ? this.#placement.staysOn : null,
+      staysOn: this.#placement.staysOn,
     });
   }
 }

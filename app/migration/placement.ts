@@ -1,7 +1,7 @@
 /**
  * How the virtual device gets into the source's place under its users, and how they get along without it
- * again. One implementation for each way (plain-placement.ts, remount-placement.ts, live-placement.ts); the
- * job calls the steps in this order and owns the commit between them:
+ * again. One implementation for each way (plain-placement.ts, mapped-attach-placement.ts, remount-placement.ts,
+ * live-placement.ts); the job calls the steps in this order and owns the commit between them:
  *
  *   putIn → settle → beforeCommit → (commit) → afterCommit → (all goes) → settleOn the destination
  *              └─────────┴─ goBack → (all goes) → settleOn the source
@@ -19,6 +19,7 @@ import type { UsersToStop } from '../substitution/users.ts';
 import { VolumeMounts } from '../substitution/volume-mounts.ts';
 import type { Ferry, FerryOptions } from './ferry.ts';
 import { LivePlacement } from './live-placement.ts';
+import { MappedAttachPlacement } from './mapped-attach-placement.ts';
 import { PlainPlacement } from './plain-placement.ts';
 import { RemountPlacement } from './remount-placement.ts';
 
@@ -54,7 +55,7 @@ export interface Placement {
    * none.
    */
   takePauseMs(): number | undefined;
-  /** The device of ours that consumers stay on after the cut-over. */
+  /** The device of ours that consumers stay on after the end of the job. */
   readonly staysOn: string | null;
 }
 
@@ -68,6 +69,7 @@ export interface PlacementOptions {
 export function makePlacement({ users, passphrase, ferry }: PlacementOptions): Placement {
   const { plan } = ferry;
   if (plan.way === 'live') return new LivePlacement({ ferry, passphrase });
+  if (plan.way === 'attach' && plan.usesDeviceMapper) return new MappedAttachPlacement(ferry);
   const options = ferry.isRecovered
     ? { users: new Users(users, 'stopped'), mounts: new VolumeMounts(plan.mounts, 0), ferry }
     : { users: new Users(users), mounts: new VolumeMounts(plan.mounts), ferry };

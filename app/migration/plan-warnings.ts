@@ -93,12 +93,14 @@ function stopsUsers({ way, usesDeviceMapper, facts, checked }: WarningInput): Fi
 }
 
 function staysMapped({ way, usesDeviceMapper, checked: { shape } }: WarningInput): Finding {
-  if (way !== 'remount' || !usesDeviceMapper) return undefined;
+  if (way === 'live' || !usesDeviceMapper) return undefined;
+  const who = way === 'attach' ? 'whoever uses the volume by then goes on with it' : 'the volume stays mounted';
+  const until = way === 'attach' ? 'nobody uses it any more' : 'the volume is unmounted';
   return {
     code: 'stays-mapped',
     message:
-      `After the cut-over the volume stays mounted through /dev/mapper/diskferry-JOB, which then is ${shape.path} ` +
-      'and nothing else; it goes when the volume is unmounted.',
+      `After the cut-over ${who} through /dev/mapper/diskferry-JOB, which then is ${shape.path} ` +
+      `and nothing else; it goes when ${until}.`,
   };
 }
 

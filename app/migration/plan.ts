@@ -12,6 +12,7 @@ import type {
   PlannedDisk,
   PlannedMount,
   PlanPhase,
+  Way,
 } from '../contract/plan.ts';
 import { isAllocationReadable } from '../devices/allocated.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
@@ -27,7 +28,7 @@ import { preflight } from './preflight.ts';
 import type { CheckedDisks } from './preflight.ts';
 import { findWarnings } from './plan-warnings.ts';
 import { mountsOf } from './use-checks.ts';
-import { chooseWay, planMappedUsers, tellsDiscards } from './way.ts';
+import { chooseWay, mayStayAttached, planMappedUsers, tellsDiscards } from './way.ts';
 
 export interface PlanOptions {
   /** As the user wrote it: `auto` or the name of a frontend. */
@@ -62,8 +63,8 @@ export function decidePlan(facts: Facts, options: PlanOptions): Plan {
   const { source } = checked;
   const way = chooseWay(facts.inventory, source);
   const mounts = mountsOf(facts.inventory, source);
-  const usesDeviceMapper =
-    way === 'live' || (way === 'remount' && options.unmountsAtCutOver !== true && canMap(facts, checked));
+  const canStay = options.unmountsAtCutOver !== true && canMap(facts, { checked, way, frontend });
+  const usesDeviceMapper = way === 'live' || canStay;
   const copy = way === 'live' ? copyOfLive(source, frontend) : decideCopy(facts, source, mounts);
   const destination = planDestination(checked);
   const users = {
@@ -99,9 +100,17 @@ export function requirePrivileges(plan: Plan, userId: number): void {
   });
 }
 
+interface Shown {
+  readonly checked: CheckedDisks;
+  readonly way: Way;
+  readonly frontend: FrontendName;
+}
+
 /** Tables lead to block devices only. */
-function canMap({ host }: Facts, { source, shape }: CheckedDisks): boolean {
-  return host.hasDeviceMapper && source.storage.kind === 'block' && shape.storage.kind === 'block';
+function canMap({ host }: Facts, { checked: { source, shape }, way, frontend }: Shown): boolean {
+  const areDevices =
+    source.storage.kind === 'block' && shape.storage.kind === 'block' && frontend !== 'nbd-socket';
+  return host.hasDeviceMapper && areDevices && (way !== 'attach' || mayStayAttached(source));
 }
 
 // ---- the two disks

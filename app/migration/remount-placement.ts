@@ -4,39 +4,24 @@
  * while it is in use; the kernel removes it when the volume is unmounted one day.
  */
 import { afterFailure } from '../base/error.ts';
-import { sectorBytes } from '../base/units.ts';
-import {
-  awaitResumed,
-  createMapped,
-  ensureDeviceMapper,
-  removeMapped,
-  removeWhenUnused,
-  tableOf,
-} from '../devices/device-mapper.ts';
-import type { Segment } from '../devices/dm-table.ts';
-import { linearTable } from '../devices/dm-table.ts';
-import { MappedVolume } from '../substitution/mapped-volume.ts';
+import { ensureDeviceMapper } from '../devices/device-mapper.ts';
+import { Shim } from '../substitution/shim.ts';
 import { Ferry } from './ferry.ts';
 import type { Placement } from './placement.ts';
 import type { StoppedUsers } from './plain-placement.ts';
 
-/** Longer than the watchdog of a process that was killed waits. */
-const resumedMsMax = 30_000;
-
 export class RemountPlacement implements Placement {
   readonly #options: StoppedUsers;
-  readonly #name: string;
-  /** Our device, as long as it is ours to remove. */
-  #isShimThere = false;
-  #volume: MappedVolume | undefined;
+  readonly #shim: Shim;
 
   constructor(options: StoppedUsers) {
+    const { job, plan } = options.ferry;
     this.#options = options;
-    this.#name = `diskferry-${options.ferry.job}`;
+    this.#shim = new Shim({ job, sizeBytes: plan.source.sizeBytes });
   }
 
-  get staysOn(): string {
-    return `/dev/mapper/${this.#name}`;
+  get staysOn(): string | null {
+    return this.#shim.staysOn;
   }
 
   async putIn(): Promise<Ferry> {
@@ -51,13 +36,11 @@ export class RemountPlacement implements Placement {
     }
   }
 
-  /** As after `settle`. The users' device stays as it is, whatever of it goes direct. */
+  /** As after `settle`. */
   async adopt(): Promise<Ferry> {
     const ferry = await Ferry.bringUp(this.#options.ferry);
     try {
-      // The dead process may have been changing its table.
-      await awaitResumed(this.#name, resumedMsMax);
-      this.#takeShim(ferry, await tableOf(this.#name));
+      await this.#shim.adopt(ferry.virtualNumber);
       return ferry;
     } catch (error) {
       throw await afterFailure(error, () => ferry.abandon());
@@ -65,34 +48,33 @@ export class RemountPlacement implements Placement {
   }
 
   deviceOf(): string {
-    return this.staysOn;
+    return this.#shim.path;
   }
 
   async settle(): Promise<void> {
-    await this.settleOn(this.staysOn);
+    await this.settleOn(this.#shim.path);
   }
 
   async goDirect(ferry: Ferry, endBytes: number): Promise<void> {
-    await this.#volume?.moveTo({ ...(await ferry.placeUpTo(endBytes)), flushFd: null });
+    await this.#shim.moveTo({ ...(await ferry.placeUpTo(endBytes)), flushFd: null });
   }
 
   async leaveDirect(ferry: Ferry): Promise<void> {
-    await this.#volume?.moveTo({ to: ferry.virtualNumber, flushFd: null });
+    await this.#shim.moveTo({ to: ferry.virtualNumber, flushFd: null });
   }
 
   async beforeCommit(): Promise<void> {}
 
   async afterCommit(ferry: Ferry): Promise<void> {
-    await this.#volume?.moveTo({ to: ferry.destinationNumber, flushFd: null });
-    if (this.#isShimThere) await removeWhenUnused(this.#name);
-    this.#isShimThere = false;
+    await this.#shim.moveTo({ to: ferry.destinationNumber, flushFd: null });
+    await this.#shim.leaveToUsers();
     await ferry.detach();
   }
 
   async goBack(ferry: Ferry): Promise<void> {
     try {
-      if (this.#isShimThere) await this.#stopUsers(this.staysOn);
-      await this.#removeShim();
+      if (this.#shim.isOurs) await this.#stopUsers(this.#shim.path);
+      await this.#shim.remove();
       await ferry.detach();
     } catch (error) {
       throw ferry.device.isAttached ? await afterFailure(error, () => this.#settleAgain(ferry)) : error;
@@ -107,7 +89,7 @@ export class RemountPlacement implements Placement {
   }
 
   takePauseMs(): number | undefined {
-    return this.#volume?.takePauseMs();
+    return this.#shim.takePauseMs();
   }
 
   async #stopUsers(device: string): Promise<void> {
@@ -118,7 +100,7 @@ export class RemountPlacement implements Placement {
   async #bringUp(): Promise<Ferry> {
     const ferry = await Ferry.bringUp(this.#options.ferry);
     try {
-      await this.#makeShim(ferry);
+      await this.#shim.make(ferry.virtualNumber);
       return ferry;
     } catch (error) {
       throw await afterFailure(error, () => ferry.releaseUnused());
@@ -126,29 +108,7 @@ export class RemountPlacement implements Placement {
   }
 
   async #settleAgain(ferry: Ferry): Promise<void> {
-    if (!this.#isShimThere) await this.#makeShim(ferry);
+    if (!this.#shim.isOurs) await this.#shim.make(ferry.virtualNumber);
     await this.settle();
-  }
-
-  async #makeShim(ferry: Ferry): Promise<void> {
-    await createMapped({ name: this.#name, segments: this.#tableOver(ferry) });
-    this.#takeShim(ferry);
-  }
-
-  #takeShim(ferry: Ferry, running?: readonly Segment[]): void {
-    this.#isShimThere = true;
-    const user = { name: this.#name, segments: this.#tableOver(ferry), ...(running && { running }) };
-    this.#volume = new MappedVolume([user], ferry.virtualNumber);
-  }
-
-  #tableOver(ferry: Ferry): Segment[] {
-    const { sizeBytes } = this.#options.ferry.plan.source;
-    return linearTable({ device: ferry.virtualNumber, startSector: 0 }, sizeBytes / sectorBytes);
-  }
-
-  async #removeShim(): Promise<void> {
-    if (!this.#isShimThere) return;
-    await removeMapped(this.#name);
-    this.#isShimThere = false;
   }
 }

@@ -20,6 +20,15 @@ export const wayReasons: Readonly<Record<Way, string>> = {
   live: 'only LVM, LUKS or Diskferry itself lie on it, and can be moved while they are in use',
 };
 
+/**
+ * Whether whoever attaches the virtual device can be moved to the destination unnoticed. A partition table shows no
+ * partitions on a device-mapper device, and LVM would find its physical volume twice after the cut-over.
+ */
+export function mayStayAttached({ content }: DiskFacts): boolean {
+  const partitionTable = content?.partitionTableType ?? null;
+  return partitionTable === null && content?.fileSystemType !== 'LVM2_member';
+}
+
 /** Through fuse a discard arrives as a request to write zeroes. */
 export function tellsDiscards(frontend: FrontendName): boolean {
   return frontend === 'ublk' || frontend === 'nbd';

@@ -3,6 +3,7 @@
  * a job that has stopped.
  */
 import type { ReactElement } from 'react';
+import type { Way } from '../../app/contract/plan.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import type { Asking } from '../components/question.tsx';
 import { Question } from '../components/question.tsx';
@@ -22,12 +23,18 @@ export function UndoQuestion({ view: { job, plan }, asking }: UndoQuestionProps)
     <Question
       asking={asking}
       title={text('job.stopTitle')}
-      words={`${text('job.stopText')} ${text(`job.stopUse.${plan?.way ?? 'unknown'}`)}`}
+      words={`${text('job.stopText')} ${text(`job.stopUse.${useAtUndo(plan)}`)}`}
       yes={text('job.stopYes')}
       no={text('job.stopNo')}
       onYes={() => void wizard.command(job, 'undo')}
     />
   );
+}
+
+/** With device-mapper, who has attached the volume stays on it, too. */
+function useAtUndo(plan: JobView['plan']): Way | 'unknown' {
+  if (plan === null) return 'unknown';
+  return plan.way === 'attach' && plan.usesDeviceMapper ? 'live' : plan.way;
 }
 
 export interface RecoverBackProps {

@@ -1,7 +1,7 @@
 /** What will happen, before anything does: layouts, way, what it takes, which disk is the truth, until when one can go back. */
 import type { ReactElement, ReactNode } from 'react';
 import { useState } from 'react';
-import type { Plan } from '../../app/contract/plan.ts';
+import type { Plan, Way } from '../../app/contract/plan.ts';
 import type { ServiceResult } from '../../app/contract/service.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import { CheckBox, Field, SpeedChoice } from '../components/fields.tsx';
@@ -106,12 +106,16 @@ function PlanText({ plan, notes }: Planned): ReactElement {
       <Warnings messages={[...plan.warnings.map(({ message }) => message), ...notes]} />
       <section>
         <h2>{text('plan.how')}</h2>
-        <p>{text(`plan.way.${plan.way === 'remount' && plan.usesDeviceMapper ? 'remountMapped' : plan.way}`)}</p>
+        <p>{text(`plan.way.${wayWords(plan)}`)}</p>
         <p>{text('plan.mode')}</p>
         <PlanFacts plan={plan} />
       </section>
     </>
   );
+}
+
+function wayWords({ way, usesDeviceMapper }: Plan): Way | 'attachMapped' | 'remountMapped' {
+  return usesDeviceMapper && way !== 'live' ? `${way}Mapped` : way;
 }
 
 function CutOver({ plan }: { readonly plan: Plan }): ReactElement {

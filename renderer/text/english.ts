@@ -164,8 +164,8 @@ export const english = {
     how: 'How it moves',
     way: {
       attach: 'The source is not in use. It becomes a virtual device that can be used at once.',
-      remount:
-        'The source is mounted. It is unmounted for a moment at the start and at the end, and is in use otherwise.',
+      attachMapped: 'The source is not in use. It becomes a virtual device that can be used at once, and to the end.',
+      remount: 'The source is mounted. It is unmounted for a moment at the start and at the end; else it is in use.',
       remountMapped: 'The source is mounted. It is unmounted for a moment at the start, and is in use otherwise.',
       live: 'The source stays in use from beginning to end. Nothing is unmounted.',
     },

@@ -26,6 +26,9 @@ export interface OurJobOptions {
   readonly stateDirectory?: string;
 }
 
+/** Of a disk that nothing uses: what serves it is measured, and no table that leads past it. */
+export const bareDevice: OurJobOptions = { parameters: ['--unmount-at-cutover'] };
+
 export class OurJob {
   readonly #child: ChildProcessByStdio<null, Readable, null>;
   readonly #stateDirectory: string;

@@ -189,6 +189,7 @@ describe.each(offered)('a volume served by %s', (frontend) => {
       '--speed',
       'gentle',
       '--hold',
+      '--unmount-at-cutover',
     );
     const device = await migration.device();
     expect(device).toMatch({ ublk: /^\/dev\/ublkb/, nbd: /^\/dev\/nbd/, fuse: /^\/dev\/loop/ }[frontend]);
@@ -232,7 +233,7 @@ describe.each(offered)('a job whose engine dies while it serves by %s', (fronten
     const disks = { source: source.path, destination: destination.path };
     const fault = fileURLToPath(new URL('../system/support/engine-fault.cjs', import.meta.url));
     vi.stubEnv('NODE_OPTIONS', `--require ${fault}`);
-    const migration = Migration.start(scratchOf(), disks, '--frontend', frontend, '--hold');
+    const migration = Migration.start(scratchOf(), disks, '--frontend', frontend, '--hold', '--unmount-at-cutover');
     vi.unstubAllEnvs();
     const reader = await SteadyReader.start(scratchOf(), await migration.device());
     await migration.event('synchronized');
@@ -355,7 +356,7 @@ describe.skipIf(isQemu)('a device of nbd', () => {
   it('is gone when the process that served it was killed and nobody uses it', async () => {
     const { source, destination } = await makeDisks(4 * mebibyte);
     const disks = { source: source.path, destination: destination.path };
-    const migration = Migration.start(scratchOf(), disks, '--frontend', 'nbd', '--hold');
+    const migration = Migration.start(scratchOf(), disks, '--frontend', 'nbd', '--hold', '--unmount-at-cutover');
     await migration.event('synchronized');
     await migration.kill();
     await waitUntil('the device is gone', async () => (await usedDevices()).length === 0);

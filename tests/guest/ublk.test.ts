@@ -316,7 +316,7 @@ describe.skipIf(!isOffered)('when the process that serves a ublk device is kille
 describe.skipIf(!isOffered)('when a job that serves by ublk has crashed', () => {
   it('its consumers wait, the next command says so, and the next migration ends the wait', async () => {
     const disks = { source: source.path, destination: destination.path };
-    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold');
+    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold', '--unmount-at-cutover');
     const reader = await SteadyReader.start(scratch(), await migration.device());
     await migration.event('synchronized');
     await migration.kill();

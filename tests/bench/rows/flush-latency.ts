@@ -10,7 +10,7 @@ import { makeDisk } from '../bench-disks.ts';
 import { scoped } from '../benchmark.ts';
 import type { Bench, Benchmark } from '../benchmark.ts';
 import { durableWriteUs, flushUs } from '../fio.ts';
-import { OurJob } from '../our-job.ts';
+import { bareDevice, OurJob } from '../our-job.ts';
 import type { Outcome } from '../outcome.ts';
 import { compare } from '../outcome.ts';
 import { paired } from '../paired.ts';
@@ -30,7 +30,7 @@ export const flushLatency: Benchmark = {
 async function measure(bench: Bench): Promise<readonly Outcome[]> {
   const disk = (name: string) => makeDisk(bench, name, sizeBytes, 'random');
   const [source, destination, bare] = [await disk('source'), await disk('destination'), await disk('bare')];
-  const job = OurJob.start(bench, { source, destination });
+  const job = OurJob.start(bench, { source, destination }, bareDevice);
   const device = await job.attached();
   await job.ask('pause');
   const seconds = bench.effort.loadSeconds;

@@ -11,7 +11,7 @@ import type { Bench, Benchmark } from '../benchmark.ts';
 import { scoped } from '../benchmark.ts';
 import { writeSparsely } from '../fio.ts';
 import { OurDevice } from '../our-device-process.ts';
-import { OurJob } from '../our-job.ts';
+import { bareDevice, OurJob } from '../our-job.ts';
 import type { Outcome } from '../outcome.ts';
 import { holdAgainst } from '../outcome.ts';
 import type { Disks } from '../peers/copy-tools.ts';
@@ -62,7 +62,7 @@ async function makeDisks(bench: Bench): Promise<Disks> {
 
 async function secondsUntilPaused(bench: Bench, disks: Disks): Promise<number> {
   const startedMs = performance.now();
-  const job = OurJob.start(bench, disks);
+  const job = OurJob.start(bench, disks, bareDevice);
   const device = await job.attached();
   await useBothEnds(device);
   await job.ask('pause');

@@ -1,22 +1,26 @@
 /**
  * Whole jobs where the kernel has device-mapper: a mounted volume stops once and is never unmounted again,
- * and devices that lie on the source never stop at all. What was acknowledged is checked sector by sector, or
+ * whoever mounts one that nothing used may stay, and devices that lie on the source never stop at all. What was acknowledged is checked sector by sector, or
  * by fio.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { sectorBytes } from '../../../app/base/units.ts';
 import { deviceNumberAt } from '../../../app/devices/block-device.ts';
 import { ownDevices } from '../../../app/devices/device-mapper.ts';
 import { movedTo } from '../../../app/devices/dm-table.ts';
-import { checkFileSystem, findMount, unmount } from '../../system/support/file-system.ts';
+import { checkFileSystem, findMount, mount, unmount } from '../../system/support/file-system.ts';
 import { runFio } from '../../system/support/fio.ts';
+import type { LoopDisk } from '../../system/support/loop-disk.ts';
 import { readPart } from '../../system/support/loop-disk.ts';
+import { Migration } from '../../system/support/migration.ts';
+import type { MountedVolume } from '../../system/support/mounted-volume.ts';
 import { makeMountedVolume } from '../../system/support/mounted-volume.ts';
 import { useScratch } from '../../system/support/scratch.ts';
 import { SectorWriter } from '../../system/support/sector-writer.ts';
 import { waitUntil } from '../../system/support/wait.ts';
+import { numbersBelow } from '../busy-volumes.ts';
 import { expectLiveTables, liveDeviceBytes, liveNames, makeLiveScene, startLive } from './live-scene.ts';
 import { expectNoDevicesLeft } from '../own-devices.ts';
 
@@ -75,6 +79,75 @@ describe('a mounted volume', () => {
     expect(await migration.end()).toMatchObject({ exitCode: 8 });
     expect(await findMount(target)).toEqual(mountedBefore);
     await unmount(target);
+    await checkFileSystem('ext4', source.path);
+  });
+});
+
+describe('a volume that nothing uses', () => {
+  async function startUnused(): Promise<MountedVolume & { migration: Migration; device: string }> {
+    const volume = await makeMountedVolume(scratch());
+    await unmount(volume.target);
+    const migration = volume.migrate('--hold');
+    const device = await migration.device();
+    expect(device).toMatch(/^\/dev\/mapper\/diskferry-/);
+    return { ...volume, migration, device };
+  }
+
+  /** What users write before the end, and after it on the same mount, is on that disk. */
+  async function expectStays(
+    { target, migration, device }: Awaited<ReturnType<typeof startUnused>>,
+    { path }: LoopDisk,
+    order: 'cutover' | 'undo',
+  ): Promise<void> {
+    await mount(device, target);
+    const ballast = readFileSync(`${target}/ballast`);
+    const fio = runFio(scratch(), `${target}/data`, [{ name: 'writer', options: { ...writer, runtime: 2 } }]);
+    writeFileSync(`${target}/before`, 'written before the end', { flush: true });
+    await migration.event('synchronized');
+    await migration.event('graduated');
+    await migration.ask(order);
+    expect(await migration.end()).toMatchObject({ exitCode: order === 'undo' ? 8 : 0 });
+    writeFileSync(`${target}/after`, 'written after it', { flush: true });
+    expect((await fio)[0]?.error).toBe(0);
+    expect((await findMount(target))?.source).toBe(device);
+    expect(await numbersBelow(device.replace('/dev/mapper/', ''))).toEqual([deviceNumberAt(path)]);
+    const { report } = await migration.event(order === 'undo' ? 'undone' : 'finished');
+    const at = order === 'undo' ? 'undo' : 'cut-over';
+    expect(report).toMatchObject({ staysOn: device, interruptions: [{ at, how: 'suspended' }] });
+    expect(migration.surprises).toEqual([]);
+    await unmount(target);
+    await waitUntil('the kernel has removed the device', async () => (await ownDevices()).length === 0);
+    await checkFileSystem('ext4', path);
+    await mount(path, target);
+    expect(readFileSync(`${target}/ballast`).equals(ballast)).toBe(true);
+    expect(['before', 'after'].map((name) => readFileSync(`${target}/${name}`, 'utf8'))).toEqual([
+      'written before the end',
+      'written after it',
+    ]);
+    await unmount(target);
+  }
+
+  it('is mounted while it moves, and stays so at the cut-over while fio writes and verifies', async () => {
+    const scene = await startUnused();
+    await expectStays(scene, scene.destination, 'cutover');
+  });
+
+  it('is mounted while it moves, and stays so when it goes back to the source', async () => {
+    const scene = await startUnused();
+    await expectStays(scene, scene.source, 'undo');
+  });
+
+  it('comes back after a crash, and goes back to the source without a trace when nobody has come', async () => {
+    const { source, migration, device } = await startUnused();
+    await migration.event('synchronized');
+    await migration.kill();
+    const again = Migration.recover(scratch());
+    expect(await again.device()).toBe(device);
+    await again.event('synchronized');
+    await again.ask('undo');
+    expect(await again.end()).toMatchObject({ exitCode: 8 });
+    expect((await again.event('undone')).report).toMatchObject({ staysOn: null });
+    expect(await ownDevices()).toEqual([]);
     await checkFileSystem('ext4', source.path);
   });
 });

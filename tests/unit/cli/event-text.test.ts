@@ -40,6 +40,15 @@ describe('the text of an event', () => {
     expect(eventText(decision, '/var/lib/diskferry')).not.toMatch(/nothing is lost/i);
   });
 
+  test.each(['finished', 'undone'] as const)('%s names the device that is still used', (event) => {
+    const text = (staysOn: string | null): string => {
+      const end = event === 'finished' ? { event, ...line, verified: false } : { event, ...line };
+      return eventText({ ...end, report: { ...report, staysOn } }, plan.stateDirectory);
+    };
+    expect(text('/dev/mapper/diskferry-sdb-1')).toContain('used through /dev/mapper/diskferry-sdb-1 until');
+    expect(text(null)).not.toContain('used through');
+  });
+
   test('says before the cut-over what the destination does not have', () => {
     const crossed = { event: 'synchronized', ...line } as const;
     const without = { ...crossed, acceptedBytes: 8192 };

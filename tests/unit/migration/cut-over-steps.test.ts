@@ -23,6 +23,7 @@ function stepsOf(way: Plan['way'], usesDeviceMapper: boolean, isDirect = false):
 describe('the steps of a cut-over', () => {
   it.each([
     ['attach', false, ['nobody has', 'This is the commit']],
+    ['attach', true, ['This is the commit', '/dev/mapper/diskferry-JOB: the table', 'virtual device goes']],
     ['remount', false, ['is unmounted', 'virtual device goes', 'This is the commit', 'is mounted on /srv']],
     ['remount', true, ['This is the commit', '/dev/mapper/diskferry-JOB: the table', 'virtual device goes']],
     ['live', true, ['This is the commit', '/dev/mapper/vg-home: the table', 'virtual device goes']],

@@ -77,6 +77,29 @@ describe('the way', () => {
     expect(plan({ ...values, destination: imageFacts('/new.img', 2) }).usesDeviceMapper).toBe(false);
   });
 
+  test('gives a device of ours to whoever comes, where device-mapper can carry him', () => {
+    const values = { host: { ...host, hasDeviceMapper: true } };
+    const { way, usesDeviceMapper, warnings, cutOver } = plan(values);
+    expect([way, usesDeviceMapper]).toEqual(['attach', true]);
+    expect(warnings.find(({ code }) => code === 'stays-mapped')?.message).toMatch(
+      /whoever uses the volume by then goes on with it through \/dev\/mapper\/diskferry-JOB, .*nobody uses it any more/,
+    );
+    expect(cutOver.at(-2)).toContain('nothing is unmounted');
+    expect(warningCodes({})).not.toContain('stays-mapped');
+    expect(plan(values, { unmountsAtCutOver: true }).usesDeviceMapper).toBe(false);
+    expect(plan(values, { frontend: 'nbd-socket' }).usesDeviceMapper).toBe(false);
+    expect(plan({ ...values, destination: imageFacts('/new.img', 2) }).usesDeviceMapper).toBe(false);
+  });
+
+  test.each([
+    ['a partition table, whose partitions it would not show', { partitionTableType: 'gpt' }],
+    ["LVM's label, which it would show twice", { fileSystemType: 'LVM2_member' }],
+  ])('gives the virtual device itself where the source has %s', (_what, content) => {
+    const source = diskFacts(sourceDevice, { content: { ...noContent, ...content } });
+    const { way, usesDeviceMapper } = plan({ source, host: { ...host, hasDeviceMapper: true } });
+    expect([way, usesDeviceMapper]).toEqual(['attach', false]);
+  });
+
   test('is remount for a mounted source, with every mount as it can be made again', () => {
     const first = {
       target: '/mnt',
