@@ -1,7 +1,7 @@
 /**
  * Whole jobs where the kernel has device-mapper: a mounted volume stops once and is never unmounted again,
- * whoever mounts one that nothing used may stay, and devices that lie on the source never stop at all. What was acknowledged is checked sector by sector, or
- * by fio.
+ * whoever mounts one that nothing used may stay, and devices that lie on the source never stop at all. What was
+ * acknowledged is checked sector by sector, or by fio.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
