@@ -71,6 +71,7 @@ export const errorCodes = [
   'frontend-failed',
   'copy-broken',
   'no-device-mapper',
+  'no-device-left',
   'mapping-failed',
   'device-suspended',
   'table-changed',

@@ -203,6 +203,11 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   ),
   'copy-broken': failed('both', 'Undo the job, and report this as a bug in Diskferry.'),
   'no-device-mapper': refused('Load it with "modprobe dm-mod", or use a kernel that has device-mapper.'),
+  'no-device-left': failed(
+    'source',
+    'Remove devices of that kind which nobody needs, or do without it: choose another --frontend, or add ' +
+      '--unmount-at-cutover to do without device-mapper.',
+  ),
   'mapping-failed': failed(
     'both',
     'The device goes on with its old table; look at the kernel log (dmesg) for the reason.',

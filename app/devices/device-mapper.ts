@@ -102,6 +102,8 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   'open ENXIO': ['no-device-mapper', 'this kernel offers no device-mapper'],
   'open EACCES': ['device-permission-denied', 'device-mapper is for root only'],
   'open EPERM': ['device-permission-denied', 'device-mapper is for root only'],
+  // The kernel says so for want of a number as well as of memory (dm_create in drivers/md/dm.c).
+  'ioctl(DM_DEV_CREATE) ENXIO': ['no-device-left', 'the kernel can make no more device-mapper devices'],
   'ioctl(DM_DEV_CREATE) EBUSY': ['device-in-use', 'a device of this name exists already'],
   'ioctl(DM_DEV_REMOVE) EBUSY': ['device-in-use', 'it is in use and cannot be removed'],
   'ioctl(DM_TABLE_LOAD) EBUSY': ['device-in-use', 'a device in its table is in use by something else'],
@@ -110,12 +112,12 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   'ioctl(DM_TABLE_LOAD) ENXIO': ['device-missing', 'a device in its table does not exist'],
 };
 
-/** ENXIO of every command but load: there is no device of this name. */
+/** ENXIO of every other command: there is no device of this name. */
 function meaningOf(call: string, errno: string): readonly [ErrorCode, string] | undefined {
-  if (errno === 'ENXIO' && call.startsWith('ioctl') && call !== 'ioctl(DM_TABLE_LOAD)') {
-    return ['device-missing', 'there is no such device'];
-  }
-  return meanings[`${call} ${errno}`];
+  const meaning = meanings[`${call} ${errno}`];
+  if (meaning !== undefined || !call.startsWith('ioctl')) return meaning;
+  if (errno === 'ENXIO') return ['device-missing', 'there is no such device'];
+  return errno === 'ENOMEM' ? ['mapping-failed', `the kernel has no memory for it (${call}: ENOMEM)`] : undefined;
 }
 
 async function named<Result>(name: string, work: () => Promise<Result>): Promise<Result> {

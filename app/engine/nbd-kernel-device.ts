@@ -153,7 +153,7 @@ export class NbdKernelHost implements DeviceHost {
         backendIdentifier: this.#identifier,
       });
     } catch (cause) {
-      throw new DiskferryError('frontend-failed', `nbd: ${whyNotConnected(cause)}`, { cause });
+      throw notConnected(cause);
     }
   }
 
@@ -169,10 +169,10 @@ export class NbdKernelHost implements DeviceHost {
   }
 }
 
-function whyNotConnected(cause: unknown): string {
+function notConnected(cause: unknown): DiskferryError {
   if (isAddonError(cause) && cause.code === 'ENOSPC')
-    return 'the kernel has no number left for another device';
-  return `the kernel connects no device: ${messageOf(cause)}`;
+    return new DiskferryError('no-device-left', 'nbd: the kernel has no number left for another device', { cause });
+  return new DiskferryError('frontend-failed', `nbd: the kernel connects no device: ${messageOf(cause)}`, { cause });
 }
 
 class NbdDevice implements VirtualDevice {

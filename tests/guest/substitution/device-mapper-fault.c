@@ -1,8 +1,8 @@
-// Preloaded into a program (LD_PRELOAD), lets one of its device-mapper ioctls fail with EIO, before the kernel
-// hears of it. The product has no such switch.
+// Preloaded into a program (LD_PRELOAD), lets one of its device-mapper ioctls fail, before the kernel hears of
+// it. The product has no such switch.
 //
-// The file that DEVICE_MAPPER_FAULT names says which: while it holds a number N, the Nth ioctl from now on.
-// What is left to count is written back to it, and in the end the name of the one that has failed. Without the
+// The file that DEVICE_MAPPER_FAULT names says which: while it holds two numbers N and E, the Nth ioctl from now
+// on, with the errno E. What is left to count is written back to it, and in the end the name of the one that has failed. Without the
 // file, or with a name in it, everything passes. Only the program that DEVICE_MAPPER_FAULT_PROGRAM names is
 // concerned, in however many processes: not what it starts otherwise, such as LVM's.
 #include <errno.h>
@@ -42,18 +42,22 @@ static const char *nameOf(unsigned long request, const struct dm_ioctl *message)
   }
 }
 
-static int isToFail(const char *name) {
+// Returns the errno; 0: it is passed on.
+static int errnoOf(const char *name) {
   const char *path = getenv("DEVICE_MAPPER_FAULT");
   int file = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
   if (file == -1) return 0;
-  char text[16] = "";
-  long left = pread(file, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+  char text[32] = "";
+  char *rest = text;
+  long left = pread(file, text, sizeof text - 1, 0) > 0 ? strtol(text, &rest, 10) : 0;
+  long error = strtol(rest, NULL, 10);
   if (left > 0) {
-    int length = left == 1 ? snprintf(text, sizeof text, "%s", name) : snprintf(text, sizeof text, "%ld", left - 1);
+    int length = left == 1 ? snprintf(text, sizeof text, "%s", name)
+                           : snprintf(text, sizeof text, "%ld %ld", left - 1, error);
     if (ftruncate(file, 0) == -1 || pwrite(file, text, (size_t)length, 0) != length) abort();
   }
   close(file);
-  return left == 1;
+  return left == 1 ? (int)error : 0;
 }
 
 int ioctl(int fd, unsigned long request, ...) {
@@ -63,10 +67,10 @@ int ioctl(int fd, unsigned long request, ...) {
   va_end(more);
   if (isConcerned && _IOC_TYPE(request) == DM_IOCTL) {
     pthread_mutex_lock(&one);
-    int fails = isToFail(nameOf(request, parameter));
+    int error = errnoOf(nameOf(request, parameter));
     pthread_mutex_unlock(&one);
-    if (fails) {
-      errno = EIO;
+    if (error != 0) {
+      errno = error;
       return -1;
     }
   }

@@ -3,6 +3,7 @@
  * looked at through a file, so that one process can be made to fail again and again.
  */
 import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../../app/devices/command.ts';
 import type { Scratch } from '../../system/support/scratch.ts';
@@ -33,8 +34,8 @@ export class DeviceMapperFault {
   }
 
   /** The ioctl of this number from now on, counted from 1, fails; those after it do not. */
-  arm(number: number): void {
-    writeFileSync(this.#file, String(number));
+  arm(number: number, error: 'EIO' | 'ENXIO' | 'ENOMEM' = 'EIO'): void {
+    writeFileSync(this.#file, `${number} ${constants.errno[error]}`);
   }
 
   disarm(): void {

@@ -20,6 +20,7 @@ import { movedTo } from '../../../app/devices/dm-table.ts';
 import { gatherFacts } from '../../../app/migration/facts.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import { checkFileSystem, findMount, unmount } from '../../system/support/file-system.ts';
+import type { LoopDisk } from '../../system/support/loop-disk.ts';
 import { readPart } from '../../system/support/loop-disk.ts';
 import type { MountedVolume } from '../../system/support/mounted-volume.ts';
 import { makeMountedVolume } from '../../system/support/mounted-volume.ts';
@@ -188,20 +189,23 @@ async function removeWhatIsNamed(): Promise<void> {
   }
 }
 
+async function planOf(source: LoopDisk, destination: LoopDisk): Promise<Plan> {
+  const paths = {
+    sourcePath: source.path,
+    destinationPath: destination.path,
+    stateDirectory: scratch().directory,
+  };
+  const facts = await gatherFacts({ ...paths, looksCloser: true, findsWriters: true, readsAllocation: false });
+  return decidePlan(facts, { frontend: 'auto', mode: 'redirect' });
+}
+
 describe('a mounted volume', () => {
   let volume: MountedVolume;
   let plan: Plan;
 
   beforeEach(async () => {
     volume = await makeMountedVolume(scratch());
-    const { source, destination } = volume;
-    const paths = {
-      sourcePath: source.path,
-      destinationPath: destination.path,
-      stateDirectory: scratch().directory,
-    };
-    const facts = await gatherFacts({ ...paths, looksCloser: true, findsWriters: true, readsAllocation: false });
-    plan = decidePlan(facts, { frontend: 'auto', mode: 'redirect' });
+    plan = await planOf(volume.source, volume.destination);
   });
 
   function write(): Promise<void> {
@@ -231,19 +235,25 @@ describe('a mounted volume', () => {
     await checkFileSystem('ext4', volume.source.path);
   });
 
-  it('is told of by the command line, with its exit code', async () => {
-    // The last ioctl of a start: the volume's own device is to run.
-    fault.arm(11);
+  it.each([
+    // The first ioctl of a start: the private way to the source is to be made.
+    [1, 'ENXIO', 'create', 'no-device-left', /source: the kernel can make no more device-mapper devices/],
+    [2, 'ENOMEM', 'load', 'mapping-failed', /source: the kernel has no memory for it .*ENOMEM/],
+    // The last one: the volume's own device is to run.
+    [11, 'EIO', 'resume', 'mapping-failed', /\/dev\/mapper\/diskferry-.*EIO/],
+  ] as const)('is told of by the command line, with its exit code (ioctl %i: %s)', async (...row) => {
+    const [number, error, ioctl, code, said] = row;
+    fault.arm(number, error);
     for (const [name, value] of Object.entries(fault.environment)) vi.stubEnv(name, value);
     const migration = volume.migrate();
     vi.unstubAllEnvs();
     const { exitCode, stderr } = await migration.end();
-    expect([exitCode, fault.hit]).toEqual([4, 'resume']);
-    expect(stderr).toMatch(/\/dev\/mapper\/diskferry-.*EIO/);
+    expect([exitCode, fault.hit]).toEqual([4, ioctl]);
+    expect(stderr).toMatch(said);
     expect(migration.events.at(-1)).toMatchObject({
       event: 'failed',
-      code: 'mapping-failed',
-      dataIs: 'source',
+      code,
+      dataIs: number === 11 ? 'source' : 'untouched',
     });
     expect(await findMount(volume.target)).toEqual(volume.mountedBefore);
     await unmount(volume.target);
