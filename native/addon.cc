@@ -46,6 +46,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   offer<unmountDetach>(exports, "unmountDetach");
   offer<unmountForce>(exports, "unmountForce");
   offer<keyAdd>(exports, "keyAdd");
+  offer<keyRead>(exports, "keyRead");
   offer<keyRemove>(exports, "keyRemove");
   offer<loopAttach>(exports, "loopAttach");
   offer<netlinkCall>(exports, "netlinkCall");

@@ -168,6 +168,11 @@ export interface Addon {
    */
   keyAdd(description: string, payload: Uint8Array): number;
   keyRemove(serial: number): void;
+  /**
+   * The payload of somebody's key of the type "user", which the caller wipes. ENOKEY: no keyring of this process or of
+   * its session has it.
+   */
+  keyRead(description: string): Uint8Array;
   /** mknod(2) of a block device, mode 0600. */
   makeBlockNode(path: string, major: number, minor: number): void;
   /** The same of a character device. */

@@ -37,6 +37,7 @@ Napi::Value unmountForce(const Napi::CallbackInfo& info);
 
 // keyring.cc
 Napi::Value keyAdd(const Napi::CallbackInfo& info);
+Napi::Value keyRead(const Napi::CallbackInfo& info);
 Napi::Value keyRemove(const Napi::CallbackInfo& info);
 
 // loop.cc

@@ -17,13 +17,17 @@ export interface SecretTerminal extends Terminal {
   readonly stdin: Terminal['stdin'] & { setRawMode?(isRaw: boolean): unknown };
 }
 
-/** Undefined when the plan needs none. A key file is taken as it is, with every line end. */
+/**
+ * Undefined when the plan needs none. A key file is taken as it is, with every line end, also instead of a token's key.
+ */
 export async function readPassphrase(
   { source, mappedUsers }: Plan,
   keyFile: string | undefined,
   terminal: SecretTerminal = process,
 ): Promise<Uint8Array | undefined> {
-  if (!mappedUsers.some(({ needsPassphrase }) => needsPassphrase)) return undefined;
+  const opensByToken = mappedUsers.some(({ tokenKey }) => tokenKey !== undefined);
+  const isNeeded = mappedUsers.some(({ needsPassphrase }) => needsPassphrase);
+  if (!isNeeded && !(opensByToken && keyFile !== undefined)) return undefined;
   return readPassphraseFor(source.path, keyFile, terminal);
 }
 

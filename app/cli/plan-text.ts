@@ -88,8 +88,9 @@ const userKinds: Readonly<Record<PlannedMappedUser['kind'], string>> = {
   own: 'made by Diskferry',
 };
 
-function userText({ name, kind, mountPoints, needsPassphrase }: PlannedMappedUser): string {
+function userText({ name, kind, mountPoints, needsPassphrase, tokenKey }: PlannedMappedUser): string {
   const where = mountPoints.length === 0 ? '' : ` on ${mountPoints.join(', ')}`;
-  const asks = needsPassphrase ? '; its passphrase will be asked for' : '';
+  const token = tokenKey === undefined ? '' : `; its token opens it with the key "${tokenKey}" of the kernel's keyring`;
+  const asks = needsPassphrase ? '; its passphrase will be asked for' : token;
   return `${name} (${userKinds[kind]})${where}${asks}`;
 }

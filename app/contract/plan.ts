@@ -105,6 +105,8 @@ export const mappedUserSchema = z.object({
   mountPoints: z.array(z.string()),
   /** Of a LUKS2 container: its key must be read from its header again for each change of its table. */
   needsPassphrase: z.boolean(),
+  /** The description of a key in the kernel's keyring that takes the passphrase's place. */
+  tokenKey: z.string().optional(),
 });
 export type PlannedMappedUser = z.infer<typeof mappedUserSchema>;
 

@@ -27,13 +27,13 @@ export async function readLuksHeader(path: string): Promise<LuksHeader | null> {
   if (version === undefined) return null;
   // LUKS1 is re-encrypted only while nobody uses it, and cannot be opened meanwhile.
   if (version === '1') return { version: 1, isReencrypting: false };
+  return { version: 2, isReencrypting: parseReencryption(await readLuks2Metadata(path)) };
+}
+
+/** As JSON. */
+export function readLuks2Metadata(path: string): Promise<string> {
   const parameters = ['luksDump', '--dump-json-metadata', '--', path];
-  return {
-    version: 2,
-    isReencrypting: parseReencryption(
-      await runCommand('cryptsetup', parameters, `${path}: reading its LUKS header`),
-    ),
-  };
+  return runCommand('cryptsetup', parameters, `${path}: reading its LUKS header`);
 }
 
 export function parseReencryption(json: string): boolean {

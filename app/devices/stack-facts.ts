@@ -6,6 +6,7 @@ import { tableOf } from './device-mapper.ts';
 import type { Inventory } from './inventory.ts';
 import type { LuksHeader } from './luks.ts';
 import { readLuksHeader } from './luks.ts';
+import { findTokenKey } from './luks-token.ts';
 import type { PhysicalVolume } from './physical-volume.ts';
 import { readPhysicalVolume } from './physical-volume.ts';
 import type { UserTable } from './stack.ts';
@@ -17,6 +18,8 @@ export interface StackFacts {
   readonly physicalVolume: PhysicalVolume | null;
   /** Null when no LUKS container is open on the disk, or its header is kept elsewhere. */
   readonly luksHeader: LuksHeader | null;
+  /** Of the kernel's keyring: opens the container, as a token in its header says. Null: none does. */
+  readonly tokenKey: string | null;
 }
 
 export async function readStackFacts(
@@ -25,10 +28,12 @@ export async function readStackFacts(
 ): Promise<StackFacts> {
   const { majorMinor, path } = disk;
   const owners = mappedUsersOf(inventory, majorMinor).map(({ mapper }) => ownerOf(mapper.uuid).owner);
+  const luksHeader = owners.includes('luks') ? await readLuksHeader(path) : null;
   return {
     tables: await readUserTables(inventory, majorMinor),
     physicalVolume: owners.includes('lvm') ? await readPhysicalVolume(majorMinor) : null,
-    luksHeader: owners.includes('luks') ? await readLuksHeader(path) : null,
+    luksHeader,
+    tokenKey: luksHeader?.version === 2 ? await findTokenKey(path) : null,
   };
 }
 

@@ -66,7 +66,7 @@ export function requireBothCommands({
 
 /** Throws `usage` for a passphrase that nobody asks for. */
 export function requireContainer({ source, mappedUsers }: Plan, given: string): void {
-  if (mappedUsers.some(({ needsPassphrase }) => needsPassphrase)) return;
+  if (mappedUsers.some(({ needsPassphrase, tokenKey }) => needsPassphrase || tokenKey !== undefined)) return;
   const message = `${given}: no passphrase is needed to move ${source.path}`;
   throw new DiskferryError('usage', message, { context: { device: source.path } });
 }

@@ -9,6 +9,7 @@
  */
 import { present } from '../base/error.ts';
 import { ensureDeviceMapper } from '../devices/device-mapper.ts';
+import { readTokenPassphrase } from '../devices/luks-token.ts';
 import { readPhysicalVolume } from '../devices/physical-volume.ts';
 import { forgetKeys, keysToUnlock, unlockKey } from '../devices/volume-key.ts';
 import { MappedVolume } from '../substitution/mapped-volume.ts';
@@ -140,15 +141,20 @@ export class LivePlacement implements Placement {
   }
 
   async #unlockKeys(): Promise<void> {
-    const { passphrase } = this.#options;
-    if (passphrase === undefined) return;
+    const { path } = this.#plan.source;
+    let { passphrase } = this.#options;
+    const tokenKey = this.#plan.mappedUsers.find((user) => user.tokenKey !== undefined)?.tokenKey;
+    if (passphrase === undefined && tokenKey === undefined) return;
     try {
       const names = (await readMappedUsers(this.#sourceNumber)).flatMap(({ segments }) =>
         keysToUnlock(segments),
       );
-      for (const name of names) await unlockKey(name, { path: this.#plan.source.path, passphrase });
+      // After a crash nobody lies there, and the key may have gone with the last boot.
+      if (names.length > 0 && tokenKey !== undefined) passphrase ??= readTokenPassphrase(path, tokenKey);
+      if (passphrase === undefined) return;
+      for (const name of names) await unlockKey(name, { path, passphrase });
     } finally {
-      passphrase.fill(0);
+      passphrase?.fill(0);
     }
   }
 

@@ -44,7 +44,7 @@ export function planMappedUsers(
     majorMinor: user.majorMinor,
     kind: kindOf(ownerOf(user.mapper.uuid)),
     mountPoints: mountPointsAbove(inventory, user.majorMinor),
-    needsPassphrase: needsPassphrase(user, stack),
+    ...howToUnlock(user, stack),
   }));
 }
 
@@ -56,10 +56,19 @@ function kindOf({ owner }: MapperOwner): PlannedMappedUser['kind'] {
   return owner === 'other' ? 'own' : owner;
 }
 
+function howToUnlock(
+  user: MappedDevice,
+  stack: StackFacts | null,
+): Pick<PlannedMappedUser, 'needsPassphrase' | 'tokenKey'> {
+  const needsKey = hasKeyInKeyring(user, stack);
+  const tokenKey = stack?.tokenKey ?? null;
+  return needsKey && tokenKey !== null ? { needsPassphrase: false, tokenKey } : { needsPassphrase: needsKey };
+}
+
 /** Who may not read the table goes by cryptsetup's habit: keys of LUKS2 are in a keyring. */
-function needsPassphrase({ majorMinor, mapper }: MappedDevice, stack: StackFacts | null): boolean {
+function hasKeyInKeyring({ majorMinor, mapper }: MappedDevice, stack: StackFacts | null): boolean {
   const table = stack?.tables.find((one) => one.majorMinor === majorMinor);
-  if (table !== undefined) return table.segments.some(({ hasKeyInKeyring }) => hasKeyInKeyring);
+  if (table !== undefined) return table.segments.some((segment) => segment.hasKeyInKeyring);
   const owner = ownerOf(mapper.uuid);
   return owner.owner === 'luks' && owner.version === 2;
 }

@@ -10,6 +10,7 @@ import { makeLoopDisk } from '../system/support/loop-disk.ts';
 import { Migration } from '../system/support/migration.ts';
 import { useScratch } from '../system/support/scratch.ts';
 import { Terminal } from '../system/support/terminal.ts';
+import { addUserKey } from '../system/support/user-key.ts';
 import type { Volume } from './busy-volumes.ts';
 import { checkAll, cutOver, mountVolume, numbersBelow, whileBusy } from './busy-volumes.ts';
 import { numberOf } from './device-number.ts';
@@ -81,6 +82,19 @@ describe.skipIf(process.env['DISKFERRY_GUEST'] !== 'qemu')('a job over an opened
       ['open', '--test-passphrase', '--key-file', keyFile, destination.path],
       'cryptsetup',
     );
+  });
+
+  it('moves LUKS2 by the key that its token names, and asks for nothing', async () => {
+    await openVault(scratch(), source.path, 'luks2');
+    const token = ['token', 'add', '--key-description', 'vault', source.path];
+    await runCommand('cryptsetup', token, 'adding a token');
+    await addUserKey(scratch(), 'vault', passphrase.toString());
+    const migration = start();
+    const { plan } = await migration.event('planned');
+    expect(plan.mappedUsers).toMatchObject([{ name: 'vault', needsPassphrase: false, tokenKey: 'vault' }]);
+    await cutOver(migration);
+    expect(await numbersBelow('vault')).toEqual([numberOf(destination)]);
+    expect(JSON.stringify(migration.events) + migration.said).not.toContain(passphrase.toString());
   });
 
   it('goes back to the source with what was written into LUKS1', async () => {

@@ -11,13 +11,14 @@ import { decidePlan } from '../../../app/migration/plan.ts';
 import { makeFacts } from '../migration/made-facts.ts';
 import { options } from '../migration/refusals.ts';
 
-function planOf(needsPassphrase: boolean): Plan {
+function planOf(needsPassphrase: boolean, tokenKey?: string): Plan {
   const user = {
     name: 'vault',
     majorMinor: '253:0',
     kind: 'luks' as const,
     mountPoints: [],
     needsPassphrase,
+    ...(tokenKey !== undefined && { tokenKey }),
   };
   return { ...decidePlan(makeFacts(), options), mappedUsers: [user] };
 }
@@ -66,6 +67,12 @@ describe('a passphrase', () => {
 
   it('is not asked for when none is needed', async () => {
     expect(await readPassphrase(planOf(false), undefined, terminal(true).terminal)).toBeUndefined();
+  });
+
+  it('is not asked for when a token opens the container, but a key file may take its place', async () => {
+    const plan = planOf(false, 'home');
+    expect(await readPassphrase(plan, undefined, terminal(true).terminal)).toBeUndefined();
+    await expect(readPassphrase(plan, '/no/such/key', terminal(true).terminal)).rejects.toThrow('/no/such/key');
   });
 
   it('is every byte of the key file', async () => {

@@ -6,6 +6,7 @@ import type { SegmentSummary, UserTable } from '../../../app/devices/stack.ts';
 import { deviceText } from '../../../app/cli/device-text.ts';
 import { planText } from '../../../app/cli/plan-text.ts';
 import { makeDeviceTrees } from '../../../app/migration/device-trees.ts';
+import { requireContainer } from '../../../app/migration/job-order.ts';
 import { decidePlan } from '../../../app/migration/plan.ts';
 import { blockDevice, mount } from '../devices/made-inventory.ts';
 import {
@@ -42,7 +43,7 @@ function table(...segments: readonly Partial<SegmentSummary>[]): UserTable {
 }
 
 function stack(values: Partial<StackFacts>): StackFacts {
-  return { tables: [], physicalVolume: null, luksHeader: null, ...values };
+  return { tables: [], physicalVolume: null, luksHeader: null, tokenKey: null, ...values };
 }
 
 function on(device: BlockDevice, values: Partial<StackFacts> = {}) {
@@ -173,6 +174,25 @@ describe('a plan for a source in use by device-mapper', () => {
     );
     expect(plan.mappedUsers[0]).toMatchObject({ kind: 'luks', needsPassphrase });
     expect(planText(plan, { columns: 200 }).includes('passphrase')).toBe(needsPassphrase);
+  });
+});
+
+describe('a LUKS2 container with a token', () => {
+  test.each([
+    ['asks for no passphrase where its key is in the keyring', keyInKeyring, { needsPassphrase: false, tokenKey: 'home' }],
+    ['needs neither when the key is in the table', table({ target: 'crypt' }), { needsPassphrase: false }],
+  ])('%s', (_, userTable, expected) => {
+    const luksHeader = { version: 2, isReencrypting: false } as const;
+    const busy = diskFacts(sourceDevice, { closer: { ...nothingCloser, exclusiveRefusal: 'EBUSY' } });
+    const facts = on(vault, { tables: [userTable], luksHeader, tokenKey: 'home' });
+    const plan = decidePlan(makeFacts({ ...facts, source: busy }), options);
+    const { needsPassphrase, tokenKey } = plan.mappedUsers[0] ?? {};
+    expect({ needsPassphrase, tokenKey }).toEqual(expected);
+    const isByToken = 'tokenKey' in expected;
+    expect(planText(plan, { columns: 200 }).includes('its token opens it with the key "home"')).toBe(isByToken);
+    const requireIt = (): void => requireContainer(plan, '--key-file');
+    if (isByToken) expect(requireIt).not.toThrow();
+    else expect(requireIt).toThrow(/no passphrase is needed/);
   });
 });
 
