@@ -114,6 +114,7 @@ export const errorCodes = [
   'container-closed',
   'grow-failed',
   'grow-interrupted',
+  'retired-record-unreadable',
   'interrupted',
 ] as const;
 

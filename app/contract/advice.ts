@@ -347,6 +347,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'in-place',
     exitCode: exitCodes.interrupted,
   },
+  'retired-record-unreadable': refused('Put it back from a copy, or remove it: then nothing is known of its disks.'),
   'undo-failed': failed('both', 'Mend what the message names, then undo again.'),
 };
 

@@ -32,7 +32,6 @@ import type {
   StartMessage,
   SupervisorMessage,
 } from './job-channel.ts';
-import { keepHistory } from './job-history.ts';
 import { JobJournal } from './job-journal.ts';
 import type { JobOptions } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
@@ -40,6 +39,7 @@ import { makeJobDirectory, newJobRecord, writeJobRecord } from './job-record.ts'
 import { outliveFaults } from './outlive-faults.ts';
 import type { JudgedJob, RecoverableJob } from './recovery.ts';
 import { judgeDeadJob, prepareRecovery, whereDataIs, withWayBack } from './recovery.ts';
+import { tryKeepHistory, tryKeepRetired } from './stays-after-end.ts';
 import { takeOverRecord } from './take-over-record.ts';
 
 /** A supervisor that does not read is told no more progress than this; the other events are few. */
@@ -142,6 +142,7 @@ async function finish(dead: RecoverableJob, phase: JobPhase): Promise<void> {
   const events = toldLog(directory);
   try {
     await finishRecovered(dead, (event) => events.add({ ...event, job, timeMs: Date.now() }));
+    if (continuation === 'finish-on-destination') await tryKeepRetired({ ...dead, job });
     await removeRecord(directory);
   } catch (error) {
     const dataIs = continuation === 'finish-on-destination' ? 'destination' : 'source';
@@ -179,6 +180,8 @@ async function runInPlace(options: Omit<JobOptions, 'emit'>, events: EventLog): 
   } finally {
     await journal.close();
     await tryKeepHistory(record, directory);
+    const ended = { job: record.job, directory, plan: recovered?.plan ?? record.plan, absent: [] };
+    if (job.dataIs === 'destination') await tryKeepRetired(ended);
     if (!job.mustBeRecovered) await removeRecord(directory);
   }
 }
@@ -262,15 +265,6 @@ async function runJob(job: Job, { directory, record, events, isNew }: RunPlace):
     stopListening();
     await control?.close();
     stopOutliving();
-  }
-}
-
-/** For reports, when the job's directory is gone; a move does not fail for it. */
-async function tryKeepHistory({ job, plan }: JobRecord, directory: string): Promise<void> {
-  try {
-    await keepHistory(plan.stateDirectory, { job, directory });
-  } catch (error) {
-    process.stderr.write(`there will be no report of this move: ${messageOf(error)}\n`);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { DiskferryError } from '../base/error.ts';
-import type { PlannedDisk } from '../contract/plan.ts';
+import type { Plan, PlannedDisk } from '../contract/plan.ts';
 import type { BlockDevice } from '../devices/block-device.ts';
 import { identitiesAtRest } from '../devices/disk-at-rest.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
@@ -17,8 +17,13 @@ import type { JobRecord } from './job-record.ts';
 import type { SourceSample } from './source-sample.ts';
 import { takeSample } from './source-sample.ts';
 
+/** What a record of a job says of its disks, while it goes on and afterwards. */
+export type DisksOnRecord = Pick<JobRecord, 'places' | 'sourceSample' | 'bootId'> & {
+  readonly plan: Pick<Plan, 'source' | 'destination'>;
+};
+
 export interface Wanted {
-  readonly record: JobRecord;
+  readonly record: DisksOnRecord;
   readonly role: DiskToFind['role'];
   /** Of this boot. */
   readonly bootId: string;
