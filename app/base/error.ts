@@ -114,7 +114,15 @@ export const errorCodes = [
   'container-closed',
   'grow-failed',
   'grow-interrupted',
+  'not-retired',
+  'retired-changed',
   'retired-record-unreadable',
+  'may-be-only-copy',
+  'cannot-be-erased',
+  'erase-failed',
+  'erase-incomplete',
+  'erase-interrupted',
+  'disk-erased',
   'interrupted',
 ] as const;
 

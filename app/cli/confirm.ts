@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { DiskferryError } from '../base/error.ts';
 import type { GrowPlan } from '../contract/grow.ts';
 import type { Plan } from '../contract/plan.ts';
+import type { RetiredDisk } from '../contract/retire.ts';
 
 /** Where the question is asked and answered. */
 export interface Terminal {
@@ -25,6 +26,11 @@ export async function confirmPlan({ destination }: Plan, terminal: Terminal = pr
 export async function confirmGrow({ disk }: GrowPlan, terminal: Terminal = process): Promise<void> {
   const { path } = disk;
   await confirm(path, { would: 'it would be grown', question: `Grow what lies on ${path}?` }, terminal);
+}
+
+export async function confirmErase({ disk }: RetiredDisk, terminal: Terminal = process): Promise<void> {
+  const { path } = disk;
+  await confirm(path, { would: 'all of it would be erased', question: `Erase all of ${path}?` }, terminal);
 }
 
 interface Matter {

@@ -33,6 +33,7 @@ const families: readonly Family[] = [
   },
   { words: ['grow'], load: async () => (await import('./commands/grow.ts')).addGrowCommand },
   { words: ['report'], load: async () => (await import('./commands/report.ts')).addReportCommand },
+  { words: ['retire'], load: async () => (await import('./commands/retire.ts')).addRetireCommand },
   { words: ['unmask'], load: async () => (await import('./commands/unmask.ts')).addUnmaskCommand },
   {
     words: ['completion'],

@@ -10,8 +10,11 @@ import type { DiskferryErrorData, ErrorCode, ErrorContext } from '../base/error.
 import { exitCodes } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 
-/** `in-place`: on the one disk that a command works on. `unknown`: to a command that could not speak to its job. */
-export const dataPlaces = ['untouched', 'source', 'both', 'destination', 'in-place', 'unknown'] as const;
+/**
+ * `in-place`: on the one disk that a command works on. `given-up`: on a disk that is being erased. `unknown`: to a command
+ * that could not speak to its job.
+ */
+export const dataPlaces = ['untouched', 'source', 'both', 'destination', 'in-place', 'given-up', 'unknown'] as const;
 export type DataPlace = (typeof dataPlaces)[number];
 
 export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
@@ -20,6 +23,7 @@ export const dataPlaceTexts: Readonly<Record<DataPlace, string>> = {
   both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
   destination: 'Your data is whole on the destination.',
   'in-place': 'Your data is whole where it was.',
+  'given-up': 'What was on this disk is given up; no other disk has been changed.',
   unknown: 'Where no job has begun, no data has been changed; where the data of a job is, its own last line says.',
 };
 
@@ -159,7 +163,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'path-not-yours': refused(
     'Name a block device by a path that you may follow; to move an image file, run the command as root.',
   ),
-  'not-confirmed': refused('Read the plan ("diskferry plan", or "grow --dry-run"), then add --yes.'),
+  'not-confirmed': refused('Read the plan ("diskferry plan", or --dry-run of "grow" and "retire"), then add --yes.'),
   usage: { advice: 'See "diskferry --help".', dataIs: 'untouched', exitCode: exitCodes.usage },
   'volume-busy': failed(
     'untouched',
@@ -347,7 +351,31 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     dataIs: 'in-place',
     exitCode: exitCodes.interrupted,
   },
+  'not-retired': refused('Look with "diskferry devices" which disk it is; Diskferry erases no other than such an original.'),
+  'retired-changed': refused(
+    'Look at what is on it. If nothing of it is needed, it is an ordinary disk, to be erased with blkdiscard or dd.',
+  ),
   'retired-record-unreadable': refused('Put it back from a copy, or remove it: then nothing is known of its disks.'),
+  'may-be-only-copy': refused(
+    'Connect the destination and look again. If you are sure that what was moved is safe, add --i-know-it-may-be-the-only-copy.',
+  ),
+  'cannot-be-erased': refused('Remove an image file with "rm"; of a disk without discard, overwrite it (--method overwrite).'),
+  'erase-failed': failed(
+    'given-up',
+    'Look at the kernel log (dmesg) and at the cable; then run the same command again, and it goes on from there.',
+  ),
+  'erase-incomplete': failed(
+    'given-up',
+    'Erase it with --method overwrite. If that has been done, the disk does not keep what is written: destroy it.',
+  ),
+  'erase-interrupted': {
+    advice: 'Run the same command again to go on with it.',
+    dataIs: 'given-up',
+    exitCode: exitCodes.interrupted,
+  },
+  'disk-erased': refused(
+    'Look with "diskferry retire {device}" what has become of it; what is left of one erased in part: add --i-know-it-is-stale.',
+  ),
   'undo-failed': failed('both', 'Mend what the message names, then undo again.'),
 };
 

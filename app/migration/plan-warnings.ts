@@ -157,6 +157,6 @@ function sourceHidden({ checked: { source } }: WarningInput): Finding {
     code: 'source-hidden',
     message:
       `Afterwards ${source.path} looks empty, so that nothing takes it for the volume: it keeps what it holds, and ` +
-      '"diskferry unmask" makes it recognisable again.',
+      '"diskferry unmask" makes it recognisable again, "diskferry retire" erases it.',
   };
 }

@@ -27,7 +27,7 @@ const recordVersion = 1;
 const keptMax = 500;
 const suffix = '.json';
 
-export const erasureSchema = z.object({
+const erasureSchema = z.object({
   method: eraseMethodSchema,
   startedMs: z.number(),
   /** Of what is erased first (eraser.ts); durable on the disk. */
@@ -95,12 +95,13 @@ export async function readRetired(stateDirectory: string): Promise<RetiredRecord
   const folder = join(stateDirectory, retiredDirectoryName);
   const names = await orNothing(folder, () => readdir(folder), []);
   const records = await Promise.all(names.filter((name) => name.endsWith(suffix)).map((name) => read(join(folder, name))));
-  return records.sort((one, other) => other.endedMs - one.endedMs);
+  return records.flatMap((record) => record ?? []).sort((one, other) => other.endedMs - one.endedMs);
 }
 
-/** One that cannot be read may be about any disk, and say that it is the volume. */
-async function read(path: string): Promise<RetiredRecord> {
-  const text = await readFile(path, 'utf8');
+/** Null where it has just given way. One that cannot be read may be about any disk, and say that it is the volume. */
+async function read(path: string): Promise<RetiredRecord | null> {
+  const text = await orNothing(path, () => readFile(path, 'utf8'), null);
+  if (text === null) return null;
   try {
     return retiredRecordSchema.parse(JSON.parse(text));
   } catch (cause) {
@@ -143,7 +144,7 @@ async function forgetOldest(folder: string): Promise<void> {
 
 async function endOf(path: string): Promise<number> {
   try {
-    return (await read(path)).endedMs;
+    return (await read(path))?.endedMs ?? 0;
   } catch {
     return 0;
   }

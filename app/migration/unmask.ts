@@ -17,6 +17,7 @@ import type { Known } from '../devices/open-disk.ts';
 import type { JobPhase } from '../journal/job-phase.ts';
 import { jobPhases } from '../journal/job-phase.ts';
 import { requireDisk } from './disk-checks.ts';
+import { refuseErased } from './erased-disk.ts';
 import type { JobRecord, KnownSince } from './job-record.ts';
 import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
 import { holding, isHeld, journalHolder, lockDeadJob, readWord } from './read-journal.ts';
@@ -52,7 +53,7 @@ interface Owner {
   readonly role: Role;
 }
 
-/** Throws `not-masked`, `disk-stale`, `device-in-use`, `job-held`, or what opening it gave. */
+/** Throws `not-masked`, `disk-erased`, `disk-stale`, `device-in-use`, `job-held`, or what opening it gave. */
 export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskRequest): Promise<Unmasked> {
   const inventory = await readInventory({ probes: false, votes: false });
   const facts = await lookCloser(requireDisk(readDiskFacts(inventory, path)), { findsWriters: false });
@@ -67,10 +68,12 @@ export async function unmask({ path, stateDirectory, acceptsStale }: UnmaskReque
   const dead = await ownerOf(inventory, disk, await findDeadJobs(stateDirectory));
   const sizes = await sizesOn(disk, dead);
   const types = await hiddenOn(disk, sizes);
+  const looked = { inventory, stateDirectory, isHidden: types.length > 0, acceptsStale };
+  const erased = dead === undefined ? await refuseErased(disk, looked) : [];
   if (types.length === 0) throw notMasked(disk);
   const act = (held?: Owner): Promise<string[]> => show(disk, { sizes, dead: held, acceptsStale });
   const notKept = dead === undefined ? await act() : await whileDead(disk, dead, act);
-  return { device: path, types, ...(await look(disk, sizes, notKept)) };
+  return { device: path, types, ...(await look(disk, sizes, [...erased, ...notKept])) };
 }
 
 /** Nobody goes on with the job meanwhile. What its record says is read once more: somebody may have done so just before. */

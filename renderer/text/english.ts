@@ -1,8 +1,7 @@
 /**
  * Every word of the wizard in English; other languages are files like this one, with the same keys. What the
- * service says (reasons, warnings, the steps of a plan) comes as whole sentences in English.
- *
- * Calm, exact, short: what happens, to which disk, whether the data is safe, what to do next.
+ * service says (reasons, warnings, the steps of a plan) comes as whole sentences in English. Calm, exact, short:
+ * what happens, to which disk, whether the data is safe, what to do next.
  */
 export const english = {
   app: {
@@ -66,6 +65,7 @@ export const english = {
     data: {
       untouched: 'Nothing has been changed; your data is where it was.',
       'in-place': 'Your data is whole where it was.',
+      'given-up': 'What was on this disk is given up; no other disk has been changed.',
       source: 'Your data is whole on the source.',
       both: 'Your data is on both disks together: keep both as they are, and use neither alone.',
       destination: 'Your data is whole on the destination.',
@@ -197,8 +197,7 @@ export const english = {
     warnings: 'To be noted',
     expired: 'This is a new plan: please look at it again.',
     noJournal: 'Move it all the same',
-    noJournalWhy:
-      'I have a backup of this disk, and nothing will mount either disk by itself after a power cut.',
+    noJournalWhy: 'I have a backup of this disk, and nothing will mount either disk by itself after a power cut.',
   },
   confirm: {
     title: 'Erase {{disk}} and start?',
