@@ -8,7 +8,8 @@ import type { Browser, Page } from 'playwright-core';
 import { callName, preloadWorld, tellName } from './preload-world.ts';
 
 const schemeOrigin = 'diskferry://wizard';
-const standInOrigin = 'http://wizard.test';
+/** As trustworthy as the app's own scheme is. */
+const standInOrigin = 'https://wizard.test';
 
 export type ProtocolHandler = (request: Request) => Response | Promise<Response>;
 

@@ -11,7 +11,7 @@ import { waitUntil } from '../../system/support/wait.ts';
 import type { ProtocolHandler, Surroundings, WindowOptions } from './stand-in-window.ts';
 import { StandInWindow } from './stand-in-window.ts';
 
-const mainFile = resolve(import.meta.dirname, '../../../build/main/main.cjs');
+export const mainFile = resolve(import.meta.dirname, '../../../build/main/main.cjs');
 type Loader = (name: string, ...rest: unknown[]) => unknown;
 type InvokeHandler = (event: object, ...values: unknown[]) => unknown;
 

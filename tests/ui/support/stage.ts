@@ -20,13 +20,15 @@ export const sizeBytes = 128 * mebibyte;
 /** What programs write while a job is paused: over what is on the source only. */
 const written = { offsetBytes: 64 * mebibyte, bytes: Buffer.alloc(40 * mebibyte, 'new!') };
 
-export interface Stage {
-  readonly scratch: Scratch;
-  readonly service: Service;
-  readonly serving: Serving;
-  readonly window: WizardWindow;
+export interface Disks {
   readonly source: LoopDisk;
   readonly destination: LoopDisk;
+}
+
+export interface Stage extends Disks {
+  readonly scratch: Scratch;
+  readonly service: Service;
+  readonly window: WizardWindow;
 }
 
 export interface StageOptions extends WindowOptions {
@@ -34,17 +36,22 @@ export interface StageOptions extends WindowOptions {
   readonly destinationDirectory?: string;
 }
 
-/** The destination holds an empty file system, so that the wizard asks before it erases it. */
+/** With the window in a browser. */
 export async function setUp(scratch: Scratch, browser: Browser, options: StageOptions = {}): Promise<Stage> {
   const service = await Service.start(scratch);
+  const disks = await makeDisks(scratch, options);
+  const window = await WizardWindow.open(browser, await new Serving(service).link(), options);
+  return { scratch, service, window, ...disks };
+}
+
+/** The destination holds an empty file system, so that the wizard asks before it erases it. */
+export async function makeDisks(scratch: Scratch, options: StageOptions = {}): Promise<Disks> {
   const source = await makeLoopDisk(scratch, 'source', { sizeBytes, content: 'random' });
   const file = `${options.destinationDirectory ?? scratch.path('.')}/destination.img`;
   makeImage(file, sizeBytes + 64 * mebibyte);
   const destination = await attachLoopDisk(file, sizeBytes + 64 * mebibyte);
   await runCommand('mkfs.ext4', ['-q', '-L', 'old', destination.path], 'making what will be erased');
-  const serving = new Serving(service);
-  const window = await WizardWindow.open(browser, await serving.link(), options);
-  return { scratch, service, serving, window, source, destination };
+  return { source, destination };
 }
 
 /** Another client pauses the job as soon as it is heard of, so that it stands still while it is looked at. */

@@ -19,6 +19,8 @@ export interface WindowOptions {
   readonly size?: { readonly width: number; readonly height: number };
 }
 
+/** Of `serve`, of the desktop app, and of what stands in for the latter. */
+const ownAddress = /^(https?|wss?):\/\/127\.0\.0\.1:|^(data|blob):|^diskferry:\/\/wizard\/|^https:\/\/wizard\.test\//;
 const usualSize = { width: 1100, height: 780 };
 /** The smallest window, and the same at twice the size of letters. */
 const smallSizes = [
@@ -39,6 +41,11 @@ export class WizardWindow {
     return window;
   }
 
+  /** A window that is open already: the desktop app's. */
+  static of(page: Page): WizardWindow {
+    return new WizardWindow(page);
+  }
+
   private constructor(page: Page) {
     this.page = page;
     page.setDefaultTimeout(120_000);
@@ -47,8 +54,7 @@ export class WizardWindow {
       if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
     });
     page.on('request', (request) => {
-      if (!/^(https?|wss?):\/\/127\.0\.0\.1:|^(data|blob):/.test(request.url()))
-        this.complaints.push(`asked for ${request.url()}`);
+      if (!ownAddress.test(request.url())) this.complaints.push(`asked for ${request.url()}`);
     });
   }
 
