@@ -1,5 +1,7 @@
 /** A plan as a person reads it before saying yes: both disks, what is erased, how, and what can go wrong. */
 import type { FrontendName, Plan, PlannedDisk, PlannedMappedUser, Way } from '../contract/plan.ts';
+import type { RoundedTime } from '../contract/report/words.ts';
+import { roundedRange } from '../contract/report/words.ts';
 import { formatBytes } from './format.ts';
 import { wrapUnder } from './wrap.ts';
 
@@ -23,6 +25,7 @@ export function planText(plan: Plan, stream: { readonly columns?: number }): str
     ...mappedUsers.map((user) => ['', userText(user)] as const),
     ...mounts.map(({ target, fsType }) => ['', `${target} (${fsType})`] as const),
     ['Copy', copyText(plan)],
+    ...(plan.duration === undefined ? [] : [['Takes', durationText(plan.duration)] as const]),
     [
       'Needs',
       `${formatBytes(plan.memoryBytes)} of memory, ${formatBytes(plan.journalBytes)} in ${plan.stateDirectory}`,
@@ -45,6 +48,21 @@ function row(name: string, text: string, columns: number): string {
 function copyText({ copy }: Plan): string {
   if (copy.bytes === null) return copy.reason;
   return `${copy.exact ? '' : 'about '}${formatBytes(copy.bytes)}. ${copy.reason}`;
+}
+
+function durationText(duration: NonNullable<Plan['duration']>): string {
+  const { low, high } = roundedRange(duration);
+  const range =
+    low.unit !== high.unit
+      ? `${timeText(low)} to ${timeText(high)}`
+      : low.count === high.count
+        ? `about ${timeText(low)}`
+        : `${low.count} to ${timeText(high)}`;
+  return `${range}, by how the disks are connected; longer while programs are busy.`;
+}
+
+function timeText({ unit, count }: RoundedTime): string {
+  return `${count} ${count === 1 ? unit.slice(0, -1) : unit}`;
 }
 
 function diskText({ path, sizeBytes, model, serial, bus, content }: PlannedDisk): string {

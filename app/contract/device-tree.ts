@@ -45,6 +45,8 @@ const nodeSchema = z.object({
   wwn: z.string().nullable(),
   /** `sata`, `nvme`, `usb`, … as lsblk names it. */
   bus: z.string().nullable(),
+  /** What its connection has agreed on, on the wire; null where nothing says it. */
+  linkMegabits: z.int().positive().nullable(),
   /** Null when nobody has looked: without udev this needs root. */
   content: contentSchema.nullable(),
   /** From the partition table. */

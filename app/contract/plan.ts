@@ -9,6 +9,7 @@
 import * as z from 'zod';
 
 const bytes = z.int().nonnegative();
+const seconds = z.int().nonnegative();
 
 export const frontendSchema = z.enum(['ublk', 'nbd', 'fuse', 'nbd-socket']);
 export type FrontendName = z.infer<typeof frontendSchema>;
@@ -165,6 +166,11 @@ export const planSchema = z.object({
   /** Only for `live`. */
   mappedUsers: z.array(mappedUserSchema),
   copy: copyScopeSchema,
+  /**
+   * How long it takes, from how the disks are connected: nothing has been measured yet, and programs that use the
+   * volume make it longer. Missing where the disks do not tell.
+   */
+  duration: z.object({ lowSeconds: seconds, highSeconds: seconds }).optional(),
   /** What the flags and the fixed buffers take. */
   memoryBytes: bytes,
   /** What its journal takes in the state directory, from the start. */

@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs';
 import type { DeviceKind } from '../contract/device-tree.ts';
 import type { DeviceContent } from '../contract/plan.ts';
+import type { DiskLink } from './disk-link.ts';
 
 export interface PartitionPlace {
   readonly diskMajorMinor: string;
@@ -55,6 +56,10 @@ export interface BlockDevice {
   /** Zones must be written in order, which nothing here does. */
   readonly isZoned: boolean;
   readonly diskSequence: string | null;
+  /** How its disk is connected; null where nothing says it. */
+  readonly link: DiskLink | null;
+  /** As its disk says; bridges say so of everything. Null where it says nothing. */
+  readonly isRotational: boolean | null;
   readonly partition: PartitionPlace | null;
   readonly loop: LoopBacking | null;
   /** Null for everything that is no device-mapper device. */

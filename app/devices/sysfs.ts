@@ -12,6 +12,7 @@ import type { DeviceKind } from '../contract/device-tree.ts';
 import type { BlockDevice, FileKey, LoopBacking, MapperIdentity } from './block-device.ts';
 import { majorMinorOf } from './block-device.ts';
 import type { Hardware } from './hardware.ts';
+import { readDiskLink } from './disk-link.ts';
 import { readSysfsHardware } from './hardware.ts';
 import type { StatOf } from './reachable-stat.ts';
 import { reachableStat } from './reachable-stat.ts';
@@ -69,6 +70,8 @@ function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevic
     removable: readAttribute(join(diskFolder, 'removable')) === '1',
     isZoned: !['none', null].includes(readAttribute(join(diskFolder, 'queue/zoned'))),
     diskSequence: readAttribute(join(diskFolder, 'diskseq')),
+    link: readDiskLink(diskFolder),
+    isRotational: toldAs(readAttribute(join(diskFolder, 'queue/rotational'))),
     partition: isPartition
       ? {
           diskMajorMinor: diskMajorMinor as string,
@@ -82,6 +85,10 @@ function readDevice(classPath: string, name: string, statOf: StatOf): SysfsDevic
     ),
     hardware: readSysfsHardware(diskFolder),
   };
+}
+
+function toldAs(flag: string | null): boolean | null {
+  return flag === null ? null : flag === '1';
 }
 
 /** The kernel's number for this appearance of a disk, or of the disk that a partition lies on. */

@@ -108,6 +108,7 @@ function makeTree(machine: Machine, device: BlockDevice): DeviceTree {
   return {
     ...{ path, kind, majorMinor, sizeBytes, logicalBlockBytes, physicalBlockBytes, readOnly, removable },
     ...{ model, vendor, serial, wwn, bus, content, usedBytes, partitionUuid },
+    linkMegabits: device.link?.megabits ?? null,
     health: machine.health.get(majorMinor) ?? null,
     isSystem: holdsSystem(inventory, readBlockFacts(device, path), machine.systemPaths),
     mountPoints: mounts.map(({ target }) => target),

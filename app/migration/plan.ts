@@ -15,6 +15,7 @@ import type {
   Way,
 } from '../contract/plan.ts';
 import { isAllocationReadable } from '../devices/allocated.ts';
+import type { BlockDevice } from '../devices/block-device.ts';
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import type { MountedVolume } from '../devices/inventory.ts';
 import { findDevice } from '../devices/inventory.ts';
@@ -24,6 +25,7 @@ import { chooseFrontend } from './frontend-choice.ts';
 import { neededMemoryBytes } from './host-checks.ts';
 import { journalFileBytes } from './job-journal.ts';
 import type { DestinationShape } from './pair-checks.ts';
+import { planDuration } from './plan-duration.ts';
 import { preflight } from './preflight.ts';
 import type { CheckedDisks } from './preflight.ts';
 import { findWarnings } from './plan-warnings.ts';
@@ -82,6 +84,7 @@ export function decidePlan(facts: Facts, options: PlanOptions): Plan {
     mode: 'redirect',
     verifies: options.verifies === true,
     copy,
+    ...durationOf(facts, checked, { copy, verifies: options.verifies === true }),
     memoryBytes: neededMemoryBytes(source.sizeBytes),
     journalBytes: journalFileBytes(source.sizeBytes),
     stateDirectory: facts.stateDirectory.path,
@@ -90,6 +93,20 @@ export function decidePlan(facts: Facts, options: PlanOptions): Plan {
     phases: phasesOf({ usesDeviceMapper, verifies: options.verifies === true }),
     cutOver: cutOverSteps({ ...users, destinationPath: destination.path, job: 'JOB', isDirect: false }),
   };
+}
+
+function durationOf(
+  { inventory }: Facts,
+  { source, shape }: CheckedDisks,
+  how: Pick<Plan, 'copy' | 'verifies'>,
+): Pick<Plan, 'duration'> {
+  const deviceOf = ({ storage }: Pick<DiskFacts, 'storage'>): BlockDevice | undefined =>
+    storage.kind === 'block' ? findDevice(inventory, storage.majorMinor) : undefined;
+  const duration = planDuration({
+    ...how,
+    ...{ sizeBytes: source.sizeBytes, source: deviceOf(source), destination: deviceOf(shape) },
+  });
+  return duration === undefined ? {} : { duration };
 }
 
 /** Throws `not-root` when the plan can only be carried out by root and we are not. */

@@ -1,7 +1,7 @@
 /** What is said of a disk, the same on every screen: model, serial, bus, size, what is on it. */
 import type { DeviceTree } from '../../app/contract/device-tree.ts';
 import type { DeviceContent, PlannedDisk } from '../../app/contract/plan.ts';
-import { bytesText } from '../text/figures.ts';
+import { bytesText, linkText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 
 type Disk = Pick<PlannedDisk, 'path' | 'model' | 'serial' | 'bus' | 'sizeBytes' | 'content'>;
@@ -63,13 +63,14 @@ export function ownFacts({ serial, bus, sizeBytes }: Pick<Disk, 'serial' | 'bus'
 
 /** One line of the device tree. */
 export function deviceFacts(tree: DeviceTree): string[] {
-  const { vendor, model, mountPoints, usedBytes, backingFile, health, isSwap, isSystem, readOnly, removable } = tree;
+  const { vendor, model, linkMegabits, mountPoints, usedBytes, backingFile, health, isSwap, isSystem, readOnly, removable } = tree;
   // Of virtual disks the vendor is a number.
   const known = [vendor, model].filter((part) => part !== null && !/^0x[0-9a-f]+$/i.test(part));
   const name = known.join(' ').trim();
   return [
     ...(name === '' ? [] : [name]),
     ...diskFacts(tree),
+    ...(linkMegabits === null ? [] : [text('device.link', { rate: linkText(linkMegabits) })]),
     ...(mountPoints.length === 0 ? [] : [text('device.mounted', { where: mountPoints.join(', ') })]),
     ...(usedBytes === null ? [] : [text('device.used', { used: bytesText(usedBytes) })]),
     ...(backingFile === null ? [] : [text('device.over', { file: backingFile })]),

@@ -11,7 +11,7 @@ import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import { findDevice } from '../state/choice.ts';
 import { isBusy } from '../state/wizard-state.ts';
-import { bytesText } from '../text/figures.ts';
+import { bytesText, planRangeText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { Screen } from './screen.tsx';
 
@@ -148,13 +148,14 @@ function Warnings({ messages }: { readonly messages: readonly string[] }): React
 }
 
 function PlanFacts({ plan }: { readonly plan: Plan }): ReactElement {
-  const { copy, memoryBytes, journalBytes, stateDirectory, mounts, mappedUsers } = plan;
+  const { copy, duration, memoryBytes, journalBytes, stateDirectory, mounts, mappedUsers } = plan;
   const size = copy.bytes === null ? text('plan.all') : bytesText(copy.bytes);
   const uses = [...mounts.map(({ target }) => target), ...mappedUsers.map(({ name }) => name)];
   return (
     <Facts
       facts={[
         [text('plan.copied'), `${copy.exact ? size : text('plan.copiedAbout', { size })}. ${copy.reason}`],
+        [text('plan.takes'), planRangeText(duration)],
         ...(uses.length === 0 ? [] : [[text('plan.uses'), uses.join(', ')] as const]),
         [text('plan.memory'), bytesText(memoryBytes)],
         [text('plan.journal'), text('plan.journalIn', { size: bytesText(journalBytes), folder: stateDirectory })],

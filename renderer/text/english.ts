@@ -3,6 +3,8 @@
  * service says (reasons, warnings, the steps of a plan) comes as whole sentences in English. Calm, exact, short:
  * what happens, to which disk, whether the data is safe, what to do next.
  */
+import { englishEnd } from './english-end.ts';
+
 export const english = {
   app: {
     name: 'Diskferry',
@@ -150,6 +152,7 @@ export const english = {
       live: 'It stays in use from beginning to end.',
     },
     warning: 'Will be erased: {{content}}',
+    link: '{{rate}} on the wire',
     lost: '{{path}} is not the disk any more that you had chosen. Look at the list, and choose again.',
   },
   plan: {
@@ -177,6 +180,19 @@ export const english = {
     journal: 'Journal',
     journalIn: '{{size}} in {{folder}}',
     uses: 'Uses',
+    takes: 'Takes',
+    takesUnknown: 'Not known yet: the disks do not tell how they are connected.',
+    takesAbout: '{{range}}, by how the disks are connected. Longer while programs are busy.',
+    amount: {
+      minutes_one: '{{count}} minute',
+      minutes_other: '{{count}} minutes',
+      hours_one: '{{count}} hour',
+      hours_other: '{{count}} hours',
+      days_one: '{{count}} day',
+      days_other: '{{count}} days',
+    },
+    range: '{{low}} to {{high}}',
+    rangeAbout: 'About {{amount}}',
     options: 'Your choice',
     verify: 'Read the destination back and compare it before the cut-over',
     verifyWhy: 'Takes about as long again. What programs write meanwhile cannot be compared.',
@@ -346,60 +362,5 @@ export const english = {
     button: 'Cut over',
     working: 'The destination takes its place. Leave both disks connected.',
   },
-  printed: {
-    title: 'Move of {{source}} to {{destination}}',
-    outcomes: {
-      finished: 'The move is complete. The destination holds the volume.',
-      undone: 'The move was undone. The source holds the volume.',
-      failed: 'The move has failed.',
-      'not-ended': 'The move has not ended.',
-    },
-    job: 'Name of the move',
-    started: 'Started',
-    ended: 'Ended',
-    time: '{{time}} UTC',
-  },
-  done: {
-    finished: 'The move is complete',
-    finishedBut: 'The move is complete, with these points',
-    undone: 'The move was undone',
-    failed: 'The move has failed',
-    dataUnknown: 'It is not known where your data is: keep both disks as they are, and use neither alone.',
-    undoneBut: 'The move was undone, with these points',
-    undoneButText: '{{source}} holds the volume again, but not all that was written: see below.',
-    finishedText: '{{destination}} holds the volume now.',
-    undoneText: '{{source}} holds everything that was written.',
-    oldDisk: 'What to do with the source',
-    oldDiskText:
-      '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume, unless a point above says otherwise. Keep it until you have looked at the destination.',
-    undoneDisk: 'What to do with the destination',
-    undoneDiskText:
-      'The move has no more use for {{destination}}. Programs do not take it for the volume, unless a point above says otherwise. Look at what is on it before you use it for something else.',
-    points: 'To be noted',
-    file: 'A file that lies there: {{path}}',
-    lost: {
-      finished: '{{size}} of the source could not be read. On the destination they are zeroes.',
-      undone: '{{size}} of the destination could not be read. On the source they are as before the move.',
-    },
-    notVerified: 'The destination was not read back.',
-    stays: 'Programs reach it as {{device}} until they leave it.',
-    figures: 'What it took',
-    took: 'Time',
-    copied: 'Copied',
-    written: 'Written by programs meanwhile',
-    free: 'Free, left out',
-    stall: 'Longest wait of one request',
-    pauses: 'Interruptions',
-    noPauses: 'none',
-    pause: '{{time}} at the {{at}}',
-    at: { start: 'start', 'cut-over': 'cut-over', undo: 'way back' },
-    report: 'Report',
-    reportWhy: 'Serials, sizes, times and everything that happened. It stays on this machine.',
-    technician: 'Technician',
-    customer: 'Customer',
-    saveHtml: 'Save as a page',
-    saveJson: 'Save as data (JSON)',
-    print: 'Print or save as PDF…',
-    another: 'Back to the start',
-  },
+  ...englishEnd,
 } as const;

@@ -1,5 +1,7 @@
 /** Sizes, rates and times as the wizard shows them; sizes and durations read as they do in the reports. */
-import { bytesText, durationText } from '../../app/contract/report/words.ts';
+import type { Plan } from '../../app/contract/plan.ts';
+import type { RoundedTime } from '../../app/contract/report/words.ts';
+import { bytesText, durationText, roundedRange } from '../../app/contract/report/words.ts';
 import type { Range } from '../state/job-forecast.ts';
 import { text } from './text.ts';
 
@@ -13,6 +15,22 @@ export function waitText(microseconds: number): string {
   if (microseconds < 1000) return `${Math.round(microseconds)} µs`;
   const milliseconds = microseconds / 1000;
   return milliseconds < 10 ? `${trimmed(milliseconds)} ms` : durationText(milliseconds);
+}
+
+/** As people know connections: USB 2 has 480 Mbit/s, SATA 6 Gbit/s. */
+export function linkText(megabits: number): string {
+  return megabits < 1000 ? `${megabits} Mbit/s` : `${trimmed(megabits / 1000)} Gbit/s`;
+}
+
+/** Of a plan, before anything has been measured. */
+export function planRangeText(duration: Plan['duration']): string {
+  if (duration === undefined) return text('plan.takesUnknown');
+  const { low, high } = roundedRange(duration);
+  const amount = ({ unit, count }: RoundedTime): string => text(`plan.amount.${unit}`, { count });
+  const isOne = low.unit === high.unit && low.count === high.count;
+  const first = low.unit === high.unit ? String(low.count) : amount(low);
+  const range = isOne ? text('plan.rangeAbout', { amount: amount(low) }) : text('plan.range', { low: first, high: amount(high) });
+  return text('plan.takesAbout', { range });
 }
 
 /** At the time scale of a chart. */

@@ -29,6 +29,8 @@ export function blockDevice(majorMinor: string, values: Partial<BlockDevice> = {
     removable: false,
     isZoned: false,
     diskSequence: null,
+    link: null,
+    isRotational: null,
     partition: null,
     loop: null,
     mapper: null,

@@ -64,7 +64,7 @@ export function device(path: string, fields: Partial<DeviceTree> = {}): DeviceTr
   return {
     ...{ path, kind: 'disk', majorMinor: path, sizeBytes: 100 * mebi, logicalBlockBytes: 512, physicalBlockBytes: 512 },
     ...{ readOnly: false, removable: false, model: null, vendor: null, serial: null, wwn: null, bus: null, content: null },
-    ...{ partitionUuid: null, health: null, isSystem: false, mountPoints: [], isSwap: false, usedBytes: null },
+    ...{ linkMegabits: null, partitionUuid: null, health: null, isSystem: false, mountPoints: [], isSwap: false, usedBytes: null },
     ...{ offsetBytes: null, backingFile: null, asSource: eligible, asDestination: eligible, way: null, children: [] },
     ...fields,
   };

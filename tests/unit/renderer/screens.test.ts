@@ -125,6 +125,22 @@ describe('a screen', () => {
     expect(shown(connected, devices, { type: 'placed', place: { at: 'source' } })).not.toContain('Not possible');
   });
 
+  test('says how long a move takes before it begins, as far as that is known', () => {
+    const told = (duration?: Plan['duration']): string =>
+      shown(connected, choice, planOf({ ...plan, ...(duration === undefined ? {} : { duration }) }), { type: 'placed', place: { at: 'plan' } });
+    expect(told()).toContain('Not known yet: the disks do not tell how they are connected.');
+    expect(told({ lowSeconds: 2000, highSeconds: 9000 })).toContain('33 minutes to 3 hours, by how the disks are connected.');
+    expect(told({ lowSeconds: 2000, highSeconds: 6000 })).toContain('33 to 100 minutes, by how the');
+    expect(told({ lowSeconds: 20, highSeconds: 50 })).toContain('About 1 minute, by how');
+  });
+
+  test('says of each disk how it is connected', () => {
+    const trees = [device('/dev/sdb', { linkMegabits: 6000 }), device('/dev/sdc', { linkMegabits: 480 })];
+    const html = shown(connected, { type: 'devices', devices: { trees, notes: [] } }, { type: 'placed', place: { at: 'source' } });
+    expect(html).toContain('6 Gbit/s on the wire');
+    expect(html).toContain('480 Mbit/s on the wire');
+  });
+
   test('says how long the cut-over may interrupt programs, by what the start has taken', () => {
     const interrupted: JobEvent = {
       ...{ event: 'interrupted', job: 'job-1', timeMs: 1500, at: 'start', how: 'unmounted', elapsedMs: 340 },
