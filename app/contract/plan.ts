@@ -133,6 +133,8 @@ export const planWarningCodes = [
   'copies-everything',
   'stops-users',
   'stays-mapped',
+  'same-identity',
+  'slow-link',
 ] as const;
 
 export const planWarningSchema = z.object({ code: z.enum(planWarningCodes), message: z.string() });

@@ -4,6 +4,7 @@ import type { CopyScope, FrontendName, PlanWarning, Way } from '../contract/plan
 import type { DiskFacts } from '../devices/disk-facts.ts';
 import { findDevice } from '../devices/inventory.ts';
 import { isNameless } from './disk-places.ts';
+import { sameIdentity, slowLink } from './disk-warnings.ts';
 import type { Facts } from './facts.ts';
 import type { CheckedDisks } from './preflight.ts';
 import { statePlaceWarning } from './state-checks.ts';
@@ -18,10 +19,14 @@ export interface WarningInput {
 }
 
 export function findWarnings(input: WarningInput): PlanWarning[] {
+  const { facts, checked } = input;
+  const disks = { inventory: facts.inventory, source: checked.source, destination: checked.shape };
   return [
     recoverAfterCrash(),
     notFoundAgain(input),
     stateNotDurable(input),
+    sameIdentity(disks),
+    slowLink(disks),
     destinationNotEmpty(input),
     stopsUsers(input),
     staysMapped(input),

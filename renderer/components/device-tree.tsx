@@ -10,6 +10,7 @@ import { Button } from 'react-aria-components/Button';
 import { Collection } from 'react-aria-components/Collection';
 import { Tree, TreeItem, TreeItemContent } from 'react-aria-components/Tree';
 import type { DeviceTree as Device } from '../../app/contract/device-tree.ts';
+import { linkText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import type { DiskRole, Row } from './device-rows.ts';
 import { deviceRows, withBelow } from './device-rows.ts';
@@ -88,6 +89,9 @@ function DeviceItem({ row, role }: { readonly row: Row; readonly role: DiskRole 
   );
 }
 
+/** As the service warns of it in the plan. */
+const slowMegabits = 1000;
+
 interface DeviceNoteProps {
   readonly device: Device;
   readonly role: DiskRole;
@@ -97,6 +101,13 @@ interface DeviceNoteProps {
 function DeviceNote({ device, role, whyNot }: DeviceNoteProps): ReactElement | null {
   if (whyNot !== null) return <span className="why-not">{text('device.whyNot', { reason: whyNot })}</span>;
   if (role === 'source') return device.way === null ? null : <span>{text(`device.way.${device.way.way}`)}</span>;
-  if (!holdsData(device.content)) return null;
-  return <span className="erased">{text('device.warning', { content: erasedText(device) })}</span>;
+  const { content, linkMegabits } = device;
+  return (
+    <>
+      {holdsData(content) && <span className="erased">{text('device.warning', { content: erasedText(device) })}</span>}
+      {linkMegabits !== null && linkMegabits < slowMegabits && (
+        <span className="slow">{text('device.slow', { rate: linkText(linkMegabits) })}</span>
+      )}
+    </>
+  );
 }

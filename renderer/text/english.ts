@@ -153,6 +153,7 @@ export const english = {
     },
     warning: 'Will be erased: {{content}}',
     link: '{{rate}} on the wire',
+    slow: 'Connected at {{rate}} only: all that programs write goes there from the start, no faster than that.',
     lost: '{{path}} is not the disk any more that you had chosen. Look at the list, and choose again.',
   },
   plan: {

@@ -134,11 +134,17 @@ describe('a screen', () => {
     expect(told({ lowSeconds: 20, highSeconds: 50 })).toContain('About 1 minute, by how');
   });
 
-  test('says of each disk how it is connected', () => {
+  test('says of each disk how it is connected, and of a slow destination what that means', () => {
     const trees = [device('/dev/sdb', { linkMegabits: 6000 }), device('/dev/sdc', { linkMegabits: 480 })];
-    const html = shown(connected, { type: 'devices', devices: { trees, notes: [] } }, { type: 'placed', place: { at: 'source' } });
-    expect(html).toContain('6 Gbit/s on the wire');
-    expect(html).toContain('480 Mbit/s on the wire');
+    const at = (role: 'source' | 'destination'): string =>
+      shown(connected, { type: 'devices', devices: { trees, notes: [] } }, { type: 'chosen', choice: { source: '/dev/sdb' } }, {
+        ...{ type: 'placed', place: { at: role } },
+      });
+    const slow = 'Connected at 480 Mbit/s only: all that programs write goes there';
+    expect(at('source')).toContain('6 Gbit/s on the wire');
+    expect(at('source')).not.toContain(slow);
+    expect(at('destination')).toContain(slow);
+    expect(at('destination').split(slow)).toHaveLength(2);
   });
 
   test('says how long the cut-over may interrupt programs, by what the start has taken', () => {
