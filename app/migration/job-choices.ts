@@ -76,8 +76,11 @@ export function requireHeard(
   throw new DiskferryError(code, `${job}: cannot ${command}: the job is ${state}`);
 }
 
-export function phaseOf(state: JobState): JobPhase {
+/** @param failedIn what a job was at that waits for a decision: it is neither further nor back by that */
+export function phaseOf(state: JobState, failedIn?: JobState): JobPhase {
   switch (state) {
+    case 'needs-decision':
+      return failedIn === undefined || failedIn === state ? 'copying' : phaseOf(failedIn);
     case 'starting':
     case 'synchronized':
     case 'verifying':

@@ -81,14 +81,20 @@ export class JobVoice {
     }
   }
 
-  progress(state: JobState, { progress, consumer, places }: Engine, directBytes: number): void {
+  /** @param failedIn of a job that waits for a decision */
+  progress({ state, failedIn }: ToldState, { progress, consumer, places }: Engine, directBytes: number): void {
     const { job, source, emit } = this.#options;
-    const measured = this.#meter.measure(phaseOf(state), performance.now(), progress, consumer);
+    const measured = this.#meter.measure(phaseOf(state, failedIn), performance.now(), progress, consumer);
     // Consumers were told of each, but what they do about it few people see.
     if (consumer.failedRequests > 0) this.warnOnce('consumer-failed', `${source.path}: ${failedText}`);
     this.#lastProgress = { event: 'progress', job, timeMs: Date.now(), ...measured, directBytes, places: placesOf(places) };
     emit(this.#lastProgress);
   }
+}
+
+export interface ToldState {
+  readonly state: JobState;
+  readonly failedIn: JobState | undefined;
 }
 
 function placesOf({ partBytes, crossed, written, free, unreadable }: PlaceLevels): Places {

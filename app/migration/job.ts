@@ -480,7 +480,7 @@ export class Job {
 
   #emitProgress(): void {
     const directBytes = this.#graduation?.directBytes ?? 0;
-    if (this.#ferry !== undefined) this.#voice.progress(this.#state, this.#ferry.engine, directBytes);
+    if (this.#ferry !== undefined) this.#voice.progress(this.#decision.toldAs(this.#state), this.#ferry.engine, directBytes);
   }
 
   #report(ferry: Ferry): Promise<JobReport> {

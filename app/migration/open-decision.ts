@@ -15,6 +15,7 @@ import { choicesAfter } from './job-choices.ts';
 import type { JobOptions } from './job-options.ts';
 import { keepInRecord } from './job-record.ts';
 import type { AcceptedUnreadable } from './job-record.ts';
+import type { ToldState } from './job-voice.ts';
 
 export interface OpenDecisionOptions {
   readonly job: string;
@@ -32,6 +33,7 @@ export class OpenDecision {
   /** By the disk that could not deliver it. */
   #accepted: AcceptedUnreadable;
   #isAccepting = false;
+  #failedIn: JobState | undefined;
 
   constructor(options: OpenDecisionOptions) {
     this.#options = options;
@@ -41,6 +43,11 @@ export class OpenDecision {
   /** While it is waited for. */
   get event(): JobEventOf<'decision'> | undefined {
     return this.#event;
+  }
+
+  /** With what the job was at that failed last, for what it tells meanwhile. */
+  toldAs(state: JobState): ToldState {
+    return { state, failedIn: this.#failedIn };
   }
 
   /** What was accepted as such. */
@@ -62,6 +69,7 @@ export class OpenDecision {
   /** `state` is where the job was when it failed. Throws when the engine dies meanwhile. */
   async ask(ferry: Ferry, error: unknown, state: JobState): Promise<ChoiceName> {
     const { job, emit } = this.#options;
+    this.#failedIn = state;
     const unreadable = error instanceof UnreadableError ? error.unreadable : undefined;
     const what = { message: messageOf(error), choices: choicesAfter(error, state) };
     this.#event = { event: 'decision', job, timeMs: Date.now(), ...what, ...(unreadable && { unreadable }) };

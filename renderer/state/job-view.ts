@@ -33,6 +33,8 @@ export interface JobView {
   readonly samples: Samples;
   readonly forecast: Forecast;
   readonly decision: JobEventOf<'decision'> | null;
+  /** In which phase the job waits for a decision, once it has told. */
+  readonly waitsIn: JobPhase | null;
   readonly cutOver: readonly string[];
   readonly verified: JobEventOf<'verified'> | null;
   /** It has been verified, or the service said that it waits for its cut-over. */
@@ -67,6 +69,7 @@ export function newJob(job: string): JobView {
     samples: noSamples,
     forecast: noForecast,
     decision: null,
+    waitsIn: null,
     cutOver: [],
     verified: null,
     hasCrossed: false,
@@ -93,9 +96,12 @@ function logged(view: JobView, event: JobEvent): JobView {
   return { ...view, log: isFull ? [first, ...view.log.slice(2), event] : [...view.log, event] };
 }
 
-/** Progress goes on while a job is paused or waits for a decision: only a new phase ends the latter. */
+/**
+ * Progress goes on while a job is paused or waits for a decision. The latter ends with another phase than the first that it
+ * has told since: what it told before may be older than what has failed.
+ */
 function afterProgress(view: JobView, event: JobEventOf<'progress'>): JobView {
-  const samePhase = view.progress === null || view.progress.phase === event.phase;
+  const samePhase = view.waitsIn === null || view.waitsIn === event.phase;
   const isWaiting = view.state === 'needs-decision' && samePhase;
   const state = view.end !== null || isWaiting ? view.state : stateIn(event.phase, view);
   const hasTurnedBack = state === 'undoing' && view.state !== 'undoing';
@@ -105,6 +111,7 @@ function afterProgress(view: JobView, event: JobEventOf<'progress'>): JobView {
     state,
     letGo: hasTurnedBack ? null : view.letGo,
     decision: state === 'needs-decision' ? view.decision : null,
+    waitsIn: isWaiting ? event.phase : null,
     progress: event,
     samples: addSample(view.samples, event),
     forecast: mustMove.includes(state) ? forecast : { ...forecast, movedMs: event.timeMs },
@@ -132,7 +139,7 @@ function afterHappening(view: JobView, event: Exclude<JobEvent, { event: 'progre
     case 'resumed':
       return { ...view, state: 'copying', isPaused: false };
     case 'decision':
-      return { ...view, state: 'needs-decision', decision: event };
+      return { ...view, state: 'needs-decision', decision: event, waitsIn: null };
     case 'synchronized':
       return { ...view, state: stateIn('synchronized', view), decision: null, acceptedBytes: event.acceptedBytes ?? 0 };
     case 'verified':

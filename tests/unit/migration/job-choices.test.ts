@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DiskferryError, errorCodes } from '../../../app/base/error.ts';
 import type { JobState } from '../../../app/contract/control.ts';
 import type { Command } from '../../../app/migration/job-choices.ts';
-import { choicesAfter, statesFor } from '../../../app/migration/job-choices.ts';
+import { choicesAfter, phaseOf, statesFor } from '../../../app/migration/job-choices.ts';
 
 const unpaused = { isPaused: false, isCommitting: false };
 const failedIn: JobState[] = ['copying', 'cutting-over', 'undoing'];
@@ -24,6 +24,11 @@ describe('a decision', () => {
   test('is not answered by a cut-over, which would only try again what has failed', () => {
     expect(statesFor('cutover', unpaused)).toEqual(['synchronized']);
   });
+});
+
+test('a job that waits for a decision is still at what has failed', () => {
+  const phases = [...failedIn, 'verifying' as const].map((state) => phaseOf('needs-decision', state));
+  expect(phases).toEqual(['copying', 'cutting-over', 'undoing', 'verifying']);
 });
 
 describe('pause', () => {

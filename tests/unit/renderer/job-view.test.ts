@@ -65,6 +65,13 @@ describe('a job as the wizard sees it', () => {
     expect(afterEvent(waiting, synchronized).decision).toBeNull();
   });
 
+  test('waits on when what failed was not what the job had last told of', () => {
+    const waiting = viewOf(planned, progress(1), decision, progress(3, { phase: 'undoing' }));
+    expect(waiting).toMatchObject({ state: 'needs-decision', decision });
+    expect(afterEvent(waiting, progress(4, { phase: 'undoing' }))).toMatchObject({ state: 'needs-decision', decision });
+    expect(afterEvent(waiting, progress(4))).toMatchObject({ state: 'copying', decision: null });
+  });
+
   test('has not crossed for good before it is verified, where that was asked for', () => {
     const verifies: JobEvent = { event: 'planned', ...at(1), plan: { ...plan, verifies: true } };
     const amounts = { checkedBytes: 1, repairedBytes: 0, writtenBytes: 0, unknownBytes: 0 };
