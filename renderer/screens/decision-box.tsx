@@ -4,6 +4,7 @@
  * press that was meant for one is taken for another.
  */
 import type { ReactElement } from 'react';
+import { useEffect, useRef } from 'react';
 import type { JobEventOf, Unreadable } from '../../app/contract/events.ts';
 import { ActionButton } from '../components/action-button.tsx';
 import { Question, useQuestion } from '../components/question.tsx';
@@ -34,9 +35,14 @@ export function DecisionBox({ view, decision }: DecisionBoxProps): ReactElement 
   const { message, choices, unreadable } = decision;
   const isLossOffered = choices.some(({ choice }) => choice === 'accept-unreadable');
   const writtenBytes = view.progress?.toReturnBytes ?? 0;
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // The person may be looking at what is far below, and nothing there says that somebody is waited for.
+    heading.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   return (
     <section className="box bad" role="alert">
-      <h2>{text('decision.title')}</h2>
+      <h2 ref={heading}>{text('decision.title')}</h2>
       <p className="breakable">{message.replace(/\.?$/, '.')}</p>
       <p>
         <strong>{text('decision.safe')}</strong>

@@ -6,6 +6,7 @@
  * The wizard must say which disk it is and that it waits, offer the way back, and, since what programs have written
  * was on the destination alone, must not let that be lost without being told so first.
  */
+import type { Locator, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { mebibyte } from '../../app/base/units.ts';
 import { runCommand } from '../../app/devices/command.ts';
@@ -13,6 +14,7 @@ import { makeFileSystem, mount } from '../system/support/file-system.ts';
 import { makeLoopDisk } from '../system/support/loop-disk.ts';
 import { useScratch } from '../system/support/scratch.ts';
 import { sweep } from '../system/support/traces.ts';
+import { waitUntil } from '../system/support/wait.ts';
 import { hasChromium, useBrowser } from './support/browser.ts';
 import { allLeft, confirm, contentOf, expectHolds, goToPlan, pauseAtStart, setUp, writeMeanwhile } from './support/stage.ts';
 
@@ -57,12 +59,15 @@ describe.skipIf(!isRoot || !hasChromium)('a destination that is pulled (needs ro
     const alert = page.getByRole('alert').filter({ hasText: `${destination.path}: ` });
     await alert.waitFor();
     await alert.getByText('Do not unplug').waitFor();
+    // Whoever looks at the tables far below sees it, too.
+    await expectInSight(alert.getByRole('heading'));
     await window.inspect('6-pulled');
     await alert.getByRole('button', { name: 'Go back to the source' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Go back to the source' }).click();
     // Nobody can read what only it has: that is said before it is given up.
     const lost = page.getByRole('alert').filter({ hasText: 'nothing can be read from it any more' });
     await lost.getByText('Programs have written up to 40 MiB since the start, which only the destination has.').waitFor();
+    await staysWhileProgressIsTold(page, lost);
     await window.inspect('6-pulled-back');
     await lost.getByRole('button', { name: 'Go on without it' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Go on without it' }).click();
@@ -75,3 +80,21 @@ describe.skipIf(!isRoot || !hasChromium)('a destination that is pulled (needs ro
     await allLeft(stage);
   });
 });
+
+async function expectInSight(heading: Locator): Promise<void> {
+  const isInSight = async (): Promise<boolean> => {
+    const [box, content] = [await heading.boundingBox(), await heading.page().locator('.screen-content').boundingBox()];
+    return box !== null && content !== null && box.y >= content.y && box.y + box.height <= content.y + content.height;
+  };
+  await waitUntil('it is in sight', isInSight);
+}
+
+/** What waits for a person does not go by itself. */
+async function staysWhileProgressIsTold(page: Page, shown: Locator): Promise<void> {
+  const running = (): Promise<string | null> => page.getByText(/^Running for/).textContent();
+  for (let count = 0; count < 2; count += 1) {
+    const before = await running();
+    await waitUntil('the job has told more', async () => (await running()) !== before);
+    expect(await shown.count(), 'it is still there').toBe(1);
+  }
+}
