@@ -4,18 +4,16 @@
  * both ways out.
  */
 import type { ReactElement } from 'react';
-import type { JobReport } from '../../app/contract/events.ts';
 import { ActionButton } from '../components/action-button.tsx';
-import type { Fact } from '../components/facts.tsx';
-import { Facts } from '../components/facts.tsx';
 import { useQuestion } from '../components/question.tsx';
 import { RefusalOf } from '../components/refusal-box.tsx';
 import { useWizard, useWizardState } from '../components/wizard-context.ts';
 import type { JobView, LastEvent } from '../state/job-view.ts';
-import { bytesText, durationText } from '../text/figures.ts';
+import { bytesText } from '../text/figures.ts';
 import { text } from '../text/text.ts';
 import { RecoverBackQuestion, WaysOut } from './job-actions.tsx';
 import { Log } from './migrate-screen.tsx';
+import { Figures } from './figures.tsx';
 import { ReportPart } from './report-part.tsx';
 import { Screen } from './screen.tsx';
 
@@ -61,7 +59,12 @@ export function DoneScreen({ view, end }: DoneScreenProps): ReactElement {
       {end.event !== 'failed' && (
         <section>
           <h2>{text(end.event === 'finished' ? 'done.oldDisk' : 'done.undoneDisk')}</h2>
-          <p>{text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText', pathsOf(view))}</p>
+          <p>
+            {text(end.event === 'finished' ? 'done.oldDiskText' : 'done.undoneDiskText', {
+              ...pathsOf(view),
+              unless: points.length === 0 ? '' : text('done.unless'),
+            })}
+          </p>
         </section>
       )}
       {end.event !== 'failed' && <Figures report={end.report} />}
@@ -122,25 +125,4 @@ function pointsOf(end: LastEvent, { plan }: JobView): string[] {
     ...(isUnverified ? [text('done.notVerified')] : []),
     ...warnings,
   ];
-}
-
-function Figures({ report }: { readonly report: JobReport }): ReactElement {
-  const { elapsedMs, copiedBytes, redirectedBytes, skippedBytes, longestStallMs, interruptions } = report;
-  const pauses = interruptions.map(({ at, elapsedMs: pauseMs }) =>
-    text('done.pause', { time: durationText(pauseMs), at: text(`done.at.${at}`) }),
-  );
-  const facts: readonly Fact[] = [
-    [text('done.took'), durationText(elapsedMs)],
-    [text('done.copied'), bytesText(copiedBytes)],
-    ...(redirectedBytes === 0 ? [] : [[text('done.written'), bytesText(redirectedBytes)] as const]),
-    ...(skippedBytes === 0 ? [] : [[text('done.free'), bytesText(skippedBytes)] as const]),
-    ...(longestStallMs === 0 ? [] : [[text('done.stall'), durationText(longestStallMs)] as const]),
-    [text('done.pauses'), pauses.length === 0 ? text('done.noPauses') : pauses.join(', ')],
-  ];
-  return (
-    <section>
-      <h2>{text('done.figures')}</h2>
-      <Facts facts={facts} />
-    </section>
-  );
 }

@@ -12,6 +12,13 @@ export const englishEnd = {
     started: 'Started',
     ended: 'Ended',
     time: '{{time}} UTC',
+    size: '{{size}} ({{bytes}} bytes)',
+    data: 'Where the data is',
+    checked: 'Read back',
+    unreadable: 'Unreadable places',
+    nothing: 'none',
+    stays: 'In use through',
+    notes: 'Noted before the move and during it',
   },
   done: {
     finished: 'The move is complete',
@@ -25,10 +32,11 @@ export const englishEnd = {
     undoneText: '{{source}} holds everything that was written.',
     oldDisk: 'What to do with the source',
     oldDiskText:
-      '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume, unless a point above says otherwise. Keep it until you have looked at the destination.',
+      '{{source}} holds the volume as it was at the start. It looks empty, so that nothing takes it for the volume{{unless}}. Keep it until you have looked at the destination.',
     undoneDisk: 'What to do with the destination',
     undoneDiskText:
-      'The move has no more use for {{destination}}. Programs do not take it for the volume, unless a point above says otherwise. Look at what is on it before you use it for something else.',
+      'The move has no more use for {{destination}}. Programs do not take it for the volume{{unless}}. Look at what is on it before you use it for something else.',
+    unless: ', unless a point above says otherwise',
     points: 'To be noted',
     file: 'A file that lies there: {{path}}',
     lost: {

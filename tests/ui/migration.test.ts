@@ -286,7 +286,13 @@ async function expectPrinted(window: WizardWindow, customer: string): Promise<vo
   await window.page.emulateMedia({ media: 'print' });
   await window.picture('8-printed');
   expect(await window.page.locator('.printed').isVisible()).toBe(true);
-  expect(await window.page.locator('.printed').textContent()).toContain(customer);
+  const printed = (await window.page.locator('.printed').textContent()) ?? '';
+  for (const words of [customer, '(134,217,728 bytes)', 'Longest wait of one request', '88 MiB were read back and are right.'])
+    expect(printed).toContain(words);
+  // What a printer, or a file, gets of it.
+  const pdf = await window.page.pdf({ format: 'A4' });
+  expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+  expect(pdf.toString('latin1').match(/\/Type \/Page\b/g)?.length, 'pages').toBeLessThanOrEqual(2);
   for (const part of ['header', '.disk-pair', '.screen-actions', 'h1:not(.printed h1)'])
     expect(await window.page.locator(part).first().isVisible(), part).toBe(false);
   await window.page.emulateMedia({ media: 'screen' });
