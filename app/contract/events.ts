@@ -105,7 +105,8 @@ export const jobWarningCodes = [
 ] as const;
 
 export const jobEventSchema = z.discriminatedUnion('event', [
-  z.object({ event: z.literal('planned'), ...line, plan: planSchema }),
+  /** `isRecovered`: after a crash, since when all that has crossed counts as written, because some of it may be. */
+  z.object({ event: z.literal('planned'), ...line, plan: planSchema, isRecovered: z.literal(true).optional() }),
   /** `device` is what the consumer uses: a block device's path, or an `nbd+unix:` URI. */
   z.object({ event: z.literal('attached'), ...line, device: z.string() }),
   z.object({

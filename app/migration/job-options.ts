@@ -1,6 +1,6 @@
 /** What a job is made of: a record, its directory and its journal, new or recovered, and who is told. */
 import type { Extent } from '../base/units.ts';
-import type { JobEvent } from '../contract/events.ts';
+import type { EventBody, JobEvent } from '../contract/events.ts';
 import type { Plan } from '../contract/plan.ts';
 import type { FerryOptions, Survival } from './ferry.ts';
 import { readFreeSpace } from './free-space.ts';
@@ -54,4 +54,9 @@ export function placementFor(
   const life = { isRecovered, survival, shown: new ShownDestination({ keep, warn: warnShown }) };
   const ferry = { ...own, ...life, findFree, job, speed, socketPath, directory, journal };
   return makePlacement({ users, passphrase, ferry });
+}
+
+/** What a job says first. */
+export function plannedEvent({ recovered }: JobOptions, plan: Plan): EventBody {
+  return { event: 'planned', plan, ...(recovered !== undefined && { isRecovered: true }) };
 }

@@ -25,7 +25,7 @@ import { Interruptions } from './interruptions.ts';
 import type { Command } from './job-choices.ts';
 import { isOnlyBusy, requireHeard } from './job-choices.ts';
 import type { JobOptions } from './job-options.ts';
-import { placementFor } from './job-options.ts';
+import { placementFor, plannedEvent } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
 import { makeReport } from './job-report.ts';
 import { JobStart } from './job-start.ts';
@@ -192,7 +192,7 @@ export class Job {
   }
 
   async #begin(): Promise<Ferry> {
-    this.#voice.emit({ event: 'planned', plan: this.#plan });
+    this.#voice.emit(plannedEvent(this.#options, this.#plan));
     await this.#begins.lookAhead();
     const ferry = await this.#interruptions.during('start', () => this.#start());
     this.#saveLive('serving');

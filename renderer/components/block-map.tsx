@@ -20,7 +20,14 @@ import { coloursOf, drawSquare, stepPixels } from './block-square.ts';
 import { PlaceTable, sharePercent, usePlaceSquares } from './place-table.tsx';
 import { useThemeVersion } from './theme.ts';
 
-export function BlockMap({ progress }: { readonly progress: JobEventOf<'progress'> }): ReactElement {
+export interface BlockMapProps {
+  readonly progress: JobEventOf<'progress'>;
+  /** What counts as written may be no more than copied. */
+  readonly isCounted: boolean;
+}
+
+export function BlockMap({ progress, isCounted }: BlockMapProps): ReactElement {
+  const words = (kind: BlockKind): string => kindText(kind, isCounted);
   const canvas = useRef<HTMLCanvasElement>(null);
   const columns = useColumns(canvas);
   const [chosen, setChosen] = useState<number | null>(null);
@@ -35,15 +42,15 @@ export function BlockMap({ progress }: { readonly progress: JobEventOf<'progress
     <section className="block-map">
       <h2>{text('job.map')}</h2>
       <canvas ref={canvas} aria-hidden="true" onClick={choose} />
-      <Legend shares={shares} />
-      <p className="soft">{noteOf(placed, { progress, chosen, squareCount: squares.length })}</p>
+      <Legend shares={shares} words={words} />
+      <p className="soft">{noteOf(placed, { progress, chosen, words, squareCount: squares.length })}</p>
       <Disclosure>
         <Button slot="trigger" className="button link">
           {text('job.mapShow')}
         </Button>
         <DisclosurePanel>
-          <ShareTable shares={shares} totalBytes={progress.totalBytes} />
-          {placed !== null && <PlaceTable progress={progress} />}
+          <ShareTable shares={shares} words={words} totalBytes={progress.totalBytes} />
+          {placed !== null && <PlaceTable progress={progress} words={words} />}
         </DisclosurePanel>
       </Disclosure>
     </section>
@@ -60,12 +67,13 @@ function sortedSquares(shares: BlockShares, columns: number): Drawn[] {
 }
 
 interface Shown {
+  readonly words: (kind: BlockKind) => string;
   readonly progress: JobEventOf<'progress'>;
   readonly chosen: number | null;
   readonly squareCount: number;
 }
 
-function noteOf(placed: readonly PlaceSquare[] | null, { progress, chosen, squareCount }: Shown): string {
+function noteOf(placed: readonly PlaceSquare[] | null, { progress, chosen, words, squareCount }: Shown): string {
   const size = bytesText(squareCount === 0 ? 0 : Math.ceil(progress.totalBytes / squareCount));
   if (placed === null) return text('job.mapNote', { size });
   const square = chosen === null ? undefined : placed[chosen];
@@ -73,17 +81,26 @@ function noteOf(placed: readonly PlaceSquare[] | null, { progress, chosen, squar
   const { offsetBytes, endBytes, kind, crossed } = square;
   return text('job.mapAt', {
     ...{ from: offsetBytes.toLocaleString('en'), to: (endBytes - 1).toLocaleString('en') },
-    ...{ at: bytesText(offsetBytes), kind: text(`job.kinds.${kind}`), percent: sharePercent(crossed) },
+    ...{ at: bytesText(offsetBytes), kind: words(kind), percent: sharePercent(crossed) },
   });
 }
 
-function Legend({ shares }: { readonly shares: BlockShares }): ReactElement {
+function kindText(kind: BlockKind, isCounted: boolean): string {
+  return kind === 'written' && isCounted ? text('job.counted') : text(`job.kinds.${kind}`);
+}
+
+interface LegendProps {
+  readonly shares: BlockShares;
+  readonly words: (kind: BlockKind) => string;
+}
+
+function Legend({ shares, words }: LegendProps): ReactElement {
   return (
     <ul className="legend">
       {blockKinds.map((kind) => (
         <li key={kind} className={shares[kind] > 0 ? '' : 'faint'}>
           <Swatch kind={kind} />
-          {text(`job.kinds.${kind}`)} <span className="figure">{bytesText(shares[kind])}</span>
+          {words(kind)} <span className="figure">{bytesText(shares[kind])}</span>
         </li>
       ))}
     </ul>
@@ -106,12 +123,11 @@ function Swatch({ kind }: { readonly kind: BlockKind }): ReactElement {
   return <canvas ref={canvas} className="swatch" aria-hidden="true" />;
 }
 
-interface ShareTableProps {
-  readonly shares: BlockShares;
+interface ShareTableProps extends LegendProps {
   readonly totalBytes: number;
 }
 
-function ShareTable({ shares, totalBytes }: ShareTableProps): ReactElement {
+function ShareTable({ shares, words, totalBytes }: ShareTableProps): ReactElement {
   return (
     <table>
       <thead>
@@ -124,7 +140,7 @@ function ShareTable({ shares, totalBytes }: ShareTableProps): ReactElement {
       <tbody>
         {blockKinds.map((kind) => (
           <tr key={kind}>
-            <th scope="row">{text(`job.kinds.${kind}`)}</th>
+            <th scope="row">{words(kind)}</th>
             <td>{bytesText(shares[kind])}</td>
             <td>{text('job.percent', { percent: percentText(shares[kind], totalBytes) })}</td>
           </tr>

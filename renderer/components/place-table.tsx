@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 import { useMemo } from 'react';
 import type { JobEventOf } from '../../app/contract/events.ts';
+import type { BlockKind } from '../state/block-shares.ts';
 import type { PlaceSquare } from '../state/place-squares.ts';
 import { placeSquares } from '../state/place-squares.ts';
 import { bytesText } from '../text/figures.ts';
@@ -9,7 +10,12 @@ import { text } from '../text/text.ts';
 
 const stretchesMax = 16;
 
-export function PlaceTable({ progress }: { readonly progress: JobEventOf<'progress'> }): ReactElement {
+export interface PlaceTableProps {
+  readonly progress: JobEventOf<'progress'>;
+  readonly words: (kind: BlockKind) => string;
+}
+
+export function PlaceTable({ progress, words }: PlaceTableProps): ReactElement {
   const stretches = usePlaceSquares(progress, stretchesMax) ?? [];
   return (
     <table>
@@ -18,14 +24,14 @@ export function PlaceTable({ progress }: { readonly progress: JobEventOf<'progre
           <th scope="col">{text('job.mapPlace')}</th>
           <th scope="col">{text('job.mapState')}</th>
           <th scope="col">{text('job.mapCrossed')}</th>
-          <th scope="col">{text('job.kinds.written')}</th>
+          <th scope="col">{words('written')}</th>
         </tr>
       </thead>
       <tbody>
         {stretches.map(({ offsetBytes, endBytes, kind, crossed, written }) => (
           <tr key={offsetBytes}>
             <th scope="row">{text('job.mapStretch', { from: bytesText(offsetBytes), to: bytesText(endBytes) })}</th>
-            <td>{text(`job.kinds.${kind}`)}</td>
+            <td>{words(kind)}</td>
             <td>{text('job.percent', { percent: sharePercent(crossed) })}</td>
             <td>{text('job.percent', { percent: sharePercent(written) })}</td>
           </tr>

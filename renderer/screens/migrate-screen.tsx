@@ -71,7 +71,7 @@ function ProgressPart({ view, progress }: { readonly view: JobView; readonly pro
       <Announcement view={view} progress={progress} />
       <Stall view={view} progress={progress} />
       {!silent.includes(view.state) && <Charts view={view} progress={progress} />}
-      <BlockMap progress={progress} />
+      <BlockMap progress={progress} isCounted={view.isRecovered || progress.directBytes > 0} />
     </>
   );
 }

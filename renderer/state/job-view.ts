@@ -27,6 +27,8 @@ export interface JobView {
   /** Paths, as the service lists them: also of a job whose plan nobody has told. */
   readonly source: string | null;
   readonly destination: string | null;
+  /** It goes on after a crash: all that has crossed counts as written by programs, because some of it may be. */
+  readonly isRecovered: boolean;
   readonly device: string | null;
   readonly speed: Speed | null;
   readonly progress: JobEventOf<'progress'> | null;
@@ -63,6 +65,7 @@ export function newJob(job: string): JobView {
     plan: null,
     source: null,
     destination: null,
+    isRecovered: false,
     device: null,
     speed: null,
     progress: null,
@@ -161,9 +164,9 @@ function afterHappening(view: JobView, event: Exclude<JobEvent, { event: 'progre
 
 /** What was known is of an earlier connection, but for the charts. */
 function fromTheBeginning({ job, samples }: JobView, planned: JobEventOf<'planned'>): JobView {
-  const { plan } = planned;
+  const { plan, isRecovered = false } = planned;
   const paths = { source: plan.source.path, destination: plan.destination.path };
-  return { ...newJob(job), ...paths, samples, plan, log: [planned] };
+  return { ...newJob(job), ...paths, samples, plan, isRecovered, log: [planned] };
 }
 
 const shownBefore: readonly string[] = planWarningCodes;

@@ -320,6 +320,7 @@ export const english = {
       source: 'on the source only',
       unreadable: 'unreadable',
     },
+    counted: 'counted as written since the start',
     charts: 'Throughput and waiting times',
     copyRate: 'Copying',
     consumerWait: 'Programs wait (99 of 100 requests)',

@@ -173,6 +173,18 @@ describe('a screen', () => {
     for (const words of ['50 MiB of 100 MiB have crossed', '50.0 %', 'on the source only', 'Pause']) expect(html).toContain(words);
   });
 
+  test('does not say of what only counts as written that programs have written it', () => {
+    const told = (first: JobEvent, fields: Parameters<typeof progress>[1] = {}): string =>
+      shown(connected, event(first), event(progress(2000, { pendingBytes: 0, toReturnBytes: 50 * 1024 ** 2, ...fields })), atJob);
+    expect(told(planned)).toContain('written since the start <');
+    expect(told(planned)).not.toContain('counted as written');
+    const recovered: JobEvent = { event: 'planned', ...at(1000), plan, isRecovered: true };
+    for (const html of [told(recovered), told(planned, { directBytes: 4096 })]) {
+      expect(html).toContain('counted as written since the start <');
+      expect(html).toContain('<th scope="row">counted as written since the start</th>');
+    }
+  });
+
   test('offers what the job offers when it waits for a decision', () => {
     const html = shown(connected, event(planned), event(progress(2000)), event(decision), atJob);
     for (const words of ['Your decision is needed', 'Try again', 'Go on without it', 'and 2 more places', '8,192'])
