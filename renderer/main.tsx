@@ -9,6 +9,7 @@ import { Bridge } from './bridge/bridge.ts';
 import { WebSocketPort } from './bridge/web-socket-port.ts';
 import { PageFailure } from './components/page-failure.tsx';
 import { WizardContext } from './components/wizard-context.ts';
+import { bringOwnFont } from './fonts/own-font.ts';
 import { Wizard } from './state/wizard.ts';
 
 const watchEveryMs = 5000;
@@ -33,6 +34,7 @@ const keepWatch = (): void => {
 setInterval(keepWatch, watchEveryMs);
 document.addEventListener('visibilitychange', keepWatch);
 
+await bringOwnFont();
 createRoot(present(document.getElementById('wizard'), 'the page has a place for the wizard')).render(
   <PageFailure loadAgain={() => location.reload()}>
     <WizardContext value={wizard}>

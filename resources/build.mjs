@@ -113,7 +113,8 @@ function bundleWizard(root) {
   const entries = ['wizard=renderer/main.tsx', 'wizard=renderer/styles/wizard.css'];
   const options = ['--bundle', '--format=esm', '--platform=browser', '--target=es2022', '--minify', '--jsx=automatic'];
   const rest = ['--define:process.env.NODE_ENV="production"', '--outdir=build/renderer', '--sourcemap=external'];
-  mustRun(join(root, 'node_modules/.bin/esbuild'), [...entries, ...options, ...rest, '--log-level=warning'], {
+  const font = '--loader:.woff2=binary';
+  mustRun(join(root, 'node_modules/.bin/esbuild'), [...entries, ...options, ...rest, font, '--log-level=warning'], {
     cwd: root,
   });
   copyFileSync(join(root, 'renderer/index.html'), join(folder, 'index.html'));

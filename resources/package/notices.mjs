@@ -26,6 +26,7 @@ export function notices(node) {
   const parts = [
     section('Diskferry', [join(repository, 'LICENSE')]),
     section('Node.js, which runs it', [join(node, 'LICENSE')]),
+    section('Inter, the letters of the wizard', [join(repository, 'renderer/fonts/LICENSE')]),
     ...[...libraries()].map(({ title, files }) => section(title, files)),
   ];
   return `${parts.join('\n\n\n')}\n\n\nElectron and Chromium: see ${appFolder}/LICENSE*.\n`;

@@ -31,6 +31,9 @@ describe.skipIf(!isRoot || !hasChromium)('the wizard in a browser (needs root an
     const { service, window, source, destination } = stage;
     await window.see('Move a disk while it stays in use');
     await window.page.getByText('How a move goes').waitFor();
+    // Its letters are its own, and nothing was asked for to have them.
+    const fonts = await window.page.evaluate<string[]>("[...document.fonts].map(({ family, status }) => family + ' ' + status)");
+    expect(fonts).toEqual(['Inter loaded']);
     await window.inspect('1-start');
     await window.press('Move a disk…');
     await window.see('What do you want to move?');
