@@ -86,7 +86,7 @@ export class WizardWindow {
     await this.page.emulateMedia({ colorScheme: 'dark' });
     await this.picture(`${name}-dark`);
     expect(await this.violations(['color-contrast']), `${name}, dark`).toEqual([]);
-    await this.page.emulateMedia({ colorScheme: 'light' });
+    await this.#inspectContrast(name);
     const size = this.page.viewportSize() ?? usualSize;
     for (const smaller of smallSizes) {
       await this.page.setViewportSize(smaller);
@@ -95,6 +95,17 @@ export class WizardWindow {
       expect(await this.page.evaluate(isWider), `${name} is wider than ${smaller.width}`).toBe(false);
     }
     await this.page.setViewportSize(size);
+  }
+
+  /** For those who have asked the system for more contrast, or chosen its own colours: twice as much as axe asks of others. */
+  async #inspectContrast(name: string): Promise<void> {
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await this.page.emulateMedia({ colorScheme, contrast: 'more' });
+      expect(await this.violations(['color-contrast-enhanced']), `${name}, ${colorScheme}, more contrast`).toEqual([]);
+    }
+    await this.page.emulateMedia({ contrast: 'no-preference', forcedColors: 'active' });
+    await this.picture(`${name}-forced`);
+    await this.page.emulateMedia({ forcedColors: 'none' });
   }
 
   async picture(name: string): Promise<void> {
