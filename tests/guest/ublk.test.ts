@@ -360,7 +360,8 @@ describe.skipIf(!isOffered)('when the job process that serves by ublk is killed'
 
   it('another one takes over, even from one that was just taking over: a pause, no error, nothing lost', async () => {
     const disks = { source: source.path, destination: destination.path };
-    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold', '--speed', 'gentle');
+    const bare = ['--frontend', 'ublk', '--unmount-at-cutover'];
+    const migration = Migration.start(scratch(), disks, ...bare, '--hold', '--speed', 'gentle');
     const device = await migration.device();
     const served = startLoad(device);
     await sleep(2000);
