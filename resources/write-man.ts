@@ -2,9 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import type { Argument, Command, Option } from 'commander';
 import { makeProgram } from '../app/cli/program.ts';
 import { exitCodes } from '../app/contract/exit-codes.ts';
+import { defaultSocketPath } from '../app/contract/service.ts';
 import { version } from '../app/migration/version.ts';
 
 export const manPagePath = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs/diskferry.1');
@@ -20,11 +21,20 @@ function commandSection(command: Command): string[] {
     `${roff(capitalised(command.description()))}.`,
   ];
   const described = [
-    ...command.registeredArguments.map((argument) => [argument.name(), argument.description] as const),
-    ...command.options.map(({ flags, description }) => [flags, description] as const),
+    ...command.registeredArguments.map((argument) => [argument.name(), whole(argument)] as const),
+    ...command.options.map((option) => [option.flags, whole(option)] as const),
   ];
   for (const [name, description] of described) lines.push('.TP', `.B ${roff(name)}`, roff(description));
   return lines;
+}
+
+/** With what may be said there, and what holds where nothing is said. */
+function whole({ description, argChoices, defaultValue }: Option | Argument): string {
+  const more = [
+    ...(argChoices === undefined ? [] : [`one of ${argChoices.join(', ')}`]),
+    ...(typeof defaultValue === 'string' ? [`default: ${defaultValue}`] : []),
+  ];
+  return more.length === 0 ? description : `${description} (${more.join('; ')})`;
 }
 
 function capitalised(text: string): string {
@@ -35,13 +45,13 @@ const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   done: 'done',
   bug: 'a bug in Diskferry',
   usage: 'wrong usage',
-  refused: 'refused before anything was written',
-  failed: 'failed; where the data is stands in the message',
+  refused: 'refused; this command has written nothing',
+  failed: 'failed; the message says where the data is, and what to do',
   needsDecision: 'needs a decision',
   notAuthorised: 'not authorised',
   noService: 'no service runs',
   undone: 'undone',
-  interrupted: 'interrupted',
+  interrupted: 'interrupted; a job that had begun can be recovered',
 };
 
 export async function manPage(): Promise<string> {
@@ -71,6 +81,9 @@ export async function manPage(): Promise<string> {
     '.TP',
     '.B DISKFERRY_STATE_DIR',
     'where jobs keep their state, instead of /var/lib/diskferry',
+    '.TP',
+    '.B DISKFERRY_SOCKET',
+    `where the service listens, instead of ${defaultSocketPath}`,
   ].join('\n')}\n`;
 }
 

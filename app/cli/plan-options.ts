@@ -38,7 +38,7 @@ export function addPlanOptions(command: Command, { hasStateDirectory = true } = 
       once,
     )
     .option('--create <size>', 'make the destination image with this size, such as 20G')
-    .option('--mode <mode>', 'what happens to writes; this version knows redirect', 'redirect')
+    .option('--mode <mode>', 'where writes go: redirect, to the destination alone, is the only mode yet', 'redirect')
     .option(
       '--frontend <name>',
       'what serves the virtual device: auto, ublk, nbd, fuse or nbd-socket',

@@ -8,7 +8,7 @@ export const exitCodes = {
   /** A broken assumption in Diskferry itself. */
   bug: 1,
   usage: 2,
-  /** Refused by preflight: nothing was written to any device. */
+  /** Refused, by preflight or of a job that died: this command has written to no device. */
   refused: 3,
   /** Failed on the way: the message and the `failed` event say where the data is and what to do. */
   failed: 4,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { bashCompletion, zshCompletion } from '../../../app/cli/completion.ts';
 import { makeProgram } from '../../../app/cli/program.ts';
+import { exitCodes } from '../../../app/contract/exit-codes.ts';
 import { manPage, manPagePath } from '../../../resources/write-man.ts';
 
 /** What a real bash offers for a line. */
@@ -32,6 +33,13 @@ test('completion in zsh names every command and quotes what it must', async () =
   const script = zshCompletion(program);
   for (const command of program.commands) expect(script).toContain(`    ${command.name()}) _arguments`);
   expect(script.replaceAll(`'\\''`, '').match(/'/g)?.length ?? 0).toSatisfy((count: number) => count % 2 === 0);
+});
+
+test('the man page tells what may be said, what holds otherwise, and every exit code', async () => {
+  const page = await manPage();
+  expect(page).toContain('beside what uses the volume (one of gentle, balanced, full; default: balanced)');
+  expect(page).toContain('.B DISKFERRY_SOCKET');
+  for (const code of Object.values(exitCodes)) expect(page).toContain(`\n.TP\n.B ${code}\n`);
 });
 
 test('the man page is current: npx tsx resources/write-man.ts', async () => {
