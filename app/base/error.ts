@@ -107,6 +107,7 @@ export const errorCodes = [
   'undo-failed',
   'nothing-to-grow',
   'cannot-be-grown',
+  'not-attached',
   'needs-check',
   'table-damaged',
   'disk-cut-off',

@@ -49,7 +49,7 @@ function failed(dataIs: DataPlace, advice: string): Advice {
 
 export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
   'device-missing': refused(
-    'Check the path with "diskferry devices"; for a new image file add --create SIZE.',
+    'Check the path with "diskferry devices"; to have a destination image made, add --create SIZE.',
   ),
   'device-empty': refused('Insert the medium, or give the image a size, and try again.'),
   'device-not-a-disk': refused('Name a block device or a regular file (a disk image).'),
@@ -333,6 +333,7 @@ export const adviceTable: Readonly<Record<ErrorCode, Advice>> = {
     'Name a partition that has free room behind it with --partition; "sfdisk --list-free {device}" shows where there is some.',
   ),
   'cannot-be-grown': refused('Grow it with the tools of what manages it, or name another partition with --partition.'),
+  'not-attached': refused('Attach it with "losetup --find --show --partscan {file}", then grow the loop device that this names.'),
   'needs-check': refused('Check and repair it with "{checker}", then grow again.'),
   'table-damaged': refused(
     'If it is the backup alone that is damaged, add --repair-backup-table; otherwise mend the table with gdisk or sfdisk first.',

@@ -67,8 +67,7 @@ function requireDevice(inventory: Inventory, path: string): BlockDevice {
   }
   const device = facts.storage.kind === 'block' ? findDevice(inventory, facts.storage.majorMinor) : undefined;
   if (device !== undefined) return device;
-  const hint = `attach it with "losetup --find --show --partscan ${realpathSync(path)}" and name the loop device`;
-  throw refuse('device-not-a-disk', path, `is a file: ${hint}`);
+  throw refuse('not-attached', path, 'is a file, and what lies on it grows through a loop device only', { file: realpathSync(path) });
 }
 
 interface Place {

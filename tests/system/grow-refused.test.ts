@@ -235,7 +235,11 @@ describe.skipIf(!isRoot)('grow refuses (needs root)', () => {
     expect(run.failure?.code).toBe('usage');
     const image = scratchOf().path('image.img');
     makeImage(image, sizeBytes);
-    expect((await grow(scratchOf(), image, '--yes')).stderr).toContain('losetup --find --show --partscan');
+    const { failure, stderr } = await grow(scratchOf(), image, '--yes');
+    expect(stderr).toContain('losetup --find --show --partscan');
+    // One word of what to do, not two that contradict each other.
+    expect(failure).toMatchObject({ code: 'not-attached' });
+    expect(stderr).not.toContain('regular file');
   });
 
   it('a disk for which a program is missing, and names its package', async () => {

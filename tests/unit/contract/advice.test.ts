@@ -71,6 +71,11 @@ describe('advice', () => {
     );
   });
 
+  test('of a file to grow names the file', () => {
+    const { advice } = adviceFor({ code: 'not-attached', context: { device: 'a.img', file: '/images/a.img' } });
+    expect(advice).toContain('"losetup --find --show --partscan /images/a.img"');
+  });
+
   test('explains in one line: what, why, what to do, where the data is', () => {
     const error = {
       code: 'device-same',
