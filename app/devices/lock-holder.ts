@@ -5,13 +5,13 @@
  * Nothing is decided by it but what people are told: a lock may be let go at any moment, and a number be given to
  * another process.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 
 export type LockHolder =
   | { readonly kind: 'process'; readonly processId: number }
   /** The process that took the lock has ended, or is about to. */
   | { readonly kind: 'dead' }
-  /** It has been let go, is of another container, or the file system has another number in /proc/locks (Btrfs). */
+  /** It has been let go, is of another user or container, or the file system has another number in /proc/locks (Btrfs). */
   | { readonly kind: 'unknown' };
 
 /** @param locks as /proc/locks says */
@@ -20,7 +20,8 @@ export function lockHolder(path: string, locks: () => string = readLocks): LockH
     const key = lockKey(path);
     const processId = heldLocks(locks()).find((lock) => lock.key === key)?.processId;
     if (processId === undefined) return { kind: 'unknown' };
-    return isProcessAlive(processId) ? { kind: 'process', processId } : { kind: 'dead' };
+    if (isProcessAlive(processId)) return { kind: 'process', processId };
+    return isHiddenFromUs(processId) ? { kind: 'unknown' } : { kind: 'dead' };
   } catch {
     return { kind: 'unknown' };
   }
@@ -32,6 +33,17 @@ export function isProcessAlive(processId: number): boolean {
     return readFileSync(`/proc/${processId}/cmdline`, 'utf8') !== '';
   } catch {
     return false;
+  }
+}
+
+/** Where /proc shows only one's own processes (hidepid), those of others seem to be gone. */
+function isHiddenFromUs(processId: number): boolean {
+  if (existsSync(`/proc/${processId}`)) return false;
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isProcessAlive, lockHolder } from '../../../app/devices/lock-holder.ts';
 import { lockFile } from '../../../app/devices/open-disk.ts';
 import { lockByDead } from './dead-lock.ts';
@@ -39,6 +39,17 @@ describe('who has a lock', () => {
   test('is not known of a file that nobody has locked, or that is not there', () => {
     expect(lockHolder(path)).toEqual({ kind: 'unknown' });
     expect(lockHolder(`${path}-none`)).toEqual({ kind: 'unknown' });
+  });
+
+  // As a process is seen where /proc is mounted with hidepid: by its number alone.
+  test('is not known where /proc hides the process', async () => {
+    await lockByDead(handle);
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    });
+    expect(lockHolder(path)).toEqual({ kind: 'unknown' });
+    kill.mockRestore();
+    expect(lockHolder(path)).toEqual({ kind: 'dead' });
   });
 
   test('is not known where the kernel does not say', () => {
