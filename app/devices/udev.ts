@@ -8,11 +8,15 @@
 import { existsSync } from 'node:fs';
 import { addon } from '../../native/binding.ts';
 import type { Announced } from '../../native/device-mapper.ts';
+import { runProgram } from './program.ts';
 
 /** There as long as udev runs (libudev, udev_queue_get_udev_is_active). */
 const controlSocket = '/run/udev/control';
 /** udev probes a device by reading it, which may wait for its slowest disk. */
 const answerMsMax = 5_000;
+
+/** For all devices of a machine that has just been started. */
+const settleSecondsMax = 10;
 
 const flagShift = 16;
 const flag = {
@@ -33,6 +37,13 @@ export function udevFlags(audience: Audience): number {
 
 export function isUdevRunning(): boolean {
   return existsSync(controlSocket);
+}
+
+/** Returns when udev has looked at every device that it has heard of, or has had its time. */
+export async function settleUdev(): Promise<void> {
+  if (!isUdevRunning()) return;
+  const words = ['settle', `--timeout=${settleSecondsMax}`];
+  await runProgram('udevadm', words, 2 * settleSecondsMax * 1000).catch(() => undefined);
 }
 
 /** Makes a change and returns when udev has dealt with it, or has had its time. */

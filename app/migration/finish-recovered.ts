@@ -61,7 +61,7 @@ async function giveToUsers(plan: Plan, { record, isOnDestination, emit }: Given)
   const missing = kind === 'file' ? [] : plan.mounts.filter((mount) => !isMountedFrom(mount, path));
   const users = new Users(record.users, 'stopped');
   if (missing.length > 0) {
-    await new VolumeMounts(missing, 0).mountAll(path);
+    await new VolumeMounts(missing, 'recovered').mountAll(path);
     await users.start();
   } else if (await mayBeStopped(plan, { record, isOnDestination })) {
     // They may run, too: then their start command need not work, and the volume is theirs in any case.
@@ -82,7 +82,7 @@ async function mayBeStopped(
   { record, isOnDestination }: Pick<Given, 'record' | 'isOnDestination'>,
 ): Promise<boolean> {
   if (way !== 'remount' || (isOnDestination && usesDeviceMapper)) return false;
-  return record.bootId === (await readBootId());
+  return (record.lastBootId ?? record.bootId) === (await readBootId());
 }
 
 /** What could be neither read nor written was left as it is, and may be hidden still. */

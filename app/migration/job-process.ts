@@ -35,7 +35,7 @@ import type {
 import { JobJournal } from './job-journal.ts';
 import type { JobOptions } from './job-options.ts';
 import type { JobRecord } from './job-record.ts';
-import { makeJobDirectory, newJobRecord, writeJobRecord } from './job-record.ts';
+import { keepInRecord, makeJobDirectory, newJobRecord, readBootId, writeJobRecord } from './job-record.ts';
 import { outliveFaults } from './outlive-faults.ts';
 import type { JudgedJob, RecoverableJob } from './recovery.ts';
 import { judgeDeadJob, prepareRecovery, whereDataIs, withWayBack } from './recovery.ts';
@@ -123,6 +123,8 @@ async function recover({ recovers: job, directory, goesBack, hold }: RecoverOrde
   try {
     judged = await judgeDeadJob({ job, directory, goesBack });
     dead = await prepareRecovery(judged);
+    // Only for the service's next start: a full disk is no reason not to go on.
+    await keepInRecord(directory, job, { lastBootId: await readBootId() }).catch(() => undefined);
   } catch (error) {
     await judged?.journal.close();
     const dataIs = judged === undefined ? undefined : whereDataIs(judged);

@@ -32,7 +32,10 @@ export const jobRecordSchema = z.object({
   /** What its journal knows it by, in hexadecimal digits. */
   identity: z.string().regex(/^[0-9a-f]{32}$/),
   startedMs: z.number(),
+  /** Of the boot in which the disks of the plan have the names and numbers that it tells. */
   bootId: z.string(),
+  /** Of the boot in which it ran last, when it has been gone on with in another one. */
+  lastBootId: z.string().optional(),
   plan: planSchema,
   speed: speedSchema,
   /** Wait at `synchronized` until told to cut over. */
@@ -59,7 +62,9 @@ export const jobRecordSchema = z.object({
 });
 export type AcceptedUnreadable = NonNullable<JobRecord['accepted']>;
 export type JobRecord = z.infer<typeof jobRecordSchema>;
-export type KnownSince = Partial<Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow' | 'unmasked' | 'unmasking'>>;
+export type KnownSince = Partial<
+  Pick<JobRecord, 'sourceSample' | 'accepted' | 'mayDestinationShow' | 'unmasked' | 'unmasking' | 'lastBootId'>
+>;
 
 /** What a person has asked for. */
 export interface JobRequest {

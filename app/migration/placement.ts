@@ -71,7 +71,7 @@ export function makePlacement({ users, passphrase, ferry }: PlacementOptions): P
   if (plan.way === 'live') return new LivePlacement({ ferry, passphrase });
   if (plan.way === 'attach' && plan.usesDeviceMapper) return new MappedAttachPlacement(ferry);
   const options = ferry.isRecovered
-    ? { users: new Users(users, 'stopped'), mounts: new VolumeMounts(plan.mounts, 0), ferry }
+    ? { users: new Users(users, 'stopped'), mounts: new VolumeMounts(plan.mounts, 'recovered'), ferry }
     : { users: new Users(users), mounts: new VolumeMounts(plan.mounts), ferry };
   return plan.usesDeviceMapper ? new RemountPlacement(options) : new PlainPlacement(options);
 }

@@ -4,14 +4,16 @@
  * somebody reads there: it outlives the terminal that it was started in. A signal to stop ends the service and
  * no job: a new one finds them again.
  */
-import { parseArgs } from 'node:util';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { DiskferryError } from '../base/error.ts';
 import { setVariable } from '../base/set-variable.ts';
 import { adviceFor, explain } from '../contract/advice.ts';
 import { exitCodes } from '../contract/exit-codes.ts';
 import { defaultSocketPath, serviceLimits } from '../contract/service.ts';
 import { findProgram } from '../devices/find-program.ts';
+import { settleUdev } from '../devices/udev.ts';
 import { fingerprint, pollMs } from '../migration/device-watch.ts';
 import { Authority } from './authority.ts';
 import { Awake, powerNotes } from './awake.ts';
@@ -25,6 +27,8 @@ import { ResumeAtStart } from './resume-at-start.ts';
 import { ServiceServer } from './server.ts';
 import type { ConstantOptions } from './server.ts';
 
+/** Of the kernel's log (KERN_ERR): shown also where a boot is to be quiet. */
+const errorLevel = 3;
 const usage = 'diskferryd [--socket PATH] [--state-dir DIRECTORY]';
 
 interface Settings {
@@ -34,6 +38,13 @@ interface Settings {
 
 function say(text: string): void {
   process.stderr.write(`diskferryd: ${text}\n`);
+}
+
+/** Also on the console of a machine that boots: through the kernel's log, which keeps nobody waiting. */
+function complain(text: string): void {
+  say(text);
+  const line = `<${errorLevel}>diskferryd: ${text}\n`;
+  writeFile('/dev/kmsg', line, { flag: 'a' }).catch(() => undefined);
 }
 
 function sayBug(error: unknown): void {
@@ -75,7 +86,7 @@ async function serve({ socket, stateDirectory }: Settings): Promise<void> {
   const parts = { stateDirectory, authority, jobs, notes };
   const server = await ServiceServer.listen(socket, connectionOptions(parts));
   await jobs.open();
-  const resume = new ResumeAtStart(jobs, say);
+  const resume = new ResumeAtStart({ jobs, say, complain, disksKnown: settleUdev });
   const stopWatching = watchDevices(() => {
     resume.devicesChanged();
     for (const stream of streams()) stream.devicesChanged();

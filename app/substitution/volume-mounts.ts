@@ -6,6 +6,8 @@
  * Either all mounts are in place or none; when unmounting stops half-way because somebody keeps the volume busy,
  * what was unmounted is mounted again and the error names who it is. Only where mounting fails some are missing: the
  * others are mounted all the same, but for those that would lie in a missing one, and the next try is for what is missing.
+ *
+ * After a reboot the system mounts, too, what stands in its table: what it has mounted is in place (system-mount.ts).
  */
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +19,9 @@ import type { Mount } from '../devices/mounts.ts';
 import { readMounts, sourceDevice } from '../devices/mounts.ts';
 import { findUsers } from '../devices/processes.ts';
 import type { ProcessUse } from '../devices/processes.ts';
+import { reachableStat } from '../devices/reachable-stat.ts';
 import { isMadeFrom, mountPlace } from './mount-place.ts';
+import { mountedBySystem } from './system-mount.ts';
 
 /** Indexers and the like let go within a moment. */
 const busyWaitMsMax = 2000;
@@ -29,11 +33,17 @@ export class VolumeMounts {
   readonly #mounts: readonly PlannedMount[];
   /** At the moment. */
   readonly #inPlace: Set<PlannedMount>;
+  /** Until all are in place for the first time after a crash. */
+  #asksSystem: boolean;
 
-  /** In the order of mounting; the first so many of them are in place now. */
-  constructor(mounts: readonly PlannedMount[], mountedCount = mounts.length) {
+  /**
+   * In the order of mounting. All of them are in place now; `recovered`: none of them is ours yet, because the job goes
+   * on after a crash, perhaps of the machine.
+   */
+  constructor(mounts: readonly PlannedMount[], state: 'mounted' | 'recovered' = 'mounted') {
     this.#mounts = mounts;
-    this.#inPlace = new Set(mounts.slice(0, mountedCount));
+    this.#asksSystem = state === 'recovered';
+    this.#inPlace = new Set(this.#asksSystem ? [] : mounts);
   }
 
   /** Unmounts everything from `device`. Throws `volume-busy` with everything mounted as before. */
@@ -60,6 +70,7 @@ export class VolumeMounts {
       }
     }
     if (failures.length > 0) throw failures.reduce(bothOf);
+    this.#asksSystem = false;
   }
 
   async #mount(mount: PlannedMount, device: string): Promise<void> {
@@ -67,8 +78,30 @@ export class VolumeMounts {
     const others = before.filter((other) => this.#inPlace.has(other));
     const missing = before.find((other) => !others.includes(other) && needs(mount, other, others));
     if (missing !== undefined) throw notWithout(mount, missing);
-    if (!isPropagated(mount, others, device)) await mountPlace(mount, device, others);
+    if (isPropagated(mount, others, device)) return;
+    const isOwn = this.#asksSystem && !others.some((other) => other.target === mount.target);
+    const isThere = (): boolean => isOwn && isInPlace(mount, device);
+    const number = numberAt(device);
+    const leadsTo = (path: string): boolean => number !== undefined && numberAt(path) === number;
+    if (isOwn && (await mountedBySystem({ target: mount.target, isThere, leadsTo }))) return;
+    try {
+      await mountPlace(mount, device, others);
+    } catch (error) {
+      // The system was quicker, and the kernel mounts nothing twice at the same place.
+      if (!isThere()) throw error;
+    }
   }
+}
+
+function isInPlace({ target, root }: PlannedMount, device: string): boolean {
+  const top = readMounts().findLast((mount) => mount.target === target);
+  return top !== undefined && top.root === root && isOf(top, device);
+}
+
+/** Undefined while it leads nowhere. */
+function numberAt(path: string): string | undefined {
+  const status = reachableStat(path);
+  return status?.isBlockDevice() === true ? majorMinorOf(status.rdev) : undefined;
 }
 
 async function unmount({ target }: PlannedMount): Promise<void> {

@@ -26,7 +26,7 @@ beforeEach(() => {
   for (const program of ['mount', 'umount']) writeFileSync(join(directory, program), `${script.join('\n')}\n`, { mode: 0o755 });
   vi.stubEnv('PATH', `${directory}:${process.env['PATH'] ?? ''}`);
   places = ['good', 'bad', 'bad/inside', 'badly-named', 'last'].map((name) => join(directory, name));
-  mounts = new VolumeMounts(places.map(mountAt), 0);
+  mounts = new VolumeMounts(places.map(mountAt), 'recovered');
 });
 
 afterEach(() => {
