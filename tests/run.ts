@@ -129,6 +129,7 @@ function everyTime(): Part[] {
     guest('qemu'),
     loopDiskTests(),
     guest('systemd'),
+    guest('reset'),
     { title: 'mutants', act: (show) => runCounted(show, 'mutants', mutants) },
     { title: 'unit tests', act: (show) => runVitest(show, 'unit') },
     { title: 'lint', act: (show) => runCheck(show, 'npx', 'eslint', '.') },

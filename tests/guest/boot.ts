@@ -5,10 +5,10 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReleaseStack } from '../../app/base/release.ts';
-import type { GuestKind, HostProcess } from './guest-kind.ts';
+import type { GuestKind, GuestPlan, HostProcess } from './guest-kind.ts';
 import type { GuestJob, GuestResult } from './job.ts';
 import { JobDirectory } from './job.ts';
 
@@ -82,18 +82,25 @@ function showOutput(held: ReleaseStack, directory: JobDirectory): void {
   }
 }
 
+/** With servers of its own: they end with it. */
+async function startGuest(held: ReleaseStack, plan: GuestPlan, directory: JobDirectory) {
+  for (const path of plan.awaitedPaths) rmSync(path, { force: true });
+  for (const server of plan.servers) start(held, server, directory.file('host'));
+  await waitForPaths(plan.awaitedPaths);
+  return start(held, plan.guest, directory.file('console'));
+}
+
 async function runGuest(held: ReleaseStack, kind: GuestKind, job: GuestJob): Promise<GuestResult> {
   const directory = new JobDirectory(job);
   held.add('the job directory', () => directory.remove());
   const plan = await kind.plan(job, directory);
-  for (const server of plan.servers) start(held, server, directory.file('host'));
-  await waitForPaths(plan.awaitedPaths);
-  const guest = start(held, plan.guest, directory.file('console'));
   showOutput(held, directory);
-  const ended = await Promise.race([
-    guest.ended.then(() => true),
-    sleep(job.secondsMax * 1000, false, { ref: false }),
-  ]);
+  const late = sleep(job.secondsMax * 1000, false, { ref: false });
+  let ended: boolean;
+  do {
+    const guest = await startGuest(held, plan, directory);
+    ended = await Promise.race([guest.ended.then(() => true), late]);
+  } while (ended && directory.takeReset());
   const result = directory.result();
   if (result !== undefined) return result;
   if (ended && !directory.hasBegun) throw new BootFailure(`its last words:\n${directory.lastWords()}`);

@@ -4,7 +4,7 @@
  */
 import type { GuestJob, JobDirectory } from './job.ts';
 
-export type GuestName = 'user-mode-linux' | 'qemu' | 'systemd';
+export type GuestName = 'user-mode-linux' | 'qemu' | 'systemd' | 'reset';
 
 /** A process of the host that belongs to one guest. */
 export interface HostProcess {

@@ -2,8 +2,8 @@
  * What a guest is to do, and the directory by which it is told and answers: `command` is written before the
  * guest boots (hostfs shows it nothing that comes later); the guest's init.sh writes `stdout` and `stderr`
  * while the command runs, and `exit-code`, `kernel` and `boot-seconds` for good. The command finds it as
- * $GUEST_JOB and may leave a `report.json`. The directory is the only part of the host that a guest may
- * write to.
+ * $GUEST_JOB and may leave a `report.json`. A command that resets the machine says so before, by `reset`, and runs again
+ * after the next boot. The directory is the only part of the host that a guest may write to.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,6 +66,13 @@ export class JobDirectory {
   /** The guest has got as far as its command. */
   get hasBegun(): boolean {
     return existsSync(this.file('boot-seconds'));
+  }
+
+  /** Whether the guest has ended because its command has reset it; asked once for each time. */
+  takeReset(): boolean {
+    const isReset = existsSync(this.file('reset'));
+    rmSync(this.file('reset'), { force: true });
+    return isReset;
   }
 
   /** Undefined when the guest ended before its command did. */

@@ -3,7 +3,7 @@
  * virtualisation. It reads the host's files by virtiofs, whose server needs root. It has device-mapper, nbd
  * and ublk.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianKernel } from './debian-kernel.ts';
 import type { GuestKind, GuestPlan, HostProcess } from './guest-kind.ts';
@@ -42,6 +42,21 @@ export interface EmulatedInit {
   readonly script: string;
   /** More of its `GUEST_*` words for the kernel's command line. */
   readonly parameters: readonly string[];
+  /** Made empty; what is on them stays when the machine is reset. */
+  readonly disks?: readonly EmulatedDisk[];
+}
+
+export interface EmulatedDisk {
+  readonly serial: string;
+  readonly sizeBytes: number;
+}
+
+function diskOf({ serial, sizeBytes }: EmulatedDisk, directory: JobDirectory): string[] {
+  const file = directory.file(`${serial}.disk`);
+  writeFileSync(file, '');
+  truncateSync(file, sizeBytes);
+  const drive = `file=${file},format=raw,if=none,id=${serial}`;
+  return ['-drive', drive, '-device', `virtio-blk-pci,drive=${serial},serial=${serial}`];
 }
 
 /** A guest on the emulated machine, whose root the kernel mounts from the host before `init` runs. */
@@ -85,6 +100,7 @@ export async function emulate(
         ],
         ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
         ...['-device', 'virtio-rng-pci', ...share('hostroot', rootSocket), ...share('job', jobSocket)],
+        ...(emulated.disks ?? []).flatMap((disk) => diskOf(disk, directory)),
         ...['-kernel', imagePath, '-append', kernelLine.join(' ')],
       ],
     },

@@ -7,7 +7,7 @@
  * and all of them when the guest has died, run once more in a fresh boot; what passes then is named as
  * unsteady. What fails twice has failed.
  *
- * tsx tests/guest/run.ts [--guest user-mode-linux|qemu|systemd]… [--seconds N] [--memory MIB] [TEST-FILE… |
+ * tsx tests/guest/run.ts [--guest user-mode-linux|qemu|systemd|reset]… [--seconds N] [--memory MIB] [TEST-FILE… |
  * -- COMMAND…]
  */
 import { execFile } from 'node:child_process';
@@ -22,11 +22,11 @@ import { environmentOf } from './environment.ts';
 import type { GuestKind } from './guest-kind.ts';
 import type { GuestResult } from './job.ts';
 import { qemu } from './qemu.ts';
-import { systemd } from './systemd.ts';
+import { reset, systemd } from './systemd.ts';
 import { userModeLinux } from './user-mode-linux.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const kinds: readonly GuestKind[] = [userModeLinux, qemu, systemd];
+const kinds: readonly GuestKind[] = [userModeLinux, qemu, systemd, reset];
 
 const separator = process.argv.indexOf('--', 2);
 const command = separator < 0 ? [] : process.argv.slice(separator + 1);

@@ -70,6 +70,8 @@ UNIT
   # Its rules empty /tmp at boot, and the job's directory or the repository may lie there.
   ln -sfn /dev/null $root/etc/tmpfiles.d/tmp.conf
   : > $root/etc/machine-id
+  # What a job has left there for the boot after a reset.
+  [ ! -d "$root$GUEST_JOB/kept" ] || cp -a "$root$GUEST_JOB/kept/." $root/ || fail 'what was kept cannot be laid'
 }
 
 run_job() {

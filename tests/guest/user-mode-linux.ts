@@ -77,7 +77,7 @@ export const userModeLinux: GuestKind = {
   name: 'user-mode-linux',
   hasUdev: false,
   // All but what its kernel has not.
-  tests: ['--exclude=tests/guest/{systemd/**,ublk.test.ts,luks.test.ts}'],
+  tests: ['--exclude=tests/guest/{systemd/**,reset/**,ublk.test.ts,luks.test.ts}'],
   missing: () => (existsSync(kernel) ? undefined : 'the package user-mode-linux'),
   plan,
 };
