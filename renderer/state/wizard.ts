@@ -147,6 +147,8 @@ export class Wizard {
     const { heard } = this.#state;
     const { jobs } = await this.#bridge.ask('list', {});
     this.#change({ type: 'listed', lines: jobs, heard });
+    // What was said of these was too old to be shown: their speed, which no event tells, is still not known.
+    if (jobs.some(({ job }) => this.#state.heard[job] !== heard[job])) this.#isListStale = true;
     await this.#learnEnds(new Set(jobs.map(({ job }) => job)));
   }
 

@@ -367,6 +367,23 @@ describe('the wizard', () => {
     expect(waiting).toHaveLength(2);
   });
 
+  test('lists the jobs once more when one has done something meanwhile, and so knows the speed of one that begins', async () => {
+    const waiting: (() => void)[] = [];
+    const host = new TestHost({
+      list: () => new Promise((resolve) => waiting.push(() => resolve({ jobs: [statusLine({ speed: 'gentle' })] }))),
+    });
+    const wizard = new Wizard(host);
+    host.connect();
+    await expect.poll(() => waiting.length).toBe(1);
+    host.event(planned);
+    waiting[0]?.();
+    await expect.poll(() => waiting.length).toBe(2);
+    expect(wizard.store.getState().jobs['job-1']?.speed).toBeNull();
+    waiting[1]?.();
+    await expect.poll(() => wizard.store.getState().jobs['job-1']?.speed).toBe('gentle');
+    expect(waiting).toHaveLength(2);
+  });
+
   test('learns the ends of other jobs where one has no past, and says that it knows nothing of that one', async () => {
     const ofOther = { job: 'job-2' };
     const host = new TestHost({
