@@ -41,7 +41,7 @@ export function addRetireCommand(program: Command): void {
     .addOption(
       new Option(
         '--method <method>',
-        'how: discard (fast, SSDs) or overwrite (write zeroes); left away: discard where the disk can',
+        'discard is fast (SSDs), overwrite writes zeroes; left away: discard where the disk can',
       ).choices(eraseMethodSchema.options),
     )
     .option('--verify', 'read all of it back afterwards, not samples')
