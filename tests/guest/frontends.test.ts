@@ -285,7 +285,8 @@ describe.skipIf(isQemu)('when the job process that serves by nbd is killed', () 
   it('and nobody is to take over, who reads from it gets errors', async () => {
     const { source, destination } = await makeDisks(4 * mebibyte);
     const disks = { source: source.path, destination: destination.path };
-    const migration = Migration.start(scratchOf(), disks, '--frontend', 'nbd', '--hold');
+    const bare = ['--frontend', 'nbd', '--unmount-at-cutover'];
+    const migration = Migration.start(scratchOf(), disks, ...bare, '--hold');
     const reader = await SteadyReader.start(scratchOf(), await migration.device());
     await migration.event('synchronized');
     for (let count = 0; count < 3; count += 1) await killAndFollow(migration);
