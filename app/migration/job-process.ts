@@ -181,9 +181,9 @@ async function runInPlace(options: Omit<JobOptions, 'emit'>, events: EventLog): 
     await runJob(job, { directory, record, events, isNew });
   } finally {
     await journal.close();
-    await tryKeepHistory(record, directory);
     const ended = { job: record.job, directory, plan: recovered?.plan ?? record.plan, absent: [] };
     if (job.dataIs === 'destination') await tryKeepRetired(ended);
+    await tryKeepHistory(record, directory);
     if (!job.mustBeRecovered) await removeRecord(directory);
   }
 }

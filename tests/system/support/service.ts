@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -241,9 +241,13 @@ export function historyOf(scratch: Scratch, job: string): JobEvent[] {
     .map((line) => jobEventSchema.parse(JSON.parse(line)));
 }
 
+/** Its history is there, and, unless it can be recovered, its directory has gone, which its process removes last. */
 export function hasEnded(scratch: Scratch, job: string): boolean {
   try {
-    return historyOf(scratch, job).some(({ event }) => ['finished', 'undone', 'failed'].includes(event));
+    const events = historyOf(scratch, job).map(({ event }) => event);
+    if (events.includes('failed')) return true;
+    const hasTold = events.includes('finished') || events.includes('undone');
+    return hasTold && !existsSync(`${scratch.stateDirectory}/jobs/${job}`);
   } catch {
     return false; // its history is not there yet
   }
