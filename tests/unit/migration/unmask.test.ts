@@ -3,7 +3,7 @@
  * when its disk is to be shown while somebody goes on with it, on image files.
  */
 import { closeSync, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,10 @@ import { readInventory } from '../../../app/devices/inventory.ts';
 import { readMounts } from '../../../app/devices/mounts.ts';
 import { lockFile } from '../../../app/devices/open-disk.ts';
 import { LiveFiles } from '../../../app/engine/live-files.ts';
+import { readHeader, writeHeader } from '../../../app/journal/checkpoint-header.ts';
+import type { JobPhase } from '../../../app/journal/job-phase.ts';
 import { jobPhases } from '../../../app/journal/job-phase.ts';
+import { unitBytes } from '../../../app/journal/layout.ts';
 import { failedEvent } from '../../../app/migration/failed-event.ts';
 import { JobJournal } from '../../../app/migration/job-journal.ts';
 import type { JobRecord } from '../../../app/migration/job-record.ts';
@@ -346,6 +349,34 @@ describe('a disk of a job that died in its start', () => {
         live.remove();
       }
     });
+  });
+
+  /** As if the job had said so before it died. */
+  async function say(phase: JobPhase): Promise<void> {
+    const path = join(directory(), 'journal');
+    const unit = (await readFile(path)).subarray(0, unitBytes);
+    const finding = readHeader(Uint8Array.from(unit));
+    if (finding.kind !== 'whole') throw new Error(`the header is ${finding.kind}`);
+    writeHeader(unit, { ...finding.header, phase });
+    const handle = await open(path, 'r+');
+    await handle.write(unit, 0, unit.length, 0);
+    await handle.close();
+  }
+
+  // An undo or a commit that failed half-way: users may be on the source, and either disk may show.
+  test.each([
+    ['copying', true],
+    ['undoing', true],
+    ['undone', false],
+    ['committing', false],
+    ['committed', false],
+  ] as const)('of a job whose journal says %s has a successor: %s', async (phase, isPossible) => {
+    await say(jobPhases[phase]);
+    const taking = takeOverRecord(directory(), job);
+    if (isPossible) await (await taking).journal.close();
+    else await expect(taking).rejects.toMatchObject({ code: 'takeover-refused' });
+    // Nor is the journal held by who was refused.
+    await (await judge()).journal.close();
   });
 
   test('ends no job when somebody has the disk and nothing of it shows', async () => {
