@@ -18,7 +18,7 @@ import type { JobRecord } from './job-record.ts';
 import { mayHaveBeenUsed, readBootId, requireRecord } from './job-record.ts';
 import { jobHeld, openJournal } from './read-journal.ts';
 import { findRecorded } from './recorded-disk.ts';
-import { clearRemains } from './remains.ts';
+import { clearRemains, endWaits } from './remains.ts';
 import { isAlive, serverOf } from './recorded-jobs.ts';
 
 /** What is to be done, by what the journal says. */
@@ -191,6 +191,7 @@ export function requireUnused(
 
 export async function prepareRecovery(judged: JudgedJob): Promise<RecoverableJob> {
   const { directory, record, journal, inventory, continuation } = judged;
+  await endWaits(record);
   const disks = await findDisks(inventory, judged, await readBootId());
   await clearRemains(inventory, { directory, record });
   // Only then: whoever is refused has to remove the job's directory.

@@ -23,14 +23,21 @@ export interface DeadJob {
   readonly record: JobRecord;
 }
 
-/** Throws `volume-busy` while somebody has the dead job's virtual device. */
+/**
+ * Who waits for a virtual device that nobody will serve, such as an unmount, gets errors: he could not let it go, nor what
+ * lies on it. Before anything else that may refuse to go on with the job.
+ */
+export async function endWaits({ job, plan }: Pick<JobRecord, 'job' | 'plan'>): Promise<void> {
+  if (!plan.needsRoot) return;
+  await disconnectAbandoned(job);
+  await removeAbandoned(job);
+}
+
+/** Throws `virtual-device-held` while somebody has the dead job's virtual device. */
 export async function clearRemains(inventory: Inventory, dead: DeadJob): Promise<void> {
   const { directory, record } = dead;
-  // First: who waits for it, such as an unmount, could not let it go.
-  if (record.plan.needsRoot) await disconnectAbandoned(record.job);
   const left = await removeMappedRemains(inventory, record.job);
   await clearFuse(left, join(directory, virtualFileName));
-  if (record.plan.needsRoot) await removeAbandoned(record.job);
   // Only for a successor; the journal is what a job goes on from.
   if (!LiveFiles.isHeld(record.job)) LiveFiles.discard(record.job);
   for (const path of [join(directory, controlSocketName), record.socketPath]) await rm(path, { force: true });
