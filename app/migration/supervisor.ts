@@ -230,9 +230,9 @@ function endOf(child: ChildProcess): Promise<string> {
 /** Where a successor can take over, with the users staying as they are. */
 function frontendToTakeOver(order: SupervisedOrder): 'fuse' | 'nbd' | 'ublk' | undefined {
   if (!('request' in order)) return undefined;
-  // What opened a LUKS container's key, for its table to be loaded again, is with the process that had it.
-  if (order.passphrase !== undefined) return undefined;
-  const { frontend } = order.request.plan;
+  const { frontend, mappedUsers } = order.request.plan;
+  // A LUKS container's key, for its table to be loaded again, is with the process that had it, whoever opened it.
+  if (order.passphrase !== undefined || mappedUsers.some(({ tokenKey }) => tokenKey !== undefined)) return undefined;
   if (frontend === 'fuse' && canBeTakenOver()) return 'fuse';
   if (frontend === 'ublk' && canUblkBeTakenOver()) return 'ublk';
   return frontend === 'nbd' && canNbdBeTakenOver() ? 'nbd' : undefined;

@@ -42,10 +42,12 @@ const dying = `
 interface Asked {
   readonly frontend: string;
   readonly passphrase?: Uint8Array;
+  readonly mappedUsers?: readonly { readonly tokenKey: string }[];
 }
 
-function orderFor({ frontend, passphrase }: Asked): SupervisedOrder {
-  return { directory: '/nowhere', passphrase, request: { job: 'sdb-1234', plan: { frontend } } } as unknown as SupervisedOrder;
+function orderFor({ frontend, passphrase, mappedUsers = [] }: Asked): SupervisedOrder {
+  const request = { job: 'sdb-1234', plan: { frontend, mappedUsers } };
+  return { directory: '/nowhere', passphrase, request } as unknown as SupervisedOrder;
 }
 
 async function supervise(order = orderFor({ frontend: 'fuse' })): Promise<{ readonly last: JobEvent; readonly said: readonly string[] }> {
@@ -74,6 +76,7 @@ test.each([
   ['over nbd', { frontend: 'nbd' }, true],
   ["over a socket, whose clients see that it is gone", { frontend: 'nbd-socket' }, false],
   ['with a key in the memory of its process', { frontend: 'ublk', passphrase: new Uint8Array(4) }, false],
+  ['whose key its token has opened', { frontend: 'ublk', mappedUsers: [{ tokenKey: 'disk' }] }, false],
 ])('of a job %s it knows whether there can be a successor', async (_, order, isPossible) => {
   vi.mocked(builtFile).mockReturnValue(program(dying));
   const { last, said } = await supervise(orderFor(order));
