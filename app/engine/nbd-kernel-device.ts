@@ -18,7 +18,7 @@
 import { close, closeSync, constants, open as openCallback, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { assert, DiskferryError, messageOf, present } from '../base/error.ts';
+import { assert, DiskferryError, messageOf } from '../base/error.ts';
 import { isKernelSince } from '../base/kernel-release.ts';
 import { ensureNode } from '../devices/device-node.ts';
 import { ensureKernelPart } from '../devices/kernel-part.ts';
@@ -123,8 +123,9 @@ export class NbdKernelHost implements DeviceHost {
   /** The device of a process that was killed, with its users: our sockets take the place of the dead ones. */
   async adopt(path: string): Promise<VirtualDevice> {
     const index = indexOf(path);
-    const identifier = present(backendOf(index), 'the server of a device that is there');
-    assert(isOf(this.#job, identifier), `${path} is ours to take over`);
+    const identifier = backendOf(index);
+    if (identifier === null || !isOf(this.#job, identifier))
+      throw new DiskferryError('frontend-failed', `${path}: it cannot be taken over: somebody has disconnected it`);
     try {
       const device = new NbdDevice(index, identifier, this.#keeper);
       await reconfigureNbd(index, {

@@ -19,6 +19,7 @@ import { blockBytes } from '../base/units.ts';
 import { ensureNode } from '../devices/device-node.ts';
 import { listFolder } from '../devices/sysfs-files.ts';
 import { ensureUblkControl } from '../devices/ublk-control.ts';
+import { markUblk } from '../devices/udev-privacy.ts';
 import type { DeviceGeometry } from '../frontends/frontend.ts';
 import { queueDepth, rangeBytesMax, requestBytesMax } from '../frontends/ublk/protocol.ts';
 import { addon, isAddonError } from '../../native/binding.ts';
@@ -224,6 +225,8 @@ export async function removeAbandoned(job?: string): Promise<string[]> {
     const path = `/dev/ublkb${id}`;
     if (info === undefined || !isAbandoned(info) || LiveFiles.isAwaited(path, job)) continue;
     await deleteDisk(control, id);
+    // Its number may be another program's next.
+    await markUblk(path, false);
     removed.push(path);
   }
   return removed;
