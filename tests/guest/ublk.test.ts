@@ -333,6 +333,27 @@ describe.skipIf(!isOffered)('when a job that serves by ublk has crashed', () => 
     await waitUntil('the devices are gone', () => ublkNodes().length === 0);
     rmSync(scratch().stateDirectory, { recursive: true });
   });
+
+  it('who cannot even unmount it, through device-mapper, is let go by recover, which takes the job back', async () => {
+    const disks = { source: source.path, destination: destination.path };
+    const migration = Migration.start(scratch(), disks, '--frontend', 'ublk', '--hold');
+    const device = await migration.pausedDevice();
+    expect(device).toMatch(/^\/dev\/mapper\//);
+    const target = await mountFresh(device);
+    writeFileSync(`${target}/kept`, 'durable', { flush: true });
+    await migration.kill();
+    const unmounted = once(spawn('umount', [target], { stdio: 'ignore' }), 'exit');
+    // It is refused while the volume is still mounted, and has ended that by then.
+    const refused = await Migration.recover(scratch(), '--undo').end();
+    await inTime('the volume is unmounted', unmounted);
+    const end = refused.exitCode === 8 ? refused : await Migration.recover(scratch(), '--undo').end();
+    expect(end).toMatchObject({ exitCode: 8 });
+    expect([ublkNodes(), await ownDevices()]).toEqual([[], []]);
+    await mount(source.path, target);
+    expect(readFileSync(`${target}/kept`, 'utf8')).toBe('durable');
+    await unmount(target);
+    await checkFileSystem('ext4', source.path);
+  });
 });
 
 describe.skipIf(!isOffered)('when the job process that serves by ublk is killed', () => {
