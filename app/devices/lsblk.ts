@@ -10,6 +10,9 @@ import { headerMsMax, runProgram } from './program.ts';
 
 const column = z.string().nullish();
 
+/** What a disk holds, as far as lsblk tells. */
+const contentColumns = ['fstype', 'uuid', 'label', 'pttype', 'ptuuid'] as const;
+
 const rowSchema = z.looseObject({
   'maj:min': z.string(),
   model: column,
@@ -97,7 +100,9 @@ function contentOf(row: z.infer<typeof rowSchema>, isProbed: boolean): DeviceCon
   };
   const hasAny = Object.values(content).some((value) => value !== null);
   if (hasAny) return content;
-  return isProbed ? noContent : null;
+  // Where lsblk was not asked, it has not said what a look at the disk has found.
+  const wasAsked = contentColumns.some((name) => row[name] !== undefined);
+  return isProbed && wasAsked ? noContent : null;
 }
 
 function cleaned(value: string | null | undefined): string | null {

@@ -187,11 +187,14 @@ export async function runProgramLines(
       throw error;
     }
   };
-  const outcome = await Promise.allSettled([readLines(), ended, text(child.stderr)]);
-  const [lines, end, stderr] = outcome;
-  if (lines.status === 'rejected') throw lines.reason;
-  if (end.status === 'rejected') throw end.reason;
-  return { exitCode: end.value, stderr: stderr.status === 'fulfilled' ? stderr.value : '' };
+  try {
+    // Of a program that cannot be ended, its lines never end either.
+    const [, exitCode, stderr] = await Promise.all([readLines(), ended, text(child.stderr)]);
+    return { exitCode, stderr };
+  } catch (error) {
+    await ended.catch(() => undefined);
+    throw error;
+  }
 }
 
 /** The first `bytesMax` bytes that the program writes; then it is ended. */

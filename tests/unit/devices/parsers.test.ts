@@ -12,6 +12,7 @@ describe('parseLsblk', () => {
     serial: 'S1',
     wwn: null,
     tran: 'sata',
+    fstype: null,
     fsused: '1234',
   };
   const json = JSON.stringify({
@@ -32,6 +33,11 @@ describe('parseLsblk', () => {
     expect(parseLsblk(json, () => true).get('8:0')?.content?.fileSystemType).toBeNull();
     expect(parseLsblk(json, () => false).get('8:0')?.content).toBeNull();
     expect(parseLsblk(json, () => false).get('8:1')?.content?.fileSystemType).toBe('ext4');
+  });
+
+  test('takes nothing for empty that lsblk was not asked about, whoever has looked at it', () => {
+    const unopened = JSON.stringify({ blockdevices: [{ 'maj:min': '8:0', model: null, serial: 'S1' }] });
+    expect(parseLsblk(unopened, () => true).get('8:0')?.content).toBeNull();
   });
 
   test('takes no output for no devices', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runProgram, runProgramHead } from '../../../app/devices/program.ts';
+import { runProgram, runProgramHead, runProgramLines, withProgramLimit } from '../../../app/devices/program.ts';
 
 /** What would keep this process alive. */
 function timers(): number {
@@ -27,5 +27,10 @@ describe('the limit on the time of a program', () => {
     await expect(end).rejects.toMatchObject({ code: 'command-failed', message: expect.stringContaining('takes too long') });
     // It is no longer there itself.
     await expect(runProgramHead('sh', ['-c', 'sleep 20 & wait'], 4, 50)).rejects.toThrow('takes too long');
+  });
+
+  test('nor whoever reads such output line by line', async () => {
+    const end = withProgramLimit(50, () => runProgramLines('sh', ['-c', 'sleep 20 & wait'], () => undefined));
+    await expect(end).rejects.toMatchObject({ code: 'command-failed', message: expect.stringContaining('takes too long') });
   });
 });
