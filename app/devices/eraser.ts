@@ -70,6 +70,8 @@ export class Eraser {
   readonly #options: EraserOptions;
   readonly #zeroes = alignedBytes();
   readonly #buffer = alignedBytes();
+  /** What was written before it may be lost, also where a later flush ends well. */
+  #hasFlushFailed = false;
 
   constructor(options: EraserOptions) {
     this.#options = options;
@@ -97,7 +99,7 @@ export class Eraser {
         keptMs = performance.now();
       }
     } catch (error) {
-      await this.#keep(done, keep).catch(() => undefined);
+      if (!this.#hasFlushFailed) await this.#keep(done, keep).catch(() => undefined);
       throw error;
     }
     await this.#keep(done, keep);
@@ -191,7 +193,9 @@ export class Eraser {
 
   async #flush(): Promise<void> {
     const whole = { offsetBytes: 0, lengthBytes: this.#options.parts.sizeBytes };
+    this.#hasFlushFailed = true;
     await this.#attempt('flush', whole, () => this.#options.disk.handle.datasync());
+    this.#hasFlushFailed = false;
   }
 
   async #attempt(what: string, { offsetBytes, lengthBytes }: Extent, act: () => Promise<void>): Promise<void> {

@@ -8,6 +8,7 @@ import type { Inventory } from '../devices/inventory.ts';
 import type { Storage } from '../devices/overlap.ts';
 import { compareStorage } from '../devices/overlap.ts';
 import { readBootId } from './job-record.ts';
+import { findRecorded } from './recorded-disk.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
 import { isSameDisk } from './same-disk.ts';
@@ -29,7 +30,7 @@ export async function requireNoJob(
     });
   }
   for (const found of await findDeadJobs(stateDirectory)) {
-    if (isOfOthers(found)) continue;
+    if (isOfOthers(found) && !(await isHiddenSourceOf(inventory, { disks, record: found.record, bootId }))) continue;
     const { job, directory, record } = found;
     const what = 'defect' in record ? `and may have moved it; ${record.defect}` : 'while it moved it';
     throw new DiskferryError('earlier-job-died', `${path}: the job ${job} died ${what}`, {
@@ -52,6 +53,25 @@ function hasDisk(inventory: Inventory, { disk, record, bootId }: Claim): boolean
     const storage = isSameBoot ? storageOf(one) : null;
     return own !== null && storage !== null && compareStorage(inventory, own, storage) !== 'apart';
   });
+}
+
+interface HiddenClaim extends Pick<Claim, 'bootId'> {
+  readonly disks: readonly PlannedDisk[];
+  readonly record: RecordedJob['record'];
+}
+
+/** After another start of the machine, a source without a name is known by its sample alone. */
+async function isHiddenSourceOf(inventory: Inventory, { disks, record, bootId }: HiddenClaim): Promise<boolean> {
+  if ('defect' in record || record.bootId === bootId) return false;
+  try {
+    const { identity: found } = await findRecorded(inventory, { record, role: 'source', bootId });
+    return disks.some(
+      ({ identity }) => identity?.majorMinor === found?.majorMinor && identity?.inode === found?.inode,
+    );
+  } catch (error) {
+    if (error instanceof DiskferryError && error.code === 'disk-not-found') return false;
+    throw error;
+  }
 }
 
 function storageOf({ identity, path }: PlannedDisk): Storage | null {

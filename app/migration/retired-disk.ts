@@ -144,7 +144,8 @@ async function compareSample(
   open: OpenDisk,
   { sourceSample: before }: RetiredRecord,
 ): Promise<Evidence['sample']> {
-  if (before === null) return 'none';
+  // Of a disk that could be read nowhere then, any other has the same.
+  if (before === null || before.extents.length === 0) return 'none';
   const now = await takeSample(open, { extents: before.extents, volumeBytes: sizeBytes });
   if (now.sha256 === before.sha256) return 'same';
   return now.extents.length < before.extents.length ? 'unreadable' : 'differs';
