@@ -29,6 +29,8 @@ import type { ConstantOptions } from './server.ts';
 
 /** Of the kernel's log (KERN_ERR): shown also where a boot is to be quiet. */
 const errorLevel = 3;
+/** The kernel refuses a line of 1 KiB and more (kernel/printk/printk.c, LOG_LINE_MAX). */
+const kernelLineMax = 900;
 const usage = 'diskferryd [--socket PATH] [--state-dir DIRECTORY]';
 
 interface Settings {
@@ -43,7 +45,7 @@ function say(text: string): void {
 /** Also on the console of a machine that boots: through the kernel's log, which keeps nobody waiting. */
 function complain(text: string): void {
   say(text);
-  const line = `<${errorLevel}>diskferryd: ${text}\n`;
+  const line = `<${errorLevel}>diskferryd: ${text.slice(0, kernelLineMax)}\n`;
   writeFile('/dev/kmsg', line, { flag: 'a' }).catch(() => undefined);
 }
 
