@@ -20,7 +20,7 @@ import { LoggedWorld } from './logged-world.ts';
 import type { WriteLog } from './write-log.ts';
 
 const scratchOf = useScratch();
-const cuts = usuallyOrInSoak(3, 100);
+const cuts = usuallyOrInSoak(2, 100);
 const filesWhileCopying = 12;
 const filesAfterwards = 4;
 /** XFS takes no smaller disk. */

@@ -2,7 +2,8 @@
  * Every device-mapper ioctl of a job fails once, one after the other: from the start until it is cut over or
  * undone. No list of steps is needed: the next one fails until a job gets to its end without meeting the
  * fault. Where the same steps are gone through for each of several devices, every second one fails: each step does
- * so with one device or another.
+ * so with one device or another. Of those of a start a part fails each time, another one each time, because each takes
+ * a job of seconds; all of them by DISKFERRY_SOAK=1.
  *
  * Whatever fails, nobody waits for ever: every device runs, on a table that it had or was to have; a start
  * that fails leaves everything as it was, and what comes later is tried again and succeeds.
@@ -26,6 +27,7 @@ import type { MountedVolume } from '../../system/support/mounted-volume.ts';
 import { makeMountedVolume } from '../../system/support/mounted-volume.ts';
 import { useScratch } from '../../system/support/scratch.ts';
 import { SectorWriter } from '../../system/support/sector-writer.ts';
+import { usuallyOrInSoak } from '../../system/support/soak.ts';
 import { waitUntil } from '../../system/support/wait.ts';
 import { DeviceMapperFault } from './device-mapper-fault.ts';
 import { JobProcess } from './job-process.ts';
@@ -43,6 +45,8 @@ import { expectNoDevicesLeft } from '../own-devices.ts';
 const scratch = useScratch();
 /** A job for each ioctl of its start, each of seconds on an emulated machine. */
 const timeout = 900_000;
+/** Each such one of those that are gone through fails. */
+const startStride = usuallyOrInSoak(2, 1);
 /** After the commit a step is tried again later than this. */
 const settleMs = 300;
 /** Before it, what a failed step takes back is taken back by then. */
@@ -80,8 +84,9 @@ interface Start {
 /** Until a job has met no fault when the source's users are on its device. */
 async function startWithEachFault({ plan, first, stride, expectAsBefore }: Start): Promise<void> {
   const failed: string[] = [];
+  const passed = Date.now() % startStride;
   for (;;) {
-    fault.arm(first + stride * failed.length);
+    fault.arm(first + stride * (passed + startStride * failed.length));
     await startJob(plan);
     await jobs.reached('attached');
     const { hit } = fault;
@@ -95,7 +100,7 @@ async function startWithEachFault({ plan, first, stride, expectAsBefore }: Start
     await expectAsBefore();
     expect(await ownDevices()).toEqual([]);
   }
-  console.log(`at the start failed: ${failed.join(' ')}`);
+  console.log(`at the start failed every ${startStride}th, from ${passed + 1} on: ${failed.join(' ')}`);
 }
 
 /**
