@@ -264,8 +264,7 @@ export class Job {
     const { totalBytes: acceptedBytes } = this.#decision.unreadableOf('source');
     this.#voice.emit({ event: 'synchronized', ...(acceptedBytes > 0 && { acceptedBytes }) });
     if (this.#plan.verifies && !(await this.#verifyAll(ferry))) return this.#undo(ferry);
-    const mustWait = this.#record.hold || this.#isPaused;
-    if (mustWait && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
+    if ((this.#record.hold || this.#isPaused) && !(await this.#awaitCutOver(ferry))) return this.#undo(ferry);
     if (!(await this.#cutOver(ferry))) return this.#undo(ferry);
     const report = await this.#report(ferry);
     // What was accepted as unreadable has nothing to be compared with.
@@ -438,6 +437,8 @@ export class Job {
   async #decide(ferry: Ferry, error: unknown): Promise<boolean> {
     if (error instanceof DiskferryError && error.code === 'engine-died') throw error;
     const failedIn = this.#state;
+    // Whoever asks while it waits hears what the decision is about, and not of a second before.
+    this.#emitProgress();
     this.#state = 'needs-decision';
     const goesOn = (await this.#decision.ask(ferry, error, failedIn)) !== 'undo';
     if (goesOn && error instanceof DiskferryError && error.code === 'table-changed')
