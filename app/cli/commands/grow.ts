@@ -17,6 +17,7 @@ import { growText, layerName } from '../grow-text.ts';
 import { readPassphraseFor } from '../passphrase.ts';
 import { stateDirectoryOf, systemStateDirectory } from '../state-directory.ts';
 import { stateDirectoryOption } from '../state-option.ts';
+import { stopOnSignals } from '../stop-signals.ts';
 
 interface GrowCommandOptions {
   readonly partition?: number;
@@ -83,7 +84,8 @@ async function carryOut(asked: AskedGrow, plan: GrowPlan, options: GrowCommandOp
     plan.needsPassphrase && container !== undefined
       ? await readPassphraseFor(container.name, options.keyFile)
       : undefined;
-  const stop = watchSignals(plan);
+  // A program in its step is never ended: a signal only ends a check, and keeps the next step from being begun.
+  const stop = stopOnSignals(`${plan.disk.path}: stops as soon as nothing is half done.`);
   try {
     await growAsPlanned({ ...asked, plan, passphrase, signal: stop.signal, tellCheck, tell: tellGrown });
   } finally {
@@ -100,21 +102,4 @@ async function carryOut(asked: AskedGrow, plan: GrowPlan, options: GrowCommandOp
     tell(options, { event: 'grew', job: '', timeMs: Date.now(), layer, sizeBytes });
     process.stderr.write(`${layerName(layer)}: ${formatBytes(sizeBytes)}\n`);
   }
-}
-
-/** A program in its step is never ended: a signal only ends a check, and keeps the next step from being begun. */
-function watchSignals({ disk }: GrowPlan): { readonly signal: AbortSignal; readonly end: () => void } {
-  const stopped = new AbortController();
-  const stop = (): void => {
-    if (!stopped.signal.aborted) process.stderr.write(`${disk.path}: stops as soon as nothing is half done.\n`);
-    stopped.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, stop);
-  return {
-    signal: stopped.signal,
-    end: () => {
-      for (const signal of signals) process.off(signal, stop);
-    },
-  };
 }

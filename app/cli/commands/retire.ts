@@ -17,6 +17,7 @@ import { confirmErase } from '../confirm.ts';
 import { formatBytes } from '../format.ts';
 import { retireText } from '../retire-text.ts';
 import { stateDirectoryOf, systemStateDirectory } from '../state-directory.ts';
+import { stopOnSignals } from '../stop-signals.ts';
 import { cutTo } from '../wrap.ts';
 
 interface RetireOptions {
@@ -97,7 +98,7 @@ function tell({ json }: RetireOptions, event: RetireEvent): void {
 }
 
 async function erase(asked: AskedRetire, confirmed: RetiredDisk, options: RetireOptions): Promise<ErasedDisk> {
-  const stop = watchSignals(confirmed);
+  const stop = stopOnSignals(`${confirmed.disk.path}: stops; how far it is erased is kept.`);
   const progress = new Progress(confirmed, options);
   try {
     return await eraseAsConfirmed({
@@ -153,20 +154,4 @@ function erasedLines({ disk }: RetiredDisk, { method, readBackBytes, warnings }:
     `${disk.path}: is erased (${how}); ${seen}, and reads as zeroes.`,
     ...warnings.map((warning) => `${disk.path}: ${warning}.`),
   ];
-}
-
-function watchSignals({ disk }: RetiredDisk): { readonly signal: AbortSignal; readonly end: () => void } {
-  const stopped = new AbortController();
-  const stop = (): void => {
-    if (!stopped.signal.aborted) process.stderr.write(`${disk.path}: stops; how far it is erased is kept.\n`);
-    stopped.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, stop);
-  return {
-    signal: stopped.signal,
-    end: () => {
-      for (const signal of signals) process.off(signal, stop);
-    },
-  };
 }
