@@ -8,10 +8,10 @@ import type { Inventory } from '../devices/inventory.ts';
 import type { Storage } from '../devices/overlap.ts';
 import { compareStorage } from '../devices/overlap.ts';
 import { readBootId } from './job-record.ts';
-import { findRecorded } from './recorded-disk.ts';
+import { findIfThere } from './recorded-disk.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
 import { findDeadJobs, findLivingJobs } from './recorded-jobs.ts';
-import { isSameDisk } from './same-disk.ts';
+import { isSameDisk, isSamePlace } from './same-disk.ts';
 
 /** `disks`: the one that is named first, and what belongs to it. Throws `device-in-use`, `earlier-job-died`. */
 export async function requireNoJob(
@@ -63,15 +63,8 @@ interface HiddenClaim extends Pick<Claim, 'bootId'> {
 /** After another start of the machine, a source without a name is known by its sample alone. */
 async function isHiddenSourceOf(inventory: Inventory, { disks, record, bootId }: HiddenClaim): Promise<boolean> {
   if ('defect' in record || record.bootId === bootId) return false;
-  try {
-    const { identity: found } = await findRecorded(inventory, { record, role: 'source', bootId });
-    return disks.some(
-      ({ identity }) => identity?.majorMinor === found?.majorMinor && identity?.inode === found?.inode,
-    );
-  } catch (error) {
-    if (error instanceof DiskferryError && error.code === 'disk-not-found') return false;
-    throw error;
-  }
+  const source = await findIfThere(inventory, { record, role: 'source', bootId });
+  return source !== undefined && disks.some((disk) => isSamePlace(source, disk));
 }
 
 function storageOf({ identity, path }: PlannedDisk): Storage | null {

@@ -54,6 +54,16 @@ export async function findRecorded(
   }
 }
 
+/** The same; undefined when it is not here, or two could be it. */
+export async function findIfThere(inventory: Inventory, wanted: Wanted): Promise<PlannedDisk | undefined> {
+  try {
+    return await findRecorded(inventory, wanted);
+  } catch (error) {
+    if (error instanceof DiskferryError && error.code === 'disk-not-found') return undefined;
+    throw error;
+  }
+}
+
 async function looksTheSame(disk: PlannedDisk, sample: SourceSample): Promise<boolean> {
   // One disk full of zeroes is like another.
   if ((await identitiesAtRest(disk, new GuardPlaces(disk.sizeBytes))).length === 0) return false;

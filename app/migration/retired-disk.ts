@@ -3,7 +3,6 @@
  * has it, what it shows, whether it is as the job left it, and whether the destination still is the volume. Reads only.
  * The disk itself is looked at through a descriptor, so that the same is asked once more of the one that has claimed it.
  */
-import { DiskferryError } from '../base/error.ts';
 import type { PlannedDisk } from '../contract/plan.ts';
 import type { OpenDisk } from '../devices/open-disk.ts';
 import { descriptorPath } from '../devices/open-disk.ts';
@@ -15,11 +14,12 @@ import { recognisedBy } from '../devices/foreign-recognisers.ts';
 import { GuardPlaces } from '../devices/guard-places.ts';
 import { sectorBytes } from '../base/units.ts';
 import type { Inventory } from '../devices/inventory.ts';
-import { findRecorded } from './recorded-disk.ts';
+import { findIfThere } from './recorded-disk.ts';
 import type { RetiredRecord } from './retired-record.ts';
 import { readRetired } from './retired-record.ts';
 import type { Evidence } from './retired-verdict.ts';
 import { isComparable, lookAtVolume, missingOf } from './retired-volume.ts';
+import { isSamePlace } from './same-disk.ts';
 import { takeSample } from './source-sample.ts';
 
 export interface FoundRecord {
@@ -58,21 +58,8 @@ async function isDiskOf(
   { record, role }: Pick<FoundRecord, 'record' | 'role'>,
 ): Promise<boolean> {
   if (record.plan[role].sizeBytes !== disk.sizeBytes) return false;
-  const found = await tryToFind(() => findRecorded(inventory, { record, role, bootId }));
+  const found = await findIfThere(inventory, { record, role, bootId });
   return found !== undefined && isSamePlace(found, disk);
-}
-
-async function tryToFind(find: () => Promise<PlannedDisk>): Promise<PlannedDisk | undefined> {
-  try {
-    return await find();
-  } catch (error) {
-    if (error instanceof DiskferryError && error.code === 'disk-not-found') return undefined;
-    throw error;
-  }
-}
-
-function isSamePlace({ identity: one }: PlannedDisk, { identity: other }: PlannedDisk): boolean {
-  return one?.majorMinor === other?.majorMinor && one?.inode === other?.inode;
 }
 
 export interface DestinationNow {
@@ -88,7 +75,7 @@ export async function lookAtDestination(
   disk: PlannedDisk,
   record: RetiredRecord,
 ): Promise<DestinationNow> {
-  const found = await tryToFind(() => findRecorded(inventory, { record, role: 'destination', bootId }));
+  const found = await findIfThere(inventory, { record, role: 'destination', bootId });
   if (found === undefined || isSamePlace(found, disk))
     return { state: 'missing', disk: undefined, difference: undefined };
   const before = record.volume;

@@ -16,6 +16,11 @@ export function isSameDisk(recorded: PlannedDisk, now: PlannedDisk, isSameBoot: 
   return before.inode === null ? hasSameName(before, after) : !isSameBoot && before.inode === after.inode;
 }
 
+/** Of two that are here now. */
+export function isSamePlace({ identity: one }: PlannedDisk, { identity: other }: PlannedDisk): boolean {
+  return one?.majorMinor === other?.majorMinor && one?.inode === other?.inode;
+}
+
 function isSameAppearance(one: DeviceIdentity, other: DeviceIdentity): boolean {
   return (['majorMinor', 'inode', 'diskSequence'] as const).every((key) => one[key] === other[key]);
 }

@@ -22,8 +22,9 @@ import type { JobRecord, KnownSince } from './job-record.ts';
 import { keepInRecord, mayHaveBeenUsed, readBootId, readJobRecord } from './job-record.ts';
 import { holding, isHeld, journalHolder, lockDeadJob, readWord } from './read-journal.ts';
 import type { RecordedJob } from './recorded-jobs.ts';
-import { findRecorded } from './recorded-disk.ts';
+import { findIfThere } from './recorded-disk.ts';
 import { findDeadJobs, findLivingJobs, serverOf } from './recorded-jobs.ts';
+import { isSamePlace } from './same-disk.ts';
 import { showPartitions } from './show-partitions.ts';
 
 export interface UnmaskRequest {
@@ -218,14 +219,8 @@ interface Here {
 }
 
 async function isDiskOf({ record, role }: Owner, { inventory, disk, bootId }: Here): Promise<boolean> {
-  try {
-    const { identity: found } = await findRecorded(inventory, { record, role, bootId });
-    const { identity } = disk;
-    return found?.majorMinor === identity?.majorMinor && found?.inode === identity?.inode;
-  } catch (error) {
-    if (error instanceof DiskferryError && error.code === 'disk-not-found') return false;
-    throw error;
-  }
+  const found = await findIfThere(inventory, { record, role, bootId });
+  return found !== undefined && isSamePlace(found, disk);
 }
 
 /** Whether what the dead job's record says leaves no doubt that the disk holds the newest state. */
